@@ -1,0 +1,2 @@
+export * from './api.ts';
+export type { Bytes, Runtime } from './runtime.ts';
