@@ -1,0 +1,750 @@
+import { hash } from 'node:crypto';
+import type { Work } from './flash-timing.ts';
+import { type Change, type Tear, mix } from './tears.ts';
+
+/** Bytes of a sector, the unit of erasing. */
+export const SECTOR = 4096;
+/** Bytes of a page: one program operation of the chip never crosses the end of one. */
+export const PAGE = 256;
+/** Bytes of one program command of ESP-IDF (memspi_host_driver.c, SPI_FLASH_HAL_MAX_WRITE_BYTES). */
+const COMMAND = 64;
+
+/** Power has failed, or is off since. What the device code was doing is lost. */
+export class PowerCut extends Error {
+  override name = 'PowerCut';
+}
+
+/** The code under test has done what no correct code does. It is thrown again by everything that follows. */
+export class FlashMisuse extends Error {
+  override name = 'FlashMisuse';
+}
+
+/**
+ * How unstable bits read, from one restart to the next.
+ * - ones, zeros: all of them so
+ * - before: as before the torn operation
+ * - after: as the torn operation meant them to be
+ * - a seed: each bit at random, but the same at every read
+ */
+export type Mood = 'ones' | 'zeros' | 'before' | 'after' | { seed: number };
+
+/** One operation: a page program, a sector erase, or a read of any length. */
+export interface Operation {
+  kind: Change | 'read';
+  /** Programs and erases are counted together, reads by themselves; 1 is the first since `resetCounters`. */
+  number: number;
+  /** Bytes from the start of the chip. */
+  address: number;
+  /** Bytes. */
+  length: number;
+}
+
+/**
+ * What goes wrong in an operation, silently.
+ * - nothing: it does nothing; a read finds zeros
+ * - half: it does the first half; a read finds zeros in the second
+ * - flip: a read finds its first bit wrong; programs and erases are as ever
+ */
+export type Fault = 'nothing' | 'half' | 'flip';
+
+/** Decides for each operation whether it fails. */
+export type FaultHook = (operation: Operation) => Fault | undefined;
+
+/** What a chip has done since `resetCounters`. */
+export interface Counters extends Work {
+  /** Sector erases and page programs. */
+  operations: number;
+  erases: number;
+  /** Page programs. */
+  programs: number;
+  /** Program commands: pieces of at most 64 bytes, as ESP-IDF sends them. */
+  commands: number;
+  bytesProgrammed: number;
+  reads: number;
+  bytesRead: number;
+}
+
+/** The unstable bits of one sector. */
+interface Cells {
+  /** Set where a bit is unstable. */
+  mask: Uint8Array;
+  before: Uint8Array;
+  after: Uint8Array;
+  /** What the sector reads as, while `mood` holds. */
+  seen?: Uint8Array<ArrayBuffer>;
+  mood?: Mood;
+}
+
+/** 4096 bytes of the chip. Shared between snapshots, so only its owner may change it. */
+interface Sector {
+  /** Which state of which chip may change it; 0: none. */
+  owner: number;
+  /** What is solid. Unstable bits are 1 here, for a program to clear them. */
+  bytes: Uint8Array<ArrayBuffer>;
+  cells: Cells | undefined;
+  /** One bit per page that is known to be blank and solid. */
+  blank: number;
+  /** An erase of it has failed silently, so the code under test cannot know what it programs over. */
+  lenient: boolean;
+  /** Cache of `digestOf`. */
+  digest?: string;
+}
+
+/** The state of a chip at some moment. Treat it as opaque. */
+export interface Snapshot {
+  readonly sectors: readonly Sector[];
+  readonly isOn: boolean;
+  readonly mood: Mood;
+}
+
+const ALL_PAGES = 0xffff;
+const BLANK: Sector = {
+  owner: 0,
+  bytes: new Uint8Array(SECTOR).fill(0xff),
+  cells: undefined,
+  blank: ALL_PAGES,
+  lenient: false,
+};
+
+const all = () => 0xff;
+
+/** The last number given to an owner. */
+let owners = 0;
+
+/** What node's Buffers have, and its types lack. */
+const methods = Buffer.prototype as unknown as {
+  latin1Slice(this: Uint8Array, from: number, end: number): string;
+};
+
+/** @returns bytes as a string, one character each. */
+export function latin1(bytes: Uint8Array, from = 0, end = bytes.length): string {
+  return methods.latin1Slice.call(bytes, from, end);
+}
+
+function hex(address: number): string {
+  return `0x${address.toString(16)}`;
+}
+
+/** The pages of a sector that hold nothing. */
+function blankPages(bytes: Uint8Array): number {
+  let pages = 0;
+  for (let page = 0; page < SECTOR / PAGE; page++) {
+    const part = bytes.subarray(page * PAGE, (page + 1) * PAGE);
+    if (Buffer.compare(part, BLANK.bytes.subarray(0, PAGE)) === 0) pages |= 1 << page;
+  }
+  return pages;
+}
+
+function copyCells(cells: Cells): Cells {
+  return { mask: cells.mask.slice(), before: cells.before.slice(), after: cells.after.slice() };
+}
+
+/** Whether two sectors cannot be told apart, now or after any restart. */
+function isSameSector(a: Sector, b: Sector): boolean {
+  if (a === b) return true;
+  if (Buffer.compare(a.bytes, b.bytes) !== 0) return false;
+  if (!a.cells || !b.cells) return !a.cells && !b.cells;
+  return digestOf(a) === digestOf(b);
+}
+
+/** Names what a sector of a snapshot holds. */
+function digestOf(sector: Sector): string {
+  if (sector.digest !== undefined) return sector.digest;
+  const { bytes, cells } = sector;
+  const parts: Uint8Array[] = [bytes];
+  if (cells) {
+    const { mask, before, after } = cells;
+    parts.push(
+      mask,
+      before.map((byte, i) => byte & mask[i]),
+      after.map((byte, i) => byte & mask[i]),
+    );
+  }
+  sector.digest = hash('sha1', Buffer.concat(parts), 'base64');
+  return sector.digest;
+}
+
+/**
+ * Lists the sectors that differ between two states of a chip, unstable bits included.
+ * Costs next to nothing where one state came from the other.
+ * @returns sector numbers, ascending
+ */
+export function differences(a: Snapshot, b: Snapshot): number[] {
+  const numbers: number[] = [];
+  for (let number = 0; number < Math.max(a.sectors.length, b.sectors.length); number++) {
+    const [one, other] = [a.sectors[number], b.sectors[number]];
+    if (one !== other && !(one && other && isSameSector(one, other))) numbers.push(number);
+  }
+  return numbers;
+}
+
+/**
+ * Names a state by what differs from another, for a search that must not visit a state twice.
+ * @returns equal strings for states that no code can tell apart, now or after any restart
+ */
+export function fingerprint(state: Snapshot, base: Snapshot): string {
+  return differences(state, base)
+    .map((number) => `${number}:${digestOf(state.sectors[number])}`)
+    .join(' ');
+}
+
+/**
+ * A NOR flash chip: programming clears bits, erasing sets a sector of 4096 bytes to 0xff.
+ *
+ * Every sector erase and every program of (a part of) a page of 256 bytes is one operation, in which
+ * power may fail. Addresses and lengths are in bytes.
+ */
+export class NorFlash {
+  /** Bytes of the chip. */
+  readonly size: number;
+  /**
+   * Throw `FlashMisuse` when a byte that is not erased is programmed, unless to 0 or to what it holds.
+   * Sectors whose last erase was made to fail are exempt. `false`: it becomes the AND of both.
+   */
+  strict = true;
+  /** What goes wrong; the first hook to answer decides. */
+  faults: FaultHook[] = [];
+  /** Set it to `[]` to record every operation; it costs time. */
+  trace: Operation[] | undefined;
+  /** What was done since `resetCounters`. */
+  readonly counters: Counters = {
+    operations: 0,
+    erases: 0,
+    programs: 0,
+    commands: 0,
+    bytesProgrammed: 0,
+    reads: 0,
+    bytesRead: 0,
+  };
+  /** Erases of each sector since `resetCounters`. */
+  readonly wear: Uint32Array;
+
+  #sectors: Sector[];
+  /** Sectors with this number may be changed in place. */
+  #owner = ++owners;
+  /** Where they are, and buffers to make more of: allocating is what costs most. */
+  #owned = new Set<number>();
+  #spare: Uint8Array<ArrayBuffer>[] = [];
+  #isOn = true;
+  #mood: Mood = 'after';
+  /** Operations until power fails; 0: it does not. */
+  #countdown = 0;
+  #tear: Tear | undefined;
+  #fence: [first: number, end: number][] = [];
+  #stuck = new Map<number, number>();
+  #misuse: FlashMisuse | undefined;
+
+  /** @param options - `size`: bytes, a multiple of 4096. The chip is blank. */
+  constructor(options: { size: number }) {
+    if (!(options.size > 0) || options.size % SECTOR)
+      throw new RangeError(`a chip of ${options.size} bytes: not whole sectors`);
+    this.size = options.size;
+    this.#sectors = new Array<Sector>(this.size / SECTOR).fill(BLANK);
+    this.wear = new Uint32Array(this.size / SECTOR);
+  }
+
+  /** Whether there is power. */
+  get isOn(): boolean {
+    return this.#isOn;
+  }
+
+  /** How unstable bits read at present. */
+  get mood(): Mood {
+    return this.#mood;
+  }
+
+  /** The first misuse, if there was one. */
+  get misuse(): FlashMisuse | undefined {
+    return this.#misuse;
+  }
+
+  /** The most erases of a single sector since `resetCounters`. */
+  get maxWear(): number {
+    return this.wear.reduce((most, count) => Math.max(most, count), 0);
+  }
+
+  /** Sets `counters` and `wear` to 0. */
+  resetCounters(): void {
+    const counters = this.counters;
+    counters.operations = counters.erases = counters.programs = counters.commands = 0;
+    counters.bytesProgrammed = counters.reads = counters.bytesRead = 0;
+    this.wear.fill(0);
+  }
+
+  /**
+   * Reads bytes.
+   * @returns a copy; zeros for what lies past the end of the chip
+   * @throws PowerCut while power is off
+   */
+  read(address: number, length: number): Uint8Array<ArrayBuffer> {
+    this.#assertOn();
+    const counters = this.counters;
+    counters.reads++;
+    counters.bytesRead += length;
+    const data = this.peek(address, length);
+    if (this.trace || this.faults.length) {
+      const fault = this.#watch({ kind: 'read', number: counters.reads, address, length });
+      if (fault === 'nothing') data.fill(0);
+      else if (fault === 'half') data.fill(0, length >> 1);
+      else if (fault === 'flip') data[0] ^= 1;
+    }
+    return data;
+  }
+
+  /** Reads bytes as `read` does, as a string with one character per byte: three times as fast. */
+  text(address: number, length: number): string {
+    const start = address % SECTOR;
+    const isWatched = this.trace || this.faults.length || !this.#isOn || this.#misuse;
+    if (isWatched || start + length > SECTOR || address >= this.size)
+      return latin1(this.read(address, length));
+    this.counters.reads++;
+    this.counters.bytesRead += length;
+    return latin1(this.#seen((address - start) / SECTOR), start, start + length);
+  }
+
+  /** Reads bytes as `read` does, for the eyes of a test: not counted, never failing, even without power. */
+  peek(address: number, length: number): Uint8Array<ArrayBuffer> {
+    const start = address % SECTOR;
+    const number = (address - start) / SECTOR;
+    if (start + length <= SECTOR && number < this.#sectors.length) {
+      const bytes = this.#seen(number);
+      return length === SECTOR ? new Uint8Array(bytes) : bytes.slice(start, start + length);
+    }
+    const data = new Uint8Array(length);
+    const end = Math.min(address + length, this.size);
+    for (let from = address; from < end;) {
+      const offset = from % SECTOR;
+      const count = Math.min(SECTOR - offset, end - from);
+      data.set(
+        this.#seen((from - offset) / SECTOR).subarray(offset, offset + count),
+        from - address,
+      );
+      from += count;
+    }
+    return data;
+  }
+
+  /**
+   * Clears bits: each byte becomes the AND of old and new. One operation per page, in ascending order.
+   * @param address - a multiple of 4
+   * @param data - a multiple of 4 bytes; not modified
+   * @throws PowerCut if power fails or is off
+   * @throws FlashMisuse on bad alignment, outside the chip or the fence, over what is not erased
+   */
+  program(address: number, data: Uint8Array): void {
+    this.#assertOn();
+    this.#assertAllowed('program', address, data.length, 4);
+    for (let done = 0; done < data.length;) {
+      const offset = (address + done) % SECTOR;
+      const count = Math.min(SECTOR - offset, data.length - done);
+      const part = count === data.length ? data : data.subarray(done, done + count);
+      const number = (address + done - offset) / SECTOR;
+      if (!this.#programBlank(number, offset, part)) this.#programPages(number, offset, part);
+      done += count;
+    }
+  }
+
+  /**
+   * Sets a sector to 0xff. One operation.
+   * @param address - where the sector starts
+   * @throws PowerCut if power fails or is off
+   * @throws FlashMisuse on bad alignment, outside the chip or the fence
+   */
+  erase(address: number): void {
+    this.#assertOn();
+    this.#assertAllowed('erase', address, SECTOR, SECTOR);
+    const counters = this.counters;
+    const number = address / SECTOR;
+    counters.operations++;
+    counters.erases++;
+    this.wear[number]++;
+    const fault = this.#fault('erase', address, SECTOR);
+    const tear = this.#tearNow();
+    if (tear) this.#tornErase(number, tear);
+    if (fault === 'nothing' || fault === 'half') {
+      const sector = this.#own(number);
+      sector.lenient = true;
+      if (fault === 'half') this.#set(sector, 0, BLANK.bytes.subarray(SECTOR / 2));
+    } else {
+      this.#drop(number);
+    }
+  }
+
+  /**
+   * Puts bytes on the chip from outside, as esptool does: not counted, at any alignment, solid.
+   * @throws RangeError past the end of the chip
+   */
+  load(address: number, data: Uint8Array): void {
+    if (address < 0 || address + data.length > this.size) {
+      throw new RangeError(
+        `${data.length} bytes at ${hex(address)} do not fit in a chip of ${this.size} bytes`,
+      );
+    }
+    for (let done = 0; done < data.length;) {
+      const offset = (address + done) % SECTOR;
+      const count = Math.min(SECTOR - offset, data.length - done);
+      const number = (address + done - offset) / SECTOR;
+      const part = data.subarray(done, done + count);
+      if (count === SECTOR && Buffer.compare(part, BLANK.bytes) === 0) this.#drop(number);
+      else this.#set(this.#own(number), offset, part);
+      done += count;
+    }
+  }
+
+  /**
+   * Lets power fail in an operation, counted from now: 1 is the next program or erase. Replaces a cut
+   * that is still ahead. It survives `restart`, not `restore`.
+   * @param operation - 1 or more; 0: no cut
+   * @param tear - how far that operation comes, e.g. one of `TEARS`
+   */
+  cutAt(operation: number, tear: Tear): void {
+    this.#countdown = operation;
+    this.#tear = tear;
+  }
+
+  /** Cuts power now, between operations. */
+  cut(): void {
+    this.#isOn = false;
+  }
+
+  /**
+   * Restores power.
+   * @param mood - how unstable bits read from now on
+   * @throws FlashMisuse if there was one: no restart may hide it
+   */
+  restart(mood: Mood = 'after'): void {
+    if (this.#misuse) throw this.#misuse;
+    this.#isOn = true;
+    this.#mood = mood;
+  }
+
+  /**
+   * Adds a range in which programs and erases are allowed. Without any, all of the chip is.
+   * @param end - the first address behind the range
+   */
+  allow(first: number, end: number): void {
+    this.#fence.push([first, end]);
+  }
+
+  /** Removes all ranges that were given to `allow`. */
+  allowAll(): void {
+    this.#fence = [];
+  }
+
+  /**
+   * Makes bits of a byte read 0 whatever is done to them; they are worn out.
+   * @param mask - which bits; 0: none
+   */
+  stuck(address: number, mask: number): void {
+    if (mask) this.#stuck.set(address, mask);
+    else this.#stuck.delete(address);
+  }
+
+  /** @returns the state of the chip: its contents, unstable bits, power, mood. Takes microseconds. */
+  snapshot(): Snapshot {
+    this.#owner = ++owners;
+    this.#owned.clear();
+    return { sectors: this.#sectors.slice(), isOn: this.#isOn, mood: this.#mood };
+  }
+
+  /** Goes back to a state, of this or another chip of the same size. Forgets a cut that is ahead, and a misuse. */
+  restore(snapshot: Snapshot): void {
+    if (snapshot.sectors.length !== this.#sectors.length)
+      throw new RangeError('a snapshot of a chip of another size');
+    for (const number of this.#owned) this.#drop(number);
+    this.#owned.clear();
+    this.#owner = ++owners;
+    this.#sectors = snapshot.sectors.slice();
+    this.#isOn = snapshot.isOn;
+    this.#mood = snapshot.mood;
+    this.#countdown = 0;
+    this.#misuse = undefined;
+  }
+
+  /** @returns how many bits of a part of the chip are unstable. */
+  unstableBits(address = 0, length = this.size): number {
+    let bits = 0;
+    for (let number = Math.floor(address / SECTOR); number * SECTOR < address + length; number++) {
+      const mask = this.#sectors[number].cells?.mask;
+      if (!mask) continue;
+      const from = Math.max(address - number * SECTOR, 0);
+      const end = Math.min(address + length - number * SECTOR, SECTOR);
+      for (let i = from; i < end; i++) for (let byte = mask[i]; byte; byte &= byte - 1) bits++;
+    }
+    return bits;
+  }
+
+  /** @returns whether a part of the chip holds exactly this, and will after every restart. */
+  holds(address: number, data: Uint8Array): boolean {
+    for (let done = 0; done < data.length;) {
+      const offset = (address + done) % SECTOR;
+      const count = Math.min(SECTOR - offset, data.length - done);
+      const number = (address + done - offset) / SECTOR;
+      const bytes = this.#seen(number);
+      if (
+        Buffer.compare(
+          bytes.subarray(offset, offset + count),
+          data.subarray(done, done + count),
+        ) !== 0
+      )
+        return false;
+      if (this.#sectors[number].cells && this.unstableBits(address + done, count)) return false;
+      done += count;
+    }
+    return true;
+  }
+
+  #assertOn(): void {
+    if (this.#misuse) throw this.#misuse;
+    if (!this.#isOn) throw new PowerCut('power is off');
+  }
+
+  #assertAllowed(kind: Change, address: number, length: number, unit: number): void {
+    const isAligned = address % unit === 0 && length % unit === 0;
+    if (!isAligned || address < 0 || address + length > this.size) {
+      const fault = isAligned
+        ? `past the end of the chip, ${hex(this.size)}`
+        : `not a multiple of ${unit}`;
+      this.#fail(`${kind} of ${length} bytes at ${hex(address)}: ${fault}`);
+    }
+    if (!this.#fence.length) return;
+    if (this.#fence.some(([first, end]) => address >= first && address + length <= end)) return;
+    this.#fail(`${kind} of ${length} bytes at ${hex(address)}: outside the fence`);
+  }
+
+  #fail(message: string): never {
+    this.#misuse = new FlashMisuse(message);
+    throw this.#misuse;
+  }
+
+  /** What a sector reads as. Not to be modified. */
+  #seen(number: number): Uint8Array<ArrayBuffer> {
+    const sector = this.#sectors[number];
+    const bytes = sector.cells ? this.#guess(number, sector.bytes, sector.cells) : sector.bytes;
+    if (!this.#stuck.size) return bytes;
+    const worn = bytes.slice();
+    for (const [address, mask] of this.#stuck) {
+      if (Math.floor(address / SECTOR) === number) worn[address % SECTOR] &= ~mask;
+    }
+    return worn;
+  }
+
+  /** What a sector with unstable bits reads as, in the present mood. */
+  #guess(number: number, bytes: Uint8Array<ArrayBuffer>, cells: Cells): Uint8Array<ArrayBuffer> {
+    const mood = this.#mood;
+    if (cells.seen && cells.mood === mood) return cells.seen;
+    const { mask, before, after } = cells;
+    const seen = bytes.slice();
+    for (let i = 0; i < SECTOR; i++) {
+      if (!mask[i]) continue;
+      let bits: number;
+      if (mood === 'ones') bits = 0xff;
+      else if (mood === 'zeros') bits = 0;
+      else if (mood === 'before') bits = before[i];
+      else if (mood === 'after') bits = after[i];
+      else bits = mix(mood.seed ^ Math.imul(number * SECTOR + i + 1, 0x9e3779b1));
+      seen[i] &= bits | ~mask[i];
+    }
+    cells.seen = seen;
+    cells.mood = mood;
+    return seen;
+  }
+
+  /** The sector, to be changed. */
+  #own(number: number): Sector {
+    const sector = this.#sectors[number];
+    if (sector.owner === this.#owner) {
+      if (sector.cells) sector.cells.seen = undefined;
+      return sector;
+    }
+    const bytes = this.#spare.pop() ?? new Uint8Array(SECTOR);
+    bytes.set(sector.bytes);
+    const copy: Sector = {
+      owner: this.#owner,
+      bytes,
+      cells: sector.cells && copyCells(sector.cells),
+      blank: sector.blank,
+      lenient: sector.lenient,
+    };
+    this.#sectors[number] = copy;
+    this.#owned.add(number);
+    return copy;
+  }
+
+  /** Makes a sector blank. */
+  #drop(number: number): void {
+    const { owner, bytes } = this.#sectors[number];
+    if (owner === this.#owner) this.#spare.push(bytes);
+    this.#sectors[number] = BLANK;
+  }
+
+  /** Sets bytes of a sector for good. */
+  #set(sector: Sector, offset: number, data: Uint8Array): void {
+    sector.bytes.set(data, offset);
+    sector.cells?.mask.fill(0, offset, offset + data.length);
+    this.#settle(sector);
+    sector.blank = sector.cells ? 0 : blankPages(sector.bytes);
+  }
+
+  /** Forgets unstable bits when none is left. */
+  #settle(sector: Sector): void {
+    if (sector.cells?.mask.every((bits) => bits === 0)) sector.cells = undefined;
+  }
+
+  /** The tear, if power fails in the operation that begins now. */
+  #tearNow(): Tear | undefined {
+    return this.#countdown && --this.#countdown === 0 ? this.#tear : undefined;
+  }
+
+  #watch(operation: Operation): Fault | undefined {
+    this.trace?.push(operation);
+    for (const hook of this.faults) {
+      const fault = hook(operation);
+      if (fault) return fault;
+    }
+    return undefined;
+  }
+
+  #fault(kind: Change, address: number, length: number): Fault | undefined {
+    if (!this.trace && !this.faults.length) return undefined;
+    return this.#watch({ kind, number: this.counters.operations, address, length });
+  }
+
+  #count(length: number): void {
+    const counters = this.counters;
+    counters.operations++;
+    counters.programs++;
+    counters.commands += Math.ceil(length / COMMAND);
+    counters.bytesProgrammed += length;
+  }
+
+  /** The fast way to program: into blank pages, while nobody watches. @returns whether it was possible */
+  #programBlank(number: number, offset: number, data: Uint8Array): boolean {
+    const first = offset >> 8;
+    const last = (offset + data.length - 1) >> 8;
+    const pages = ((2 << last) - 1) & ~((1 << first) - 1);
+    const count = last - first + 1;
+    if ((this.#sectors[number].blank & pages) !== pages || this.trace || this.faults.length)
+      return false;
+    if (this.#countdown) {
+      if (this.#countdown <= count) return false;
+      this.#countdown -= count;
+    }
+    const sector = this.#own(number);
+    sector.bytes.set(data, offset);
+    sector.blank &= ~pages;
+    for (let done = 0; done < data.length;) {
+      const length = Math.min(PAGE - ((offset + done) % PAGE), data.length - done);
+      this.#count(length);
+      done += length;
+    }
+    return true;
+  }
+
+  #programPages(number: number, offset: number, data: Uint8Array): void {
+    for (let done = 0; done < data.length;) {
+      const start = offset + done;
+      const length = Math.min(PAGE - (start % PAGE), data.length - done);
+      this.#programPage(number, start, data.subarray(done, done + length));
+      done += length;
+    }
+  }
+
+  /** One operation: `data` lies within one page. */
+  #programPage(number: number, offset: number, data: Uint8Array): void {
+    const address = number * SECTOR + offset;
+    if (this.strict) this.#assertErased(number, offset, data);
+    this.#count(data.length);
+    const fault = this.#fault('program', address, data.length);
+    const tear = this.#tearNow();
+    if (tear) this.#tornProgram(number, offset, data, tear);
+    const length = fault === 'nothing' ? 0 : fault === 'half' ? data.length >> 1 : data.length;
+    if (length) this.#clear(number, offset, data, length, all);
+  }
+
+  #assertErased(number: number, offset: number, data: Uint8Array): void {
+    const sector = this.#sectors[number];
+    if (sector.lenient) return;
+    const seen = sector.cells ? this.#guess(number, sector.bytes, sector.cells) : sector.bytes;
+    for (let i = 0; i < data.length; i++) {
+      const old = seen[offset + i];
+      if (old === 0xff || data[i] === 0 || data[i] === old) continue;
+      this.#fail(
+        `program of ${hex(data[i])} at ${hex(number * SECTOR + offset + i)}, which holds ${hex(old)}: not erased`,
+      );
+    }
+  }
+
+  /** Programs the zeros of `data` where `reached` lets it, for good. */
+  #clear(
+    number: number,
+    offset: number,
+    data: Uint8Array,
+    length: number,
+    reached: Tear['program'],
+  ): void {
+    const sector = this.#own(number);
+    const { bytes, cells } = sector;
+    for (let i = 0; i < length; i++) {
+      const kept = data[i] | ~reached(i, data.length);
+      bytes[offset + i] &= kept;
+      if (cells) cells.mask[offset + i] &= kept;
+    }
+    sector.blank &= ~(1 << (offset >> 8));
+    if (cells) this.#settle(sector);
+  }
+
+  #tornProgram(number: number, offset: number, data: Uint8Array, tear: Tear): never {
+    this.#isOn = false;
+    if (tear.solid) {
+      this.#clear(number, offset, data, data.length, (i, length) => tear.program(i, length));
+    } else {
+      const reached = (i: number) => tear.program(i - offset, data.length) & ~data[i - offset];
+      this.#unsettle(number, offset, data.length, reached, 0);
+    }
+    throw new PowerCut(
+      `power failed in a program at ${hex(number * SECTOR + offset)}: ${tear.name}`,
+    );
+  }
+
+  #tornErase(number: number, tear: Tear): never {
+    this.#isOn = false;
+    if (!tear.solid) {
+      this.#unsettle(number, 0, SECTOR, (i) => tear.erase(i), 0xff);
+    } else if (tear.erase(0)) {
+      this.#drop(number);
+    }
+    throw new PowerCut(`power failed in an erase at ${hex(number * SECTOR)}: ${tear.name}`);
+  }
+
+  /**
+   * Makes bits unstable.
+   * @param reached - for byte i of the sector: which bits; if a program, those that are 0 already stay
+   * @param meant - what they were to become: 0 or 0xff
+   */
+  #unsettle(
+    number: number,
+    offset: number,
+    length: number,
+    reached: (i: number) => number,
+    meant: number,
+  ): void {
+    const seen = this.peek(number * SECTOR, SECTOR);
+    const sector = this.#own(number);
+    const { mask, before, after } = (sector.cells ??= {
+      mask: new Uint8Array(SECTOR),
+      before: new Uint8Array(SECTOR),
+      after: new Uint8Array(SECTOR),
+    });
+    for (let i = offset; i < offset + length; i++) {
+      let bits = reached(i);
+      if (!meant) bits &= sector.bytes[i];
+      mask[i] |= bits;
+      before[i] = (before[i] & ~bits) | (seen[i] & bits);
+      after[i] = (after[i] & ~bits) | (meant & bits);
+      sector.bytes[i] |= bits;
+    }
+    sector.blank = 0;
+    this.#settle(sector);
+  }
+}
