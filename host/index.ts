@@ -1,3 +1,7 @@
+/** A simulated ESP32 that runs JavaScript, for tests of device code. */
+export * from './board.ts';
+export { pattern } from './espruino.ts';
 export * from './flash-timing.ts';
 export * from './nor-flash.ts';
-export * from './tears.ts';
+export * from './tables.ts';
+export { TEARS, type Change, type Tear, someBits, tearsOf } from './tears.ts';

@@ -1,0 +1,629 @@
+import { crc32 } from 'node:zlib';
+import {
+  Files,
+  PURE,
+  cryptoLibrary,
+  flashLibrary,
+  pattern,
+  shown,
+  storageLibrary,
+} from './espruino.ts';
+import { type FlashProfile, seconds } from './flash-timing.ts';
+import { FlashMisuse, type Mood, NorFlash, PowerCut, type Snapshot } from './nor-flash.ts';
+import { type Row, TABLES, decodeTable, encodeTable } from './tables.ts';
+
+/** The firmware has aborted: a write into a dangerous region, or the watchdog. Power is off since. */
+export class Panic extends Error {
+  override name = 'Panic';
+}
+
+/** A script has called `E.reboot()` or `load()`. `run` and `advance` do what it asks for. */
+export class Reboot extends Error {
+  override name = 'Reboot';
+}
+
+/** What a board is made of. */
+export interface BoardOptions {
+  /** The partition table: rows, or its binary form. Default: `TABLES.example`. */
+  table?: readonly Row[] | Uint8Array;
+  /** Bytes of the flash chip; default 4 MB. */
+  size?: number;
+  /** Which chip, as in `process.env.BOARD`; default ESP32. */
+  board?: 'ESP32' | 'ESP32C3' | 'ESP32S3';
+  /** Label of the app that runs. Default: factory, else the first OTA slot. */
+  running?: string;
+  /** What partitions hold, by label, as `load` does. Those not named hold a pattern. */
+  partitions?: Record<string, Uint8Array | string>;
+  /** false: a build without `require("crypto")`. */
+  crypto?: boolean;
+  /** What the MMU's entry for the app's code reads as on an ESP32. Default: the page of the running app. */
+  mmu?: number;
+  /** Milliseconds of flash work between two kicks after which the watchdog bites. Default: there is none. */
+  watchdogMs?: number;
+  /** Which chip the watchdog's clock is for. */
+  profile?: FlashProfile;
+}
+
+/** What a module finds around it. */
+export interface Globals {
+  require: (name: string) => unknown;
+  E: Record<string, unknown>;
+  process: Record<string, unknown>;
+  print: (...values: unknown[]) => void;
+  peek32: (address: number) => number;
+  setTimeout: (callback: unknown, ms?: number, ...args: unknown[]) => number;
+  clearTimeout: (id?: number) => void;
+  getTime: () => number;
+  [name: string]: unknown;
+}
+
+/** Everything about a board that survives a reboot. */
+export interface BoardSnapshot {
+  readonly flash: Snapshot;
+  readonly files: Map<string, string>;
+  readonly running: string;
+}
+
+type Module = (globals: Globals) => unknown;
+
+/** What a browser or node has, and Espruino has not. It is undefined for device code. */
+const MISSING =
+  'Map Set WeakMap WeakSet WeakRef Symbol Proxy Reflect BigInt Intl Atomics SharedArrayBuffer Buffer ' +
+  'TextEncoder TextDecoder URL URLSearchParams fetch AbortController structuredClone performance ' +
+  'queueMicrotask setImmediate clearImmediate WebAssembly navigator WebSocket module exports define window self';
+/** What it has. */
+const GIVEN =
+  'require E process print console setTimeout clearTimeout setInterval clearInterval changeInterval getTime ' +
+  'peek8 peek16 peek32 poke8 poke16 poke32 Modules ESP32 load reset global globalThis';
+const NAMES = GIVEN.split(' ');
+const ABSENT = Object.fromEntries(MISSING.split(' ').map((name) => [name, undefined]));
+const HIDDEN = Object.keys(ABSENT).filter((name) => name !== 'module' && name !== 'exports');
+
+/** Modules by their source: compiled once, run at every boot that asks for them. */
+const compiled = new Map<string, (...args: unknown[]) => unknown>();
+
+function compile(source: string): (...args: unknown[]) => unknown {
+  let made = compiled.get(source);
+  if (!made) {
+    const names = ['exports', 'module', ...NAMES, ...HIDDEN];
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval
+    made = new Function(...names, `${source}\n;return exports;`) as (...args: unknown[]) => unknown;
+    compiled.set(source, made);
+  }
+  return made;
+}
+
+/**
+ * Evaluates scripts one after the other. Direct eval in a generator declares their variables and
+ * functions in the generator's scope, where the next script finds them, as on the board.
+ */
+// eslint-disable-next-line @typescript-eslint/no-implied-eval
+const evaluator = new Function(
+  '$globals',
+  `with ($globals) return (function* () {
+    var $result;
+    for (;;) try { $result = { value: eval(yield $result) }; } catch ($error) { $result = { error: $error }; }
+  })();`,
+) as (globals: Globals) => Scripts;
+
+/** Takes a script, and returns what became of it. */
+type Scripts = Generator<{ value: unknown } | { error: unknown }, never, string>;
+
+interface Timer {
+  at: number;
+  every?: number;
+  call: () => void;
+}
+
+/** One boot: from power on to the next reboot or cut. */
+interface World {
+  globals: Globals;
+  /** Exports by module name. */
+  modules: Map<string, unknown>;
+  scripts?: Scripts;
+  timers: Map<number, Timer>;
+  onInit: (() => void)[];
+}
+
+const TABLE_ADDRESS = 0x8000;
+/** ESP-IDF refuses writes from 0 up to here (spi_flash/partition.c, is_safe_write_address). */
+const DANGEROUS_END = TABLE_ADDRESS + 0xc00;
+/** The entry of an ESP32's MMU table for 0x400d0000, where code is mapped (dport_reg.h). */
+const MMU_ENTRY = 0x3ff10000 + 77 * 4;
+const MEGABYTE = 0x100000;
+/** Boots in a row that end in a reboot before the board counts as hung. */
+const BOOT_LOOP = 20;
+
+/** One entry of otadata (esp_flash_partitions.h, esp_ota_select_entry_t), as the bootloader wants it. */
+function otaEntry(sequence: number): Uint8Array {
+  const entry = Buffer.alloc(32, 0xff);
+  entry.writeUInt32LE(sequence, 0);
+  entry.writeUInt32LE(crc32(entry.subarray(0, 4), 0xffffffff), 28);
+  return entry;
+}
+
+const isFatal = (error: unknown) =>
+  error instanceof PowerCut || error instanceof Panic || error instanceof FlashMisuse;
+
+/**
+ * A simulated ESP32 with Espruino on it, for unit tests of device code:
+ *
+ *     const board = new Board({ partitions: { storage: oldImage } });
+ *     board.upload('ota', readFileSync('dist/ota.min.js', 'latin1'));
+ *     board.run('require("ota").recover().state'); // 'none'
+ *
+ * Power fails where `board.flash.cutAt` says: the call then throws `PowerCut`, and `powerOn` goes on.
+ */
+export class Board {
+  /** The flash chip. */
+  readonly flash: NorFlash;
+  /** What scripts have printed, line by line, with uncaught errors. */
+  readonly output: string[] = [];
+  /** What was thrown in scripts at boot and in timers, and caught by nobody. */
+  readonly uncaught: unknown[] = [];
+  /** When the firmware aborted, and why. */
+  readonly panics: Panic[] = [];
+  /** The partition table that the board was made with. */
+  readonly table: readonly Row[];
+
+  readonly #options: BoardOptions;
+  readonly #files = new Files();
+  readonly #installed = new Map<string, Module>();
+  readonly #natives: Map<string, unknown>;
+  readonly #timing: FlashProfile | undefined;
+  #running: Row;
+  #world: World | undefined;
+  /** What has stopped the CPU; thrown again by everything. */
+  #halted: Error | undefined;
+  #now = 0;
+  #timerIds = 0;
+  #kicked = 0;
+
+  constructor(options: BoardOptions = {}) {
+    const { table = TABLES.example, size = 4 * MEGABYTE, watchdogMs } = options;
+    const binary = table instanceof Uint8Array ? table : encodeTable(table);
+    this.#options = options;
+    this.#timing = watchdogMs === undefined ? undefined : (options.profile ?? 'w25q32jv_typ');
+    this.table = decodeTable(binary);
+    this.flash = new NorFlash({ size });
+    const isSlot = ({ type, subtype }: Row) => type === 0 && (subtype === 0 || subtype >> 4 === 1);
+    const first = this.table.filter(isSlot).sort((a, b) => a.subtype - b.subtype)[0];
+    if (!first) throw new RangeError('a partition table without an app');
+    this.#running = options.running === undefined ? first : this.partition(options.running);
+
+    const isClassic = this.#board === 'ESP32';
+    const bootloader = pattern('bootloader', TABLE_ADDRESS - (isClassic ? 0x1000 : 0));
+    bootloader.set([0xe9, 3, 2, Math.log2(size / MEGABYTE) << 4]);
+    this.flash.load(TABLE_ADDRESS - bootloader.length, bootloader);
+    this.flash.load(TABLE_ADDRESS, binary);
+    for (const { label, type, address, size } of this.table) {
+      const content = pattern(label, size);
+      if (type === 0) content[0] = 0xe9;
+      this.flash.load(address, content);
+    }
+    this.setRunning(this.#running.label);
+    for (const [label, content] of Object.entries(options.partitions ?? {}))
+      this.load(label, content);
+
+    const assertOn = () => this.#assertOn();
+    const assertSafe = (address: number, length: number) => this.#assertSafe(address, length);
+    this.#natives = new Map<string, unknown>([
+      ['Flash', flashLibrary({ flash: this.flash, assertOn, assertSafe })],
+      ['Storage', storageLibrary(this.#files)],
+    ]);
+    if (options.crypto !== false) this.#natives.set('crypto', cryptoLibrary());
+  }
+
+  /** Whether there is power and the CPU has not stopped. */
+  get isOn(): boolean {
+    return this.flash.isOn && !this.#halted;
+  }
+
+  /** Label of the app that runs. */
+  get running(): string {
+    return this.#running.label;
+  }
+
+  /** Milliseconds since the board was made, by the clock that `advance` moves. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /**
+   * Finds a partition.
+   * @throws RangeError if there is none of this label
+   */
+  partition(label: string): Row {
+    const row = this.table.find((row) => row.label === label);
+    if (!row) throw new RangeError(`no partition "${label}"`);
+    return row;
+  }
+
+  /**
+   * Fills a partition, as `esptool write_flash` does after an erase: what follows the image is 0xff.
+   * @throws RangeError if it does not fit
+   */
+  load(label: string, image: Uint8Array | string): void {
+    const { address, size } = this.partition(label);
+    const bytes = typeof image === 'string' ? Buffer.from(image, 'latin1') : image;
+    if (bytes.length > size)
+      throw new RangeError(`${bytes.length} bytes do not fit in "${label}", ${size} bytes`);
+    const content = new Uint8Array(size).fill(0xff);
+    content.set(bytes);
+    this.flash.load(address, content);
+  }
+
+  /** @returns all of a partition, as it reads now. Works without power. */
+  content(label: string): Uint8Array {
+    const { address, size } = this.partition(label);
+    return this.flash.peek(address, size);
+  }
+
+  /**
+   * Makes the bootloader choose another app, as an app update does; it runs from the next boot on.
+   * Rewrites otadata from outside.
+   */
+  setRunning(label: string): void {
+    const row = this.partition(label);
+    if (row.type !== 0) throw new RangeError(`"${label}" is not an app`);
+    const otadata = this.table.find(({ type, subtype }) => type === 1 && subtype === 0);
+    if (otadata)
+      this.load(otadata.label, row.subtype >> 4 === 1 ? otaEntry(row.subtype - 0x0f) : '');
+    this.#running = row;
+    this.#world = undefined;
+  }
+
+  /**
+   * Puts a file into Storage: modules by name, boot scripts as `.boot0` or `.bootcde`.
+   * @param name - at most 28 characters
+   * @param content - a character per byte
+   */
+  upload(name: string, content: string): void {
+    if (name.length > 28)
+      throw new RangeError(`a file name of ${name.length} characters; Storage takes 28`);
+    this.#files.set(name, content);
+  }
+
+  /** Provides a module by a host function, called at the first `require` of every boot. */
+  install(name: string, module: Module): void {
+    this.#installed.set(name, module);
+    this.#world?.modules.delete(name);
+  }
+
+  /**
+   * Restores power and boots: `.bootPowerOn`, `.boot0` to `.boot3`, `.bootrst` or else `.bootcde`,
+   * the handlers of `E.on("init")`, `onInit()`. What one of them throws is printed.
+   * @param mood - how bits read that a cut has left unstable
+   * @throws PowerCut, Panic or FlashMisuse if a boot script runs into one
+   */
+  powerOn(mood: Mood = 'after'): void {
+    this.flash.restart(mood);
+    this.#boot(true);
+  }
+
+  /**
+   * Resets the CPU and boots, as `powerOn` does but for `.bootPowerOn`.
+   * @param mood - given: power fails for a moment, too
+   */
+  reboot(mood?: Mood): void {
+    this.flash.restart(mood ?? this.flash.mood);
+    this.#boot(false);
+  }
+
+  /**
+   * Evaluates a script as if it was typed in; its variables stay for the next. Boots first if need be.
+   * @returns the value of its last expression; undefined if it rebooted the board
+   * @throws what it throws
+   */
+  run(script: string): unknown {
+    const world = this.#on();
+    try {
+      return this.#evaluate(world, script);
+    } catch (error) {
+      if (!(error instanceof Reboot)) throw error;
+      this.reboot();
+      return undefined;
+    }
+  }
+
+  /**
+   * Loads a module in the present boot; boots first if need be.
+   * @returns its exports
+   * @throws Reboot, PowerCut or Panic out of its functions, when they come to that
+   */
+  require<T>(name: string): T {
+    return this.#require(this.#on(), name) as T;
+  }
+
+  /** Lets time pass: timers are called when they are due. Promises are not waited for. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const world = this.isOn ? this.#world : undefined;
+      const due =
+        world &&
+        [...world.timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0];
+      if (!due) break;
+      const [id, timer] = due;
+      this.#now = Math.max(this.#now, timer.at);
+      if (timer.every === undefined) world.timers.delete(id);
+      else timer.at += Math.max(timer.every, 1);
+      try {
+        this.#attempt(timer.call);
+      } catch (error) {
+        if (!(error instanceof Reboot)) throw error;
+        this.reboot();
+      }
+    }
+    this.#now = end;
+  }
+
+  /** @returns what survives a reboot: the chip, the files, which app runs. Takes microseconds. */
+  snapshot(): BoardSnapshot {
+    return { flash: this.flash.snapshot(), files: this.#files.snapshot(), running: this.running };
+  }
+
+  /** Goes back to a snapshot. The board is as if it had just been connected: it boots when it is used. */
+  restore(snapshot: BoardSnapshot): void {
+    this.flash.restore(snapshot.flash);
+    this.#files.restore(snapshot.files);
+    if (snapshot.running !== this.running) this.#running = this.partition(snapshot.running);
+    this.#world = undefined;
+    this.#halted = undefined;
+  }
+
+  get #board(): string {
+    return this.#options.board ?? 'ESP32';
+  }
+
+  #on(): World {
+    if (this.#halted instanceof Reboot) this.reboot();
+    else if (!this.flash.isOn) this.powerOn();
+    else if (!this.#world) this.#boot(true);
+    return this.#world!;
+  }
+
+  #assertOn(): void {
+    if (this.#halted) throw this.#halted;
+    if (this.#timing) this.#watch();
+  }
+
+  /** Throws what a script has swallowed, though it had better not go on. */
+  #assertAlive(): void {
+    if (this.#halted) throw this.#halted;
+    if (this.flash.misuse) throw this.flash.misuse;
+    if (!this.flash.isOn) throw new PowerCut('power is off');
+  }
+
+  #watch(): void {
+    const spent = (seconds(this.flash.counters, this.#timing) - this.#kicked) * 1000;
+    if (spent < 0) this.#kicked = 0;
+    if (spent > this.#options.watchdogMs!)
+      this.#panic(`the watchdog was not fed for ${Math.round(spent)} ms of flash work`);
+  }
+
+  #kick(): void {
+    if (this.#timing) this.#kicked = seconds(this.flash.counters, this.#timing);
+  }
+
+  #panic(message: string): never {
+    const panic = new Panic(message);
+    this.panics.push(panic);
+    this.#halted = panic;
+    this.flash.cut();
+    throw panic;
+  }
+
+  #assertSafe(address: number, length: number): void {
+    const app = this.#running;
+    const what = `${length} bytes at 0x${address.toString(16)}`;
+    if (address <= DANGEROUS_END)
+      this.#panic(`write or erase of ${what}: bootloader or partition table`);
+    if (address < app.address + app.size && address + length > app.address) {
+      this.#panic(`write or erase of ${what}: the running app, "${app.label}"`);
+    }
+  }
+
+  #boot(isPowerOn: boolean): void {
+    for (let boots = 0; boots < BOOT_LOOP; boots++) {
+      this.#halted = undefined;
+      const world = this.#newWorld();
+      this.#world = world;
+      this.#kick();
+      try {
+        this.#runBootScripts(world, isPowerOn && boots === 0);
+        return;
+      } catch (error) {
+        if (!(error instanceof Reboot)) throw error;
+      }
+    }
+    throw new Error(`${BOOT_LOOP} boots in a row have ended in a reboot`);
+  }
+
+  #runBootScripts(world: World, isPowerOn: boolean): void {
+    const last = this.#files.get('.bootrst') === undefined ? '.bootcde' : '.bootrst';
+    const names = ['.boot0', '.boot1', '.boot2', '.boot3', last];
+    if (isPowerOn) names.unshift('.bootPowerOn');
+    for (const name of names) {
+      const script = this.#files.get(name);
+      if (script !== undefined) this.#attempt(() => this.#evaluate(world, script));
+    }
+    for (const handler of world.onInit) this.#attempt(handler);
+    if (world.scripts)
+      this.#attempt(() => this.#evaluate(world, 'if (typeof onInit == "function") onInit()'));
+  }
+
+  /** Calls something whose errors are printed. */
+  #attempt(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      if (isFatal(error) || error instanceof Reboot) throw error;
+      this.uncaught.push(error);
+      this.#print(`Uncaught ${shown(error)}`);
+    }
+    this.#assertAlive();
+  }
+
+  #evaluate(world: World, script: string): unknown {
+    if (!world.scripts) {
+      world.scripts = evaluator(world.globals);
+      world.scripts.next();
+    }
+    const known = Object.keys(globalThis);
+    const result = world.scripts.next(script).value;
+    // What a script assigns without declaring it belongs to the board, not to the host.
+    for (const name of Object.keys(globalThis).slice(known.length)) {
+      world.globals[name] = Reflect.get(globalThis, name);
+      Reflect.deleteProperty(globalThis, name);
+    }
+    if ('error' in result) throw result.error;
+    this.#assertAlive();
+    return result.value;
+  }
+
+  #print(...values: unknown[]): void {
+    this.output.push(...values.map(shown).join(' ').split('\n'));
+  }
+
+  #require(world: World, name: unknown): unknown {
+    if (typeof name !== 'string') throw new TypeError('Expecting module name as a string');
+    if (world.modules.has(name)) return world.modules.get(name);
+    const installed = this.#installed.get(name);
+    const native = this.#natives.get(name);
+    if (installed) world.modules.set(name, installed(world.globals));
+    else if (native) world.modules.set(name, Object.assign({}, native));
+    else {
+      const source = this.#files.get(name);
+      if (source === undefined) throw new Error(`Module "${name}" not found`);
+      this.#load(world, name, source);
+    }
+    return world.modules.get(name);
+  }
+
+  /** Runs a module. What it exported before it threw stays, as on the board. */
+  #load(world: World, name: string, source: string): void {
+    const module: { exports: unknown } = { exports: {} };
+    const original = module.exports;
+    world.modules.set(name, original);
+    const { globals } = world;
+    const given = NAMES.map((name) => globals[name]);
+    const exported = compile(source).call(original, original, module, ...given);
+    world.modules.set(name, module.exports === original ? exported : module.exports);
+  }
+
+  #newWorld(): World {
+    const world: World = {
+      globals: Object.create(ABSENT) as Globals,
+      modules: new Map(),
+      timers: new Map(),
+      onInit: [],
+    };
+    const print = (...values: unknown[]) => this.#print(...values);
+    const reboot = () => {
+      this.#halted = new Reboot('E.reboot()');
+      throw this.#halted;
+    };
+    const start = (callback: unknown, ms: unknown, args: unknown[], isRepeated: boolean) => {
+      if (typeof callback !== 'function' && typeof callback !== 'string')
+        throw new Error('Function or String not supplied!');
+      const delay = Math.max(Number(ms) || 0, 0);
+      const call = () => {
+        if (typeof callback === 'string') this.#evaluate(world, callback);
+        else (callback as (...args: unknown[]) => void)(...args);
+      };
+      world.timers.set(++this.#timerIds, {
+        at: this.#now + delay,
+        every: isRepeated ? delay : undefined,
+        call,
+      });
+      return this.#timerIds;
+    };
+    const clear = (id?: number) => {
+      if (id === undefined) world.timers.clear();
+      else world.timers.delete(id);
+    };
+    Object.assign(world.globals, {
+      require: (name: unknown) => this.#require(world, name),
+      E: this.#e(world, reboot),
+      process: this.#process(),
+      print,
+      console: { log: print, info: print, warn: print, error: print },
+      setTimeout: (callback: unknown, ms?: unknown, ...args: unknown[]) =>
+        start(callback, ms, args, false),
+      setInterval: (callback: unknown, ms?: unknown, ...args: unknown[]) =>
+        start(callback, ms, args, true),
+      clearTimeout: clear,
+      clearInterval: clear,
+      getTime: () => this.#now / 1000,
+      peek8: () => 0,
+      peek16: () => 0,
+      peek32: (address: number) => this.#peek(address),
+      poke8: () => undefined,
+      poke16: () => undefined,
+      poke32: () => undefined,
+      load: reboot,
+      ESP32: {
+        reboot,
+        getState: () => ({ sdkVersion: 'v3.3.6', freeHeap: 60000, minHeap: 50000 }),
+        setOTAValid: () => undefined,
+      },
+      Modules: {
+        addCached: (name: string, source: string | ((...args: unknown[]) => void)) => {
+          const text =
+            typeof source === 'string' ? source : /\{([^]*)\}\s*$/.exec(String(source))![1];
+          this.#load(world, name, text);
+        },
+        removeCached: (name: string) => {
+          if (!world.modules.delete(name)) throw new Error(`Module "${name}" not found`);
+        },
+        removeAllCached: () => world.modules.clear(),
+        getCached: () => [...world.modules.keys()],
+      },
+    });
+    world.globals.global = world.globals.globalThis = world.globals;
+    return world;
+  }
+
+  #e(world: World, reboot: () => never): Record<string, unknown> {
+    return {
+      ...PURE,
+      kickWatchdog: () => this.#kick(),
+      enableWatchdog: () => this.#kick(),
+      reboot,
+      on: (event: string, handler: () => void) => {
+        if (event === 'init') world.onInit.push(handler);
+      },
+      setBootCode: (script: string | undefined, always?: boolean) => {
+        this.#files.set('.bootcde', always ? undefined : script);
+        this.#files.set('.bootrst', always ? script : undefined);
+      },
+    };
+  }
+
+  #process(): Record<string, unknown> {
+    const modules = [...this.#natives.keys()].join(',');
+    return {
+      version: '2v29',
+      env: { VERSION: '2v29', BOARD: this.#board, FLASH: 0, STORAGE: 0xe0000, MODULES: modules },
+      memory: () => ({
+        free: 2000,
+        usage: 300,
+        total: 2300,
+        history: 0,
+        gc: 0,
+        gctime: 1,
+        blocksize: 14,
+      }),
+    };
+  }
+
+  /** The code of an app is not at its start: the first 64 KiB page, or two, hold constants. */
+  #peek(address: number): number {
+    if (this.#board !== 'ESP32' || address !== MMU_ENTRY) return 0;
+    return (
+      this.#options.mmu ??
+      (this.#running.address >> 16) + Math.min(2, (this.#running.size >> 16) - 1)
+    );
+  }
+}
