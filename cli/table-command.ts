@@ -1,0 +1,110 @@
+/** `part-ota table`: ESP-IDF's gen_esp32part.py without ESP-IDF. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { convertTable, FLASH_SIZES, TableError, type TableOptions } from './partition-csv.ts';
+import { parseInteger } from './python.ts';
+
+/** The flags as commander hands them over. */
+interface Flags {
+  output?: string;
+  offset: bigint;
+  flashSize?: TableOptions['flashSize'];
+  disableMd5sum?: true;
+  verify: boolean;
+  quiet?: true;
+  secure?: TableOptions['secure'];
+  primaryBootloaderOffset?: bigint;
+  recoveryBootloaderOffset?: bigint;
+  extraPartitionSubtypes?: string[];
+}
+
+const HELP = `
+The direction follows from the input. Errors are those of ESP-IDF's gen_esp32part.py, exit code 2.
+
+Example:
+  part-ota table partitions.csv partitions.bin   then   esptool write-flash 0x8000 partitions.bin
+  part-ota table partitions.bin                  prints CSV`;
+
+function parseAddress(text: string): bigint {
+  const address = parseInteger(text);
+  if (address === undefined) throw new InvalidArgumentError('It is not a whole number.');
+  return address;
+}
+
+function parseSecure(text: string): string {
+  const version = text.toLowerCase();
+  if (version === 'v1' || version === 'v2') return version;
+  throw new InvalidArgumentError('Allowed choices are v1, v2.');
+}
+
+/** Does `action` on a file; what the system refuses becomes a TableError. */
+function onFile<T>(file: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const why = code === 'ENOENT' ? 'no such file' : (error as Error).message;
+    throw new TableError(`${file}: ${why}`);
+  }
+}
+
+function run(input: string, output: string, flags: Flags, print: (line: string) => void): void {
+  const file = onFile(input, () => readFileSync(input === '-' ? process.stdin.fd : input));
+  const converted = convertTable(file, {
+    offset: flags.offset,
+    flashSize: flags.flashSize,
+    md5: !flags.disableMd5sum,
+    verify: flags.verify,
+    secure: flags.secure,
+    primaryBootloaderOffset: flags.primaryBootloaderOffset,
+    recoveryBootloaderOffset: flags.recoveryBootloaderOffset,
+    extraSubtypes: flags.extraPartitionSubtypes,
+    warn: print,
+    status: flags.quiet ? undefined : print,
+  });
+  if (output === '-') {
+    process.stdout.write(converted);
+    return;
+  }
+  onFile(output, () => {
+    mkdirSync(dirname(output), { recursive: true });
+    writeFileSync(output, converted);
+  });
+}
+
+/**
+ * Makes the command. It throws what it refuses as a TableError, whose `exitCode` is for whoever runs
+ * it; warnings go where commander writes errors.
+ */
+export function tableCommand(): Command {
+  const command = new Command('table')
+    .description('convert a partition table from CSV to binary, or from binary to CSV')
+    .argument('<input>', 'CSV or binary; - is the standard input')
+    .argument('[output]', 'the other form; - is the standard output', '-')
+    .option('-o, --output <file>', 'the same as [output]')
+    .addOption(
+      new Option('--flash-size <size>', 'check that the partitions fit').choices(FLASH_SIZES),
+    )
+    .addOption(
+      new Option('--offset <address>', 'where the table itself lies')
+        .argParser(parseAddress)
+        .default(0x8000n, '0x8000'),
+    )
+    .option('--disable-md5sum', 'neither write nor check the MD5 row')
+    .option('--no-verify', 'do not check the table')
+    .option('-q, --quiet', 'print warnings only')
+    .addOption(
+      new Option('--secure [version]', 'apps must suit secure boot: v1, v2')
+        .preset('v1')
+        .argParser(parseSecure),
+    )
+    .option('--primary-bootloader-offset <address>', 'place bootloader, primary', parseAddress)
+    .option('--recovery-bootloader-offset <address>', 'place bootloader, recovery', parseAddress)
+    .option('--extra-partition-subtypes <entry...>', 'names to add, each "type,name,hex value"')
+    .addHelpText('after', HELP);
+  return command.action((input: string, output: string, flags: Flags) => {
+    const print = (line: string) => command.configureOutput().writeErr?.(`${line}\n`);
+    run(input, flags.output ?? output, flags, print);
+  });
+}
