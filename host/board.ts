@@ -9,7 +9,7 @@ import {
   storageLibrary,
 } from './espruino.ts';
 import { type FlashProfile, seconds } from './flash-timing.ts';
-import { FlashMisuse, type Mood, NorFlash, PowerCut, type Snapshot } from './nor-flash.ts';
+import { FlashMisuse, type Mood, NorFlash, PowerCut, type Snapshot, latin1 } from './nor-flash.ts';
 import { type Row, TABLES, decodeTable, encodeTable } from './tables.ts';
 
 /** The firmware has aborted: a write into a dangerous region, or the watchdog. Power is off since. */
@@ -67,27 +67,38 @@ export interface BoardSnapshot {
 type Module = (globals: Globals) => unknown;
 
 /** What a browser or node has, and Espruino has not. It is undefined for device code. */
-const MISSING =
-  'Map Set WeakMap WeakSet WeakRef Symbol Proxy Reflect BigInt Intl Atomics SharedArrayBuffer Buffer ' +
-  'TextEncoder TextDecoder URL URLSearchParams fetch AbortController structuredClone performance ' +
-  'queueMicrotask setImmediate clearImmediate WebAssembly navigator WebSocket module exports define window self';
+const HIDDEN = (
+  'Map Set WeakMap WeakSet WeakRef Symbol Proxy Reflect BigInt Intl Atomics SharedArrayBuffer ' +
+  'Buffer TextEncoder TextDecoder URL URLSearchParams fetch AbortController structuredClone ' +
+  'performance queueMicrotask setImmediate clearImmediate WebAssembly navigator WebSocket'
+).split(' ');
+const ABSENT: object = Object.fromEntries(HIDDEN.map((name) => [name, undefined]));
+Object.setPrototypeOf(ABSENT, null);
 /** What it has. */
-const GIVEN =
-  'require E process print console setTimeout clearTimeout setInterval clearInterval changeInterval getTime ' +
-  'peek8 peek16 peek32 poke8 poke16 poke32 Modules ESP32 load reset global globalThis';
-const NAMES = GIVEN.split(' ');
-const ABSENT = Object.fromEntries(MISSING.split(' ').map((name) => [name, undefined]));
-const HIDDEN = Object.keys(ABSENT).filter((name) => name !== 'module' && name !== 'exports');
+const GIVEN = (
+  'require E process print console setTimeout clearTimeout setInterval clearInterval getTime ' +
+  'peek8 peek16 peek32 poke8 poke16 poke32 Modules ESP32 load global globalThis'
+).split(' ');
 
-/** Modules by their source: compiled once, run at every boot that asks for them. */
-const compiled = new Map<string, (...args: unknown[]) => unknown>();
+/** A module that is compiled once, and run at every boot that asks for it. */
+interface Compiled {
+  /** The globals that its source mentions, in the order in which `run` takes them. */
+  names: string[];
+  run: (...args: unknown[]) => unknown;
+}
 
-function compile(source: string): (...args: unknown[]) => unknown {
+/** Modules by their source. */
+const compiled = new Map<string, Compiled>();
+
+function compile(source: string): Compiled {
   let made = compiled.get(source);
   if (!made) {
-    const names = ['exports', 'module', ...NAMES, ...HIDDEN];
+    const isMentioned = (name: string) => source.includes(name);
+    const names = GIVEN.filter(isMentioned);
+    const parameters = ['exports', 'module', ...names, ...HIDDEN.filter(isMentioned)];
     // eslint-disable-next-line @typescript-eslint/no-implied-eval
-    made = new Function(...names, `${source}\n;return exports;`) as (...args: unknown[]) => unknown;
+    const run = new Function(...parameters, `${source}\n;return exports;`) as Compiled['run'];
+    made = { names, run };
     compiled.set(source, made);
   }
   return made;
@@ -131,6 +142,12 @@ const DANGEROUS_END = TABLE_ADDRESS + 0xc00;
 /** The entry of an ESP32's MMU table for 0x400d0000, where code is mapped (dport_reg.h). */
 const MMU_ENTRY = 0x3ff10000 + 77 * 4;
 const MEGABYTE = 0x100000;
+const VERSION = '2v29';
+/** Bytes of the partition that Storage is in. */
+const STORAGE_SIZE = 0xe0000;
+/** What `process.memory` and `ESP32.getState` say: typical numbers. */
+const MEMORY = { free: 2000, usage: 300, total: 2300, history: 0, gc: 0, gctime: 1, blocksize: 14 };
+const STATE = { sdkVersion: 'v3.3.6', freeHeap: 60000, minHeap: 50000 };
 /** Boots in a row that end in a reboot before the board counts as hung. */
 const BOOT_LOOP = 20;
 
@@ -141,6 +158,9 @@ function otaEntry(sequence: number): Uint8Array {
   entry.writeUInt32LE(crc32(entry.subarray(0, 4), 0xffffffff), 28);
   return entry;
 }
+
+/** What boards hold before anything is done to them. */
+const factory = new Map<string, Snapshot>();
 
 const isFatal = (error: unknown) =>
   error instanceof PowerCut || error instanceof Panic || error instanceof FlashMisuse;
@@ -169,7 +189,8 @@ export class Board {
   readonly #options: BoardOptions;
   readonly #files = new Files();
   readonly #installed = new Map<string, Module>();
-  readonly #natives: Map<string, unknown>;
+  readonly #natives: Map<string, object>;
+  readonly #globals: Globals;
   readonly #timing: FlashProfile | undefined;
   #running: Row;
   #world: World | undefined;
@@ -191,27 +212,19 @@ export class Board {
     if (!first) throw new RangeError('a partition table without an app');
     this.#running = options.running === undefined ? first : this.partition(options.running);
 
-    const isClassic = this.#board === 'ESP32';
-    const bootloader = pattern('bootloader', TABLE_ADDRESS - (isClassic ? 0x1000 : 0));
-    bootloader.set([0xe9, 3, 2, Math.log2(size / MEGABYTE) << 4]);
-    this.flash.load(TABLE_ADDRESS - bootloader.length, bootloader);
-    this.flash.load(TABLE_ADDRESS, binary);
-    for (const { label, type, address, size } of this.table) {
-      const content = pattern(label, size);
-      if (type === 0) content[0] = 0xe9;
-      this.flash.load(address, content);
-    }
+    this.#fill(binary);
     this.setRunning(this.#running.label);
     for (const [label, content] of Object.entries(options.partitions ?? {}))
       this.load(label, content);
 
     const assertOn = () => this.#assertOn();
     const assertSafe = (address: number, length: number) => this.#assertSafe(address, length);
-    this.#natives = new Map<string, unknown>([
+    this.#natives = new Map<string, object>([
       ['Flash', flashLibrary({ flash: this.flash, assertOn, assertSafe })],
       ['Storage', storageLibrary(this.#files)],
     ]);
     if (options.crypto !== false) this.#natives.set('crypto', cryptoLibrary());
+    this.#globals = this.#makeGlobals();
   }
 
   /** Whether there is power and the CPU has not stopped. */
@@ -372,6 +385,25 @@ export class Board {
     this.#halted = undefined;
   }
 
+  /** Puts the bootloader, the table and something into every partition; once for boards that are alike. */
+  #fill(binary: Uint8Array): void {
+    const { size } = this.flash;
+    const isClassic = this.#board === 'ESP32';
+    const key = `${isClassic} ${size} ${latin1(binary)}`;
+    const made = factory.get(key);
+    if (made) return this.flash.restore(made);
+    const bootloader = pattern('bootloader', TABLE_ADDRESS - (isClassic ? 0x1000 : 0));
+    bootloader.set([0xe9, 3, 2, Math.log2(size / MEGABYTE) << 4]);
+    this.flash.load(TABLE_ADDRESS - bootloader.length, bootloader);
+    this.flash.load(TABLE_ADDRESS, binary);
+    for (const { label, type, address, size } of this.table) {
+      const content = pattern(label, size);
+      if (type === 0) content[0] = 0xe9;
+      this.flash.load(address, content);
+    }
+    factory.set(key, this.flash.snapshot());
+  }
+
   get #board(): string {
     return this.#options.board ?? 'ESP32';
   }
@@ -409,9 +441,14 @@ export class Board {
   #panic(message: string): never {
     const panic = new Panic(message);
     this.panics.push(panic);
-    this.#halted = panic;
     this.flash.cut();
-    throw panic;
+    this.#halt(panic);
+  }
+
+  /** Stops the CPU: nothing works until the next boot, even if the script swallows the error. */
+  #halt(error: Error): never {
+    this.#halted = error;
+    throw error;
   }
 
   #assertSafe(address: number, length: number): void {
@@ -492,7 +529,7 @@ export class Board {
     const installed = this.#installed.get(name);
     const native = this.#natives.get(name);
     if (installed) world.modules.set(name, installed(world.globals));
-    else if (native) world.modules.set(name, Object.assign({}, native));
+    else if (native) world.modules.set(name, Object.create(native));
     else {
       const source = this.#files.get(name);
       if (source === undefined) throw new Error(`Module "${name}" not found`);
@@ -506,56 +543,50 @@ export class Board {
     const module: { exports: unknown } = { exports: {} };
     const original = module.exports;
     world.modules.set(name, original);
-    const { globals } = world;
-    const given = NAMES.map((name) => globals[name]);
-    const exported = compile(source).call(original, original, module, ...given);
+    const { names, run } = compile(source);
+    const given = names.map((name) => world.globals[name]);
+    const exported = run.call(original, original, module, ...given);
     world.modules.set(name, module.exports === original ? exported : module.exports);
   }
 
+  /** Costs little: what a boot finds inherits from objects that are made once, and never changed. */
   #newWorld(): World {
-    const world: World = {
-      globals: Object.create(ABSENT) as Globals,
-      modules: new Map(),
-      timers: new Map(),
-      onInit: [],
-    };
+    const globals = Object.create(this.#globals) as Globals;
+    globals.E = Object.create(this.#globals.E) as Globals['E'];
+    globals.process = Object.create(this.#globals.process) as Globals['process'];
+    globals.global = globals.globalThis = globals;
+    return { globals, modules: new Map(), timers: new Map(), onInit: [] };
+  }
+
+  /** @returns what all boots have in common. */
+  #makeGlobals(): Globals {
     const print = (...values: unknown[]) => this.#print(...values);
-    const reboot = () => {
-      this.#halted = new Reboot('E.reboot()');
-      throw this.#halted;
-    };
-    const start = (callback: unknown, ms: unknown, args: unknown[], isRepeated: boolean) => {
-      if (typeof callback !== 'function' && typeof callback !== 'string')
-        throw new Error('Function or String not supplied!');
-      const delay = Math.max(Number(ms) || 0, 0);
-      const call = () => {
-        if (typeof callback === 'string') this.#evaluate(world, callback);
-        else (callback as (...args: unknown[]) => void)(...args);
-      };
-      world.timers.set(++this.#timerIds, {
-        at: this.#now + delay,
-        every: isRepeated ? delay : undefined,
-        call,
-      });
-      return this.#timerIds;
-    };
-    const clear = (id?: number) => {
-      if (id === undefined) world.timers.clear();
-      else world.timers.delete(id);
-    };
-    Object.assign(world.globals, {
-      require: (name: unknown) => this.#require(world, name),
-      E: this.#e(world, reboot),
-      process: this.#process(),
+    const reboot = () => this.#halt(new Reboot('E.reboot()'));
+    const modules = [...this.#natives.keys()].join(',');
+    const BOARD = this.#board;
+    const globals: Globals = {
+      require: (name: unknown) => this.#require(this.#world!, name),
+      E: {
+        ...PURE,
+        kickWatchdog: () => this.#kick(),
+        enableWatchdog: () => this.#kick(),
+        reboot,
+        on: (event: string, handler: () => void) => {
+          if (event === 'init') this.#world!.onInit.push(handler);
+        },
+        setBootCode: (script: string | undefined, always?: boolean) => {
+          this.#files.set('.bootcde', always ? undefined : script);
+          this.#files.set('.bootrst', always ? script : undefined);
+        },
+      },
+      process: {
+        version: VERSION,
+        env: { VERSION, BOARD, FLASH: 0, STORAGE: STORAGE_SIZE, MODULES: modules },
+        memory: () => ({ ...MEMORY }),
+      },
       print,
       console: { log: print, info: print, warn: print, error: print },
-      setTimeout: (callback: unknown, ms?: unknown, ...args: unknown[]) =>
-        start(callback, ms, args, false),
-      setInterval: (callback: unknown, ms?: unknown, ...args: unknown[]) =>
-        start(callback, ms, args, true),
-      clearTimeout: clear,
-      clearInterval: clear,
-      getTime: () => this.#now / 1000,
+      ...this.#makeTimers(),
       peek8: () => 0,
       peek16: () => 0,
       peek32: (address: number) => this.#peek(address),
@@ -563,58 +594,57 @@ export class Board {
       poke16: () => undefined,
       poke32: () => undefined,
       load: reboot,
-      ESP32: {
-        reboot,
-        getState: () => ({ sdkVersion: 'v3.3.6', freeHeap: 60000, minHeap: 50000 }),
-        setOTAValid: () => undefined,
-      },
-      Modules: {
-        addCached: (name: string, source: string | ((...args: unknown[]) => void)) => {
-          const text =
-            typeof source === 'string' ? source : /\{([^]*)\}\s*$/.exec(String(source))![1];
-          this.#load(world, name, text);
-        },
-        removeCached: (name: string) => {
-          if (!world.modules.delete(name)) throw new Error(`Module "${name}" not found`);
-        },
-        removeAllCached: () => world.modules.clear(),
-        getCached: () => [...world.modules.keys()],
-      },
-    });
-    world.globals.global = world.globals.globalThis = world.globals;
-    return world;
+      ESP32: { reboot, getState: () => ({ ...STATE }), setOTAValid: () => undefined },
+      Modules: this.#makeModules(),
+    };
+    return Object.setPrototypeOf(globals, ABSENT) as Globals;
   }
 
-  #e(world: World, reboot: () => never): Record<string, unknown> {
+  #makeTimers() {
+    const start = (
+      callback: unknown,
+      ms: unknown,
+      args: unknown[],
+      isRepeated: boolean,
+    ): number => {
+      const world = this.#world!;
+      if (typeof callback !== 'function' && typeof callback !== 'string') {
+        throw new Error('Function or String not supplied!');
+      }
+      const delay = Math.max(Number(ms) || 0, 0);
+      const call = () => {
+        if (typeof callback === 'string') this.#evaluate(world, callback);
+        else (callback as (...args: unknown[]) => void)(...args);
+      };
+      const every = isRepeated ? delay : undefined;
+      world.timers.set(++this.#timerIds, { at: this.#now + delay, every, call });
+      return this.#timerIds;
+    };
+    const clear = (id?: number) => {
+      if (id === undefined) this.#world!.timers.clear();
+      else this.#world!.timers.delete(id);
+    };
     return {
-      ...PURE,
-      kickWatchdog: () => this.#kick(),
-      enableWatchdog: () => this.#kick(),
-      reboot,
-      on: (event: string, handler: () => void) => {
-        if (event === 'init') world.onInit.push(handler);
-      },
-      setBootCode: (script: string | undefined, always?: boolean) => {
-        this.#files.set('.bootcde', always ? undefined : script);
-        this.#files.set('.bootrst', always ? script : undefined);
-      },
+      setTimeout: (call: unknown, ms?: unknown, ...args: unknown[]) => start(call, ms, args, false),
+      setInterval: (call: unknown, ms?: unknown, ...args: unknown[]) => start(call, ms, args, true),
+      clearTimeout: clear,
+      clearInterval: clear,
+      getTime: () => this.#now / 1000,
     };
   }
 
-  #process(): Record<string, unknown> {
-    const modules = [...this.#natives.keys()].join(',');
+  #makeModules() {
     return {
-      version: '2v29',
-      env: { VERSION: '2v29', BOARD: this.#board, FLASH: 0, STORAGE: 0xe0000, MODULES: modules },
-      memory: () => ({
-        free: 2000,
-        usage: 300,
-        total: 2300,
-        history: 0,
-        gc: 0,
-        gctime: 1,
-        blocksize: 14,
-      }),
+      addCached: (name: string, source: string | (() => void)) => {
+        const text =
+          typeof source === 'string' ? source : /\{([^]*)\}\s*$/.exec(String(source))![1];
+        this.#load(this.#world!, name, text);
+      },
+      removeCached: (name: string) => {
+        if (!this.#world!.modules.delete(name)) throw new Error(`Module "${name}" not found`);
+      },
+      removeAllCached: () => this.#world!.modules.clear(),
+      getCached: () => [...this.#world!.modules.keys()],
     };
   }
 

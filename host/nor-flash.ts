@@ -47,7 +47,7 @@ export interface Operation {
  */
 export type Fault = 'nothing' | 'half' | 'flip';
 
-/** Decides for each operation whether it fails. */
+/** Decides for each operation whether it fails. Reads come along, with numbers of their own. */
 export type FaultHook = (operation: Operation) => Fault | undefined;
 
 /** What a chip has done since `resetCounters`. */
