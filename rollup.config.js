@@ -12,12 +12,18 @@ const { version, dependencies } = JSON.parse(readFileSync('package.json', 'utf8'
 const banner = `/* esp-part-ota ${version}, MIT licence */`;
 
 /** Espruino hoists neither functions nor variables, so terser has to, in the readable bundle too. */
-const hoist = { ecma: 5, toplevel: true, compress: { passes: 3, hoist_funs: true, hoist_vars: true } };
+const hoist = {
+  ecma: 5,
+  toplevel: true,
+  compress: { passes: 3, hoist_funs: true, hoist_vars: true },
+  // A raw "\xff" would be two bytes on the chip, which has no Unicode.
+  format: { ascii_only: true },
+};
 const readable = {
   ...hoist,
   compress: { defaults: false, hoist_funs: true, hoist_vars: true },
   mangle: false,
-  format: { beautify: true, comments: 'all' },
+  format: { ascii_only: true, beautify: true, comments: 'all' },
 };
 const es5 = { format: 'cjs', generatedCode: 'es5', strict: false, freeze: false, esModule: false };
 

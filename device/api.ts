@@ -73,7 +73,7 @@ export interface Plan {
 /** What `end` and `abort` return. */
 export interface Result {
   /** `untouched`: flash already held the content. */
-  state: 'untouched' | 'committed' | 'trial' | 'restored' | 'incomplete';
+  state: 'untouched' | 'committed' | 'trial' | 'restored' | 'incomplete' | 'damaged';
   partition: string;
   /** Sectors of the partition. */
   sectors: number;
@@ -88,19 +88,20 @@ export interface Update {
    * now. What is not copied now is copied just before it is overwritten.
    * A full copy lets `restore` work even after the app has written to the partition.
    */
-  backup(size?: number): void;
+  backup: (size?: number) => void;
   /** Takes the next bytes of the image: any number of them, in order. */
-  write(chunk: string | Uint8Array | ArrayBuffer): void;
+  write: (chunk: string | Uint8Array | ArrayBuffer) => void;
   /** Erases what follows the image, verifies, commits. */
-  end(): Result;
+  end: () => Result;
   /** Gives up. Puts the old content back if anything was touched. */
-  abort(): Result;
+  abort: () => Result;
 }
 
 /** What `recover` and `restore` did, and what `status` found. */
 export interface Report {
   /**
    * - none: there is no journal.
+   * - updating: an update is in progress.
    * - interrupted: power failed in an update; `recover` puts the old content back.
    * - restored: the old content counts.
    * - committed: the new content counts.
@@ -108,7 +109,15 @@ export interface Report {
    * - incomplete: the partition holds neither the old nor the new content; update it again.
    * - damaged: as incomplete, because the backup was overwritten meanwhile.
    */
-  state: 'none' | 'interrupted' | 'restored' | 'committed' | 'trial' | 'incomplete' | 'damaged';
+  state:
+    | 'none'
+    | 'updating'
+    | 'interrupted'
+    | 'restored'
+    | 'committed'
+    | 'trial'
+    | 'incomplete'
+    | 'damaged';
   /** Label of the partition. */
   partition?: string;
   /** false: the journal is full, so the same work is done again at the next boot. */
@@ -152,17 +161,17 @@ export interface RecoverOptions {
 /** `require("ota")`. Everything is synchronous; every error has a `code`. */
 export interface Ota {
   /** @returns the partition table, in its order. */
-  partitions(): Partition[];
+  partitions: () => Partition[];
   /** @returns what `begin` would use; throws what it would throw. Writes nothing. */
-  plan(options: Options): Plan;
+  plan: (options: Options) => Plan;
   /** Starts an update, or resumes the interrupted one of this partition. Writes nothing until the first sector differs. */
-  begin(options: Options): Update;
+  begin: (options: Options) => Update;
   /** Call once per boot, before the app uses the partition: finishes or undoes what power loss interrupted. */
-  recover(options?: RecoverOptions): Report;
+  recover: (options?: RecoverOptions) => Report;
   /** Ends the trial: the new content stays. */
-  confirm(): Report;
+  confirm: () => Report;
   /** Puts the old content back: of an update that is open, on trial or committed. */
-  restore(options?: { onProgress?: (progress: Progress) => void }): Report;
+  restore: (options?: { onProgress?: (progress: Progress) => void }) => Report;
   /** @returns where the last update stands. Writes nothing. */
-  status(): Report;
+  status: () => Report;
 }

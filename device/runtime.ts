@@ -19,22 +19,28 @@ export type Bytes = string;
 /** What the chip and its engine can do. Addresses and lengths are in bytes. */
 export interface Runtime {
   /** Reads `length` bytes, at any alignment. What lies past the end of the chip may read as anything. */
-  read(address: number, length: number): Bytes;
+  read: (address: number, length: number) => Bytes;
   /**
    * Clears bits (1 to 0). Bytes that are not erased end up as the AND of old and new.
    * `address` and the length of `data` are multiples of 4. It may fail silently.
    */
-  program(address: number, data: Bytes): void;
+  program: (address: number, data: Bytes) => void;
   /** Sets the sector that starts at `address` to 0xff. It may fail silently. */
-  erase(address: number): void;
+  erase: (address: number) => void;
+  /** @returns `length` times the byte `value`. */
+  fill: (value: number, length: number) => Bytes;
+  /** @returns some pieces as one, best as one contiguous run of memory. */
+  join: (pieces: Bytes[]) => Bytes;
+  /** @returns the bytes of a string, Uint8Array or ArrayBuffer; undefined of anything else. */
+  bytes: (chunk: unknown) => Bytes | undefined;
   /** @returns the CRC-32 (IEEE 802.3, as in zip) of `data`, 0 to 4294967295. */
-  crc32(data: Bytes): number;
+  crc32: (data: Bytes) => number;
   /** @returns 32 bits of a hash that is cheaper than `crc32`: the first bytes of a SHA-256, little-endian. */
-  hash?(data: Bytes): number;
+  hash?: (data: Bytes) => number;
   /** Tells the watchdog that the program is alive. Called once per sector. */
-  kick?(): void;
+  kick: () => void;
   /** @returns an address in flash that the CPU is executing from, if the chip can tell. */
-  running?(): number | undefined;
+  running?: () => number | undefined;
   /** An address in a partition that the engine itself lives on (Espruino's Storage). */
   live?: number;
 }

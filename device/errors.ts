@@ -1,0 +1,16 @@
+import type { Code, OtaError } from './api.ts';
+
+/**
+ * Throws an error of this library. A class would cost 600 bytes of ES5 helpers and break `instanceof` on
+ * Espruino.
+ * @param thing - what it is about: a label, an option, a part
+ * @param fact - what is wrong with it
+ * @param limit - what it should have been
+ */
+export function fail(code: Code, thing: string, fact: unknown, limit?: unknown): never {
+  const error = new Error(
+    thing + ': ' + String(fact) + (limit === undefined ? '' : ', limit ' + String(limit)),
+  ) as OtaError;
+  error.code = code;
+  throw error;
+}
