@@ -392,10 +392,12 @@ describe('a boot', () => {
     const files = ['.boot0', '.boot1', '.boot2', '.boot3', '.bootcde'];
     assert.deepEqual(board.output.splice(0), ['.bootPowerOn', ...files, 'init', ...inits]);
     board.reboot();
-    assert.deepEqual(board.output.splice(0), [...files, ...inits]);
+    assert.equal(board.output.splice(0)[0], '.bootPowerOn');
+    board.run('load()');
+    assert.deepEqual(board.output.splice(0), [...files, 'init', ...inits.slice(1)]);
     board.upload('.bootrst', 'print(".bootrst")');
     board.reboot();
-    assert.equal(board.output[4], '.bootrst');
+    assert.equal(board.output[5], '.bootrst');
   });
   it('goes on when a boot file throws, and prints what it threw', () => {
     const board = new Board();
@@ -584,7 +586,9 @@ describe('a snapshot of a board', () => {
     const board = new Board();
     const snapshot = board.snapshot();
     assert.throws(() => flashOf(board).erasePage(0), Panic);
+    assert.equal(board.isOn, false);
     board.restore(snapshot);
+    assert.equal(board.isOn, true);
     assert.equal(board.run('1'), 1);
   });
 });
@@ -610,6 +614,23 @@ describe('a board under test', () => {
     const board = boardWith();
     board.flash.cut();
     assert.equal(board.run('1'), 1);
+  });
+  it('forgets its variables when power comes back in any way', () => {
+    const board = boardWith();
+    const snapshot = board.snapshot();
+    const losses: (() => void)[] = [
+      () => board.restore(snapshot),
+      () => board.flash.restore(snapshot.flash),
+      () => board.flash.restart(),
+      () => board.powerOn(),
+      () => board.reboot(),
+    ];
+    for (const lose of losses) {
+      board.run('var a = 1');
+      assert.equal(board.run('a'), 1);
+      lose();
+      assert.equal(board.run('typeof a'), 'undefined');
+    }
   });
   it('keeps a cut ahead over a reboot', () => {
     const board = boardWith();

@@ -29,6 +29,7 @@ const bytes = (...values: number[]) => Uint8Array.from(values);
 function torn(flash: NorFlash, tear: Tear, operation: () => void, mood?: Mood): void {
   flash.cutAt(1, tear);
   assert.throws(operation, PowerCut);
+  assert.equal(flash.isOn, false);
   flash.restart(mood);
 }
 
@@ -209,6 +210,19 @@ describe('a chip that is misused', () => {
     assert.deepEqual([...flash.read(0, 4)], [1, 0, 3, 9]);
   });
 
+  it('finds out in every page, whoever watched it being programmed', () => {
+    for (const isWatched of [false, true]) {
+      const flash = chip();
+      flash.trace = isWatched ? [] : undefined;
+      flash.program(256, filled(0x33, 8));
+      flash.trace = undefined;
+      const snapshot = flash.snapshot();
+      assert.throws(() => flash.program(256, filled(0x11, 4)), FlashMisuse);
+      flash.restore(snapshot);
+      assert.throws(() => flash.program(0, filled(0x11, 768)), FlashMisuse);
+    }
+  });
+
   it('lets everything be erased and programmed inside the fence, and anywhere without one', () => {
     const flash = chip();
     flash.allow(SECTOR, 3 * SECTOR);
@@ -328,6 +342,14 @@ describe('a torn program', () => {
     assert.throws(() => flash.program(0, filled(0, 768)), PowerCut);
     flash.restart();
     assert.deepEqual(flash.read(0, 768), filled(0xff, 768).fill(0, 0, 256));
+  });
+
+  it('is seen to become solid at once', () => {
+    const flash = chip();
+    torn(flash, TEARS.everyBit, () => flash.program(0, bytes(0, 0, 0, 0)), 'ones');
+    assert.deepEqual([...flash.read(0, 4)], [255, 255, 255, 255]);
+    flash.program(0, bytes(0, 255, 0, 255));
+    assert.deepEqual([...flash.read(0, 4)], [0, 255, 0, 255]);
   });
 
   it('becomes solid when the same is programmed again', () => {
@@ -508,6 +530,28 @@ describe('a snapshot', () => {
     assert.deepEqual([...flash.read(0, 1)], [1]);
   });
 
+  it('keeps unstable bits unstable, whatever settles them later', () => {
+    const flash = chip();
+    torn(flash, TEARS.everyBit, () => flash.program(0, filled(0, 8)), 'before');
+    const shaky = flash.snapshot();
+    const settle: (() => void)[] = [
+      () => flash.program(0, filled(0, 8)),
+      () => flash.program(0, filled(0, 4)),
+      () => flash.erase(0),
+      () => flash.load(0, filled(1)),
+      () => torn(flash, TEARS.everyBit, () => flash.erase(0), 'zeros'),
+    ];
+    for (const operation of settle) {
+      flash.restart('zeros');
+      operation();
+      assert.deepEqual(differences(flash.snapshot(), shaky), [0]);
+      flash.restore(shaky);
+      assert.equal(flash.unstableBits(), 64);
+      assert.deepEqual(moods(flash, 1), { ones: [255], zeros: [0], before: [255], after: [0] });
+      flash.restore(shaky);
+    }
+  });
+
   it('can be given to another chip', () => {
     const [one, other] = [chip(), chip()];
     one.load(0, filled(3));
@@ -569,8 +613,10 @@ describe('a chip with a fault', () => {
       ({ kind, number }) => (kind !== 'read' && number === 1 ? 'nothing' : undefined),
     ];
     flash.erase(0);
+    flash.snapshot();
     flash.program(0, filled(0x35, 4));
-    assert.deepEqual([...flash.read(0, 1)], [0x11]);
+    flash.program(0, filled(0x2a, 4));
+    assert.deepEqual([...flash.read(0, 1)], [0]);
     flash.erase(0);
     flash.program(0, filled(0x35, 4));
     assert.throws(() => flash.program(0, filled(0x11, 4)), FlashMisuse);

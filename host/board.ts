@@ -20,6 +20,13 @@ export class Panic extends Error {
 /** A script has called `E.reboot()` or `load()`. `run` and `advance` do what it asks for. */
 export class Reboot extends Error {
   override name = 'Reboot';
+  /** Whether it resets the chip, as `E.reboot()` does; `load()` only starts JavaScript anew. */
+  isReset: boolean;
+
+  constructor(isReset: boolean) {
+    super(isReset ? 'the chip resets' : 'JavaScript starts anew');
+    this.isReset = isReset;
+  }
 }
 
 /** What a board is made of. */
@@ -128,6 +135,8 @@ interface Timer {
 
 /** One boot: from power on to the next reboot or cut. */
 interface World {
+  /** Of the flash: if it has another by now, this world is gone. */
+  epoch: number;
   globals: Globals;
   /** Exports by module name. */
   modules: Map<string, unknown>;
@@ -315,12 +324,12 @@ export class Board {
   }
 
   /**
-   * Resets the CPU and boots, as `powerOn` does but for `.bootPowerOn`.
+   * Resets the chip and boots, as `powerOn` does.
    * @param mood - given: power fails for a moment, too
    */
   reboot(mood?: Mood): void {
     this.flash.restart(mood ?? this.flash.mood);
-    this.#boot(false);
+    this.#boot(true);
   }
 
   /**
@@ -334,7 +343,7 @@ export class Board {
       return this.#evaluate(world, script);
     } catch (error) {
       if (!(error instanceof Reboot)) throw error;
-      this.reboot();
+      this.#boot(error.isReset);
       return undefined;
     }
   }
@@ -365,7 +374,7 @@ export class Board {
         this.#attempt(timer.call);
       } catch (error) {
         if (!(error instanceof Reboot)) throw error;
-        this.reboot();
+        this.#boot(error.isReset);
       }
     }
     this.#now = end;
@@ -409,9 +418,10 @@ export class Board {
   }
 
   #on(): World {
-    if (this.#halted instanceof Reboot) this.reboot();
-    else if (!this.flash.isOn) this.powerOn();
-    else if (!this.#world) this.#boot(true);
+    const { isOn, epoch } = this.flash;
+    if (!isOn) this.powerOn();
+    else if (this.#halted instanceof Reboot) this.#boot(this.#halted.isReset);
+    else if (this.#halted || this.#world?.epoch !== epoch) this.#boot(true);
     return this.#world!;
   }
 
@@ -461,26 +471,28 @@ export class Board {
     }
   }
 
-  #boot(isPowerOn: boolean): void {
+  /** @param isReset - whether the whole chip starts, not only JavaScript */
+  #boot(isReset: boolean): void {
     for (let boots = 0; boots < BOOT_LOOP; boots++) {
       this.#halted = undefined;
       const world = this.#newWorld();
       this.#world = world;
       this.#kick();
       try {
-        this.#runBootScripts(world, isPowerOn && boots === 0);
+        this.#runBootScripts(world, isReset);
         return;
       } catch (error) {
         if (!(error instanceof Reboot)) throw error;
+        isReset = error.isReset;
       }
     }
     throw new Error(`${BOOT_LOOP} boots in a row have ended in a reboot`);
   }
 
-  #runBootScripts(world: World, isPowerOn: boolean): void {
+  #runBootScripts(world: World, isReset: boolean): void {
     const last = this.#files.get('.bootrst') === undefined ? '.bootcde' : '.bootrst';
     const names = ['.boot0', '.boot1', '.boot2', '.boot3', last];
-    if (isPowerOn) names.unshift('.bootPowerOn');
+    if (isReset) names.unshift('.bootPowerOn');
     for (const name of names) {
       const script = this.#files.get(name);
       if (script !== undefined) this.#attempt(() => this.#evaluate(world, script));
@@ -555,13 +567,14 @@ export class Board {
     globals.E = Object.create(this.#globals.E) as Globals['E'];
     globals.process = Object.create(this.#globals.process) as Globals['process'];
     globals.global = globals.globalThis = globals;
-    return { globals, modules: new Map(), timers: new Map(), onInit: [] };
+    const { epoch } = this.flash;
+    return { epoch, globals, modules: new Map(), timers: new Map(), onInit: [] };
   }
 
   /** @returns what all boots have in common. */
   #makeGlobals(): Globals {
     const print = (...values: unknown[]) => this.#print(...values);
-    const reboot = () => this.#halt(new Reboot('E.reboot()'));
+    const reboot = () => this.#halt(new Reboot(true));
     const modules = [...this.#natives.keys()].join(',');
     const BOARD = this.#board;
     const globals: Globals = {
@@ -593,7 +606,7 @@ export class Board {
       poke8: () => undefined,
       poke16: () => undefined,
       poke32: () => undefined,
-      load: reboot,
+      load: () => this.#halt(new Reboot(false)),
       ESP32: { reboot, getState: () => ({ ...STATE }), setOTAValid: () => undefined },
       Modules: this.#makeModules(),
     };

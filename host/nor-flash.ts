@@ -106,6 +106,8 @@ const BLANK: Sector = {
   lenient: false,
 };
 
+const ZEROS = new Uint8Array(SECTOR);
+
 const all = () => 0xff;
 
 /** The last number given to an owner. */
@@ -171,8 +173,10 @@ function digestOf(sector: Sector): string {
  */
 export function differences(a: Snapshot, b: Snapshot): number[] {
   const numbers: number[] = [];
-  for (let number = 0; number < Math.max(a.sectors.length, b.sectors.length); number++) {
-    const [one, other] = [a.sectors[number], b.sectors[number]];
+  const count = Math.max(a.sectors.length, b.sectors.length);
+  for (let number = 0; number < count; number++) {
+    const one = a.sectors[number];
+    const other = b.sectors[number];
     if (one !== other && !(one && other && isSameSector(one, other))) numbers.push(number);
   }
   return numbers;
@@ -226,6 +230,7 @@ export class NorFlash {
   #owned = new Set<number>();
   #spare: Uint8Array<ArrayBuffer>[] = [];
   #isOn = true;
+  #epoch = 0;
   #mood: Mood = 'after';
   /** Operations until power fails; 0: it does not. */
   #countdown = 0;
@@ -251,6 +256,11 @@ export class NorFlash {
   /** How unstable bits read at present. */
   get mood(): Mood {
     return this.#mood;
+  }
+
+  /** A number that changes when power comes back and when a snapshot does: RAM is lost then. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   /** The first misuse, if there was one. */
@@ -415,6 +425,7 @@ export class NorFlash {
   restart(mood: Mood = 'after'): void {
     if (this.#misuse) throw this.#misuse;
     this.#isOn = true;
+    this.#epoch++;
     this.#mood = mood;
   }
 
@@ -453,9 +464,9 @@ export class NorFlash {
       throw new RangeError('a snapshot of a chip of another size');
     for (const number of this.#owned) this.#drop(number);
     this.#owned.clear();
-    this.#owner = ++owners;
     this.#sectors = snapshot.sectors.slice();
     this.#isOn = snapshot.isOn;
+    this.#epoch++;
     this.#mood = snapshot.mood;
     this.#countdown = 0;
     this.#misuse = undefined;
@@ -588,7 +599,7 @@ export class NorFlash {
 
   /** Forgets unstable bits when none is left. */
   #settle(sector: Sector): void {
-    if (sector.cells?.mask.every((bits) => bits === 0)) sector.cells = undefined;
+    if (sector.cells && Buffer.compare(sector.cells.mask, ZEROS) === 0) sector.cells = undefined;
   }
 
   /** The tear, if power fails in the operation that begins now. */
