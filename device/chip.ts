@@ -2,10 +2,9 @@
 
 import type { Partition } from './api.ts';
 import { fail } from './errors.ts';
-import { get16, get32, isInside, overlap, u32 } from './flash.ts';
+import { crc32, get16, get32, overlap, read, runtime, u32 } from './flash.ts';
 import type { Range } from './flash.ts';
 import { SECTOR } from './runtime.ts';
-import type { Runtime } from './runtime.ts';
 
 /** Where ESP-IDF puts the table (CONFIG_PARTITION_TABLE_OFFSET), and the first sector after it. */
 const TABLE = 0x8000;
@@ -23,14 +22,14 @@ const MAGIC_END = 0xffff;
 /** Types and subtypes (esp_partition.h). FREE is our own: flash that is in no partition. */
 const APP = 0;
 const DATA = 1;
-export const CUSTOM = 0x40;
+const CUSTOM = 0x40;
 const FREE = -1;
 const OTADATA = 0;
 const NVS = 2;
 /** Data subtypes below this belong to the firmware: otadata, phy, nvs, coredump, nvs_keys, efuse. */
 const SYSTEM = 6;
 
-/** States of an otadata entry (esp_flash_partitions.h). Below: new, or booted and not confirmed yet. */
+/** States of an otadata entry (esp_flash_partitions.h): below, the app is not confirmed yet. */
 const VALID = 2;
 const INVALID = 3;
 const ABORTED = 4;
@@ -44,65 +43,81 @@ export interface Area extends Range {
   isLive: boolean;
   /** Whether it can hold neither backup nor journal. */
   isSystem: boolean;
+  /** Whether nobody uses it: it is in no partition, or Espruino's unused one. */
+  isFree: boolean;
 }
 
-/** The chip as it is at this boot: an app OTA may have made yesterday's backup area today's app. */
-export interface Chip {
-  runtime: Runtime;
-  /** Partitions in their order, then free flash. */
-  areas: Area[];
-  /** The app that runs. */
-  app?: Area;
-  /** The passive app slot, unless it is in use. */
-  passive?: Area;
+/** Partitions in their order, then free flash, as they are at this boot. */
+export let areas: Area[];
+/** The app that runs. */
+export let app: Area | undefined;
+/** The passive app slot, unless it is in use. */
+export let passive: Area | undefined;
+
+/** @returns the first area that is wanted. */
+export function find(isWanted: (area: Area) => boolean | undefined): Area | undefined {
+  return areas.filter(isWanted)[0];
 }
 
-/** @returns the partition table. The bootloader has checked its MD5 at this very boot. */
-function readTable(runtime: Runtime): Partition[] {
-  const text = runtime.read(TABLE, TABLE_SIZE);
-  const rows: Partition[] = [];
-  let at = 0;
-  for (; at < TABLE_SIZE; at += ROW) {
+function addArea(row: Partition): void {
+  const { type, subtype, address, size } = row;
+  const live = runtime.live;
+  const isLive =
+    (type === DATA && subtype === NVS) || (!!live && live >= address && live < address + size);
+  areas.push({
+    first: address / SECTOR,
+    count: Math.floor(size / SECTOR),
+    row: row,
+    isLive: isLive,
+    isSystem: isLive || (type === DATA && subtype < SYSTEM),
+    isFree: type === FREE || (type === CUSTOM && row.label === 'flash'),
+  });
+}
+
+/**
+ * Reads the partition table. The bootloader has checked its MD5 at this very boot.
+ * @throws E_NO_PARTITION
+ */
+function readTable(): void {
+  const text = read(TABLE, TABLE_SIZE);
+  areas = [];
+  for (let at = 0; at < TABLE_SIZE; at += ROW) {
     const magic = get16(text, at);
-    if (magic === MAGIC) {
-      const label = text.substr(at + 12, 16);
-      const end = label.indexOf('\0');
-      const flags = text.charCodeAt(at + 28);
-      rows.push({
-        label: end < 0 ? label : label.substr(0, end),
+    const flags = text.charCodeAt(at + 28);
+    if (at && magic === MAGIC_END) return;
+    if (magic === MAGIC)
+      addArea({
+        label: text.substr(at + 12, 16).split('\0')[0],
         type: text.charCodeAt(at + 2),
         subtype: text.charCodeAt(at + 3),
         address: get32(text, at + 4),
         size: get32(text, at + 8),
-        encrypted: !!(flags & 1),
-        readonly: !!(flags & 2),
+        encrypted: (flags & 1) > 0,
+        readonly: (flags & 2) > 0,
       });
-    } else if (!at || magic !== MAGIC_MD5) {
-      if (at && magic === MAGIC_END) return rows;
-      break;
-    }
+    else if (!at || magic !== MAGIC_MD5) break;
   }
-  return fail('E_NO_PARTITION', 'partition table', 'is torn or missing at row ' + at / ROW);
+  fail('E_NO_PARTITION', 'partition table', 'missing or torn');
 }
 
 /** @returns sectors of flash that the firmware reaches, as the bootloader's image header says; 0 unknown. */
-function chipSectors(runtime: Runtime): number {
-  // At 0x1000 on an ESP32, at 0 on its successors; 0xe9, ... Byte 3, high nibble: 0 is 1 MB, each step doubles
-  // it (esp_app_format.h).
-  let header = runtime.read(0x1000, 4);
-  if (header[0] !== '\xe9') header = runtime.read(0, 4);
+function chipSectors(): number {
+  // At 0x1000 on an ESP32, at 0 on its successors. Byte 3, high nibble: 0 is 1 MB, each step doubles it
+  // (esp_app_format.h).
+  let header = read(0x1000, 4);
+  if (header[0] !== '\xe9') header = read(0, 4);
   return header[0] === '\xe9' ? 256 << (header.charCodeAt(3) >> 4) : 0;
 }
 
 /** @returns the sequence number of an otadata entry, -1 if it is not valid. */
-function sequenceOf(runtime: Runtime, entry: string): number {
+function sequenceOf(entry: string): number {
   const sequence = get32(entry, 0);
   const state = get32(entry, 24);
   // The ROM's CRC starts at 0 where the usual one starts at 0xffffffff: the same as inverted bytes.
   return sequence === 0xffffffff ||
     state === INVALID ||
     state === ABORTED ||
-    runtime.crc32(u32(~sequence)) !== get32(entry, 28)
+    crc32(u32(~sequence)) !== get32(entry, 28)
     ? -1
     : sequence;
 }
@@ -110,92 +125,81 @@ function sequenceOf(runtime: Runtime, entry: string): number {
 /**
  * Finds the app that runs and the slots that are in use, as the bootloader (bootloader_utility.c) and
  * esp_ota_get_next_update_partition do.
- * @returns the apps that must not be touched
+ * @returns the app that boots next
  */
-function readBoot(chip: Chip): (Area | undefined)[] {
-  const { runtime, areas } = chip;
+function readBoot(): Area | undefined {
   const slots = areas
     .filter(({ row }) => row.type === APP && row.subtype >> 4 === 1)
     .sort((a, b) => a.row.subtype - b.row.subtype);
-  const otadata = areas.filter(({ row }) => row.type === DATA && row.subtype === OTADATA)[0];
-  let chosen = areas.filter(({ row }) => row.type === APP && !row.subtype)[0] || slots[0];
+  const otadata = find(({ row }) => row.type === DATA && row.subtype === OTADATA);
+  let chosen = find(({ row }) => row.type === APP && !row.subtype) || slots[0];
   let isOnTrial = false;
   if (otadata && slots.length) {
-    const entries = [0, 1].map((n) => runtime.read((otadata.first + n) * SECTOR, 32));
-    const [first, second] = entries.map((entry) => sequenceOf(runtime, entry));
-    const sequence = Math.max(first, second);
+    let entry = read(otadata.row.address, 32);
+    const other = read(otadata.row.address + SECTOR, 32);
+    if (sequenceOf(other) > sequenceOf(entry)) entry = other;
+    const sequence = sequenceOf(entry);
     if (sequence >= 0) {
       // The bootloader counts the slots; it does not look for gaps in their numbers.
       const subtype = 16 + (((sequence - 1) >>> 0) % slots.length);
       chosen = slots.filter(({ row }) => row.subtype === subtype)[0] || chosen;
-      isOnTrial = get32(entries[second > first ? 1 : 0], 24) < VALID;
+      isOnTrial = get32(entry, 24) < VALID;
     }
   }
   // The chip knows better than otadata: the bootloader may have fallen back to another app.
   const address = runtime.running && runtime.running();
-  const sector = address && { first: address / SECTOR, count: 1 };
-  chip.app =
-    (sector && areas.filter((area) => area.row.type === APP && isInside(sector, area))[0]) ||
+  app =
+    (address &&
+      find(
+        ({ row }) => row.type === APP && address >= row.address && address < row.address + row.size,
+      )) ||
     chosen;
-  const passive = slots[(slots.indexOf(chip.app) + 1) % slots.length];
-  if (passive !== chip.app && passive !== chosen && !isOnTrial) chip.passive = passive;
-  return [chip.app, chosen];
+  passive = slots[(slots.indexOf(app) + 1) % slots.length];
+  if (passive === app || passive === chosen || isOnTrial) passive = undefined;
+  return chosen;
 }
 
 /** Adds the runs of flash that are in no partition. */
-function addFree(areas: Area[], sectors: number): void {
-  const sorted = areas.slice().sort((a, b) => a.first - b.first);
+function addFree(sectors: number): void {
   let next = AFTER_TABLE;
-  for (let n = 0; n <= sorted.length; n++) {
-    const until = n < sorted.length ? sorted[n].first : sectors;
-    if (until > next)
-      areas.push(
-        areaOf({ type: FREE, address: next * SECTOR, size: (until - next) * SECTOR } as Partition),
-      );
-    if (n < sorted.length)
-      next = Math.max(next, Math.ceil(sorted[n].first + sorted[n].row.size / SECTOR));
-  }
-}
-
-function areaOf(row: Partition, live?: number): Area {
-  const isNvs = row.type === DATA && row.subtype === NVS;
-  const isLive = isNvs || (!!live && live >= row.address && live < row.address + row.size);
-  return {
-    first: row.address / SECTOR,
-    count: Math.floor(row.size / SECTOR),
-    row: row,
-    isLive: isLive,
-    isSystem: isLive || (row.type === DATA && row.subtype < SYSTEM),
-  };
+  areas
+    .slice()
+    .sort((a, b) => a.first - b.first)
+    .concat([{ first: sectors, row: { size: 0 } } as Area])
+    .forEach(({ first, row }) => {
+      if (first > next)
+        addArea({ type: FREE, address: next * SECTOR, size: (first - next) * SECTOR } as Partition);
+      next = Math.max(next, Math.ceil(first + row.size / SECTOR));
+    });
 }
 
 /**
- * Reads the partition table, the bootloader's choice and the size of the chip.
+ * Reads the partition table, the bootloader's choice and the size of the chip. Anew at each call: an app OTA
+ * may have made yesterday's backup today's app.
  * @throws E_NO_PARTITION if the table is missing, torn, or larger than the chip
  */
-export function readChip(runtime: Runtime): Chip {
-  const areas = readTable(runtime).map((row) => areaOf(row, runtime.live));
-  const chip: Chip = { runtime: runtime, areas: areas };
-  const sectors = chipSectors(runtime);
-  const apps = readBoot(chip);
+export function readChip(): void {
+  readTable();
+  const sectors = chipSectors();
+  const chosen = readBoot();
   const taken = areas.filter(
     (area) =>
-      apps.indexOf(area) >= 0 ||
+      area === app ||
+      area === chosen ||
       (area.row.type === DATA && area.row.subtype === OTADATA) ||
       (area.row.type > DATA && area.row.type < CUSTOM),
   );
   areas.forEach((area) => {
-    const { row } = area;
-    const end = area.first + area.count;
-    if (sectors && end > sectors)
-      fail('E_NO_PARTITION', 'partition table', row.label + ' ends at sector ' + end, sectors);
-    const inUse = taken.filter((other) => overlap(area, other))[0];
-    if (row.readonly) area.why = 'is readonly';
-    if (row.encrypted) area.why = 'is encrypted';
-    if (row.address % SECTOR || row.size % SECTOR || !row.size) area.why = 'is not whole sectors';
-    if (inUse) area.why = 'overlaps ' + inUse.row.label + ', which is needed to boot';
-    if (area.first < AFTER_TABLE) area.why = 'overlaps the partition table';
+    const { label, address, size, encrypted, readonly } = area.row;
+    const end = address + size;
+    if (sectors && end > sectors * SECTOR)
+      fail('E_NO_PARTITION', label, 'ends at ' + end, sectors * SECTOR);
+    if (encrypted || readonly) area.why = 'is readonly or encrypted';
+    if (address % SECTOR || size % SECTOR || !size) area.why = 'is not whole sectors';
+    taken.forEach((other) => {
+      if (overlap(area, other)) area.why = 'would overwrite ' + other.row.label;
+    });
+    if (area.first < AFTER_TABLE) area.why = 'would overwrite the partition table';
   });
-  addFree(areas, sectors);
-  return chip;
+  addFree(sectors);
 }

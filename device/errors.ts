@@ -7,10 +7,8 @@ import type { Code, OtaError } from './api.ts';
  * @param fact - what is wrong with it
  * @param limit - what it should have been
  */
-export function fail(code: Code, thing: string, fact: unknown, limit?: unknown): never {
-  const error = new Error(
-    thing + ': ' + String(fact) + (limit === undefined ? '' : ', limit ' + String(limit)),
-  ) as OtaError;
-  error.code = code;
+export function fail(code: Code, thing: string, fact: string, limit?: number | string): never {
+  const error = new Error(thing + ': ' + fact + (limit == null ? '' : ', limit ' + limit));
+  (error as OtaError).code = code;
   throw error;
 }

@@ -1,3 +1,10 @@
+/**
+ * The flash chip: bytes to and from it, whole sectors written and read back, and the fence around them.
+ *
+ * A board has one chip, so its state is the module's: what is passed from function to function costs an
+ * interpreter time and memory. `use` resets it.
+ */
+
 import { fail } from './errors.ts';
 import { SECTOR } from './runtime.ts';
 import type { Bytes, Runtime } from './runtime.ts';
@@ -11,8 +18,32 @@ export interface Range {
   count: number;
 }
 
-export function overlap(a: Range, b: Range | undefined): boolean {
-  return !!b && a.first < b.first + b.count && b.first < a.first + a.count;
+/** No sectors. */
+export const NONE: Range = { first: 0, count: 0 };
+
+export let runtime: Runtime;
+export let read: Runtime['read'];
+export let fill: Runtime['fill'];
+export let crc32: Runtime['crc32'];
+
+/** What may be erased and programmed. */
+let fence: Range[] = [];
+
+/** Works on this chip from now on. */
+export function use(chip: Runtime): void {
+  runtime = chip;
+  read = chip.read;
+  fill = chip.fill;
+  crc32 = chip.crc32;
+}
+
+/** Lets erases and programs through to these ranges only. */
+export function fenceIn(ranges: Range[]): void {
+  fence = ranges;
+}
+
+export function overlap(a: Range, b: Range): boolean {
+  return a.first < b.first + b.count && b.first < a.first + a.count;
 }
 
 /** @returns whether all of `a` lies in `b`. */
@@ -38,21 +69,39 @@ export function get32(bytes: Bytes, offset: number): number {
   return (get16(bytes, offset) | (get16(bytes, offset + 2) << 16)) >>> 0;
 }
 
-/** Reads a sector, by its absolute number. */
-export function readSector(runtime: Runtime, sector: number): Bytes {
+/** @returns the content of a sector, by its absolute number. */
+export function readSector(sector: number): Bytes {
   runtime.kick();
-  return runtime.read(sector * SECTOR, SECTOR);
+  return read(sector * SECTOR, SECTOR);
 }
 
 /** @returns the content of an erased sector. */
-export function blankSector(runtime: Runtime): Bytes {
-  return runtime.fill(255, SECTOR);
+export function blankSector(): Bytes {
+  return fill(255, SECTOR);
 }
 
 /** @returns whether all of a sector's content is erased. */
-export function isBlank(runtime: Runtime, data: Bytes): boolean {
+export function isBlank(data: Bytes): boolean {
   // The first byte tells almost always, and is cheaper than 4096 bytes to compare with.
-  return data[0] === '\xff' && data === blankSector(runtime);
+  return data[0] === '\xff' && data === blankSector();
+}
+
+/** @throws E_FORBIDDEN if an address is outside the fence */
+function guard(address: number): number {
+  const sector = { first: Math.floor(address / SECTOR), count: 1 };
+  if (!fence.some((range) => isInside(sector, range))) fail('E_FORBIDDEN', 'address', '' + address);
+  return address;
+}
+
+/** Erases a sector. */
+export function erase(sector: number): void {
+  runtime.erase(guard(sector * SECTOR));
+}
+
+/** Programs `bytes`, inside a sector, and @returns whether they read back. */
+export function program(address: number, bytes: Bytes): boolean {
+  runtime.program(guard(address), bytes);
+  return read(address, bytes.length) === bytes;
 }
 
 /**
@@ -63,19 +112,14 @@ export function isBlank(runtime: Runtime, data: Bytes): boolean {
  * @param isSame - whether what was read back is `data`
  * @throws E_FLASH if it differs twice: the firmware reports no flash error
  */
-export function writeSector(
-  runtime: Runtime,
-  sector: number,
-  data: Bytes,
-  isSame: (found: Bytes) => boolean,
-): void {
-  const page = runtime.fill(255, PAGE);
+export function writeSector(sector: number, data: Bytes, isSame: (found: Bytes) => boolean): void {
+  const address = sector * SECTOR;
   let length = SECTOR;
-  while (length && data.substr(length - PAGE, PAGE) === page) length -= PAGE;
+  while (length && data.substr(length - PAGE, PAGE) === fill(255, PAGE)) length -= PAGE;
   for (let tries = 2; tries--;) {
-    runtime.erase(sector * SECTOR);
-    if (length) runtime.program(sector * SECTOR, length < SECTOR ? data.substr(0, length) : data);
-    if (isSame(readSector(runtime, sector))) return;
+    erase(sector);
+    if (length) runtime.program(address, length < SECTOR ? data.substr(0, length) : data);
+    if (isSame(readSector(sector))) return;
   }
-  fail('E_FLASH', 'sector ' + sector, 'does not keep what is written, tries', 2);
+  fail('E_FLASH', 'sector ' + sector, 'does not keep what is written');
 }

@@ -7,7 +7,7 @@
  *
  *     offset  size  field
  *          0     1  type, an ASCII letter
- *          1     1  argument: COMMIT the limit of trial boots, 0 if final; BOOT the number of this boot
+ *          1     1  argument: COMMIT the limit of trial boots; BOOT the number of this boot
  *          2     2  transaction id, one above the highest found on the chip
  *          4     2  SAVED: sector of the target, absolute
  *          6     2  SAVED: sector that holds its old content, absolute; 0xffff it is blank, 0xfffe none is kept
@@ -17,7 +17,7 @@
  *     letter  record     says
  *          B  BEGIN      a transaction is open; slots 0 to 2, see below
  *          S  SAVED      this sector's old content is safe; the last SAVED names the sector in flight
- *          C  COMMIT     the new content counts, for good or on trial
+ *          C  COMMIT     the new content is complete, on trial for some boots; none: it is put back unless confirmed
  *          T  BOOT       trial boot number n happened
  *          K  CONFIRM    the new content counts for good
  *          R  RESTORE    the old content will be put back
@@ -52,18 +52,31 @@
  */
 
 import { fail } from './errors.ts';
-import { get16, get32, isInside, u16, u32 } from './flash.ts';
+import {
+  NONE,
+  crc32,
+  erase,
+  fenceIn,
+  fill,
+  get16,
+  get32,
+  program,
+  read,
+  u16,
+  u32,
+} from './flash.ts';
 import type { Range } from './flash.ts';
 import { SECTOR } from './runtime.ts';
-import type { Bytes, Runtime } from './runtime.ts';
+import type { Bytes } from './runtime.ts';
 
 const VERSION = 1;
 
 /** Bytes of a slot. */
 const SLOT = 16;
 
-/** Slots that BEGIN takes. */
+/** Slots that BEGIN takes, and its bytes without the CRC. */
 const BEGIN_SLOTS = 3;
+const BEGIN_LENGTH = 44;
 
 /** Slots per sector. */
 const SLOTS = 256;
@@ -85,230 +98,184 @@ export const HASHED = 2;
 export const BLANK = 0xffff;
 export const NOT_KEPT = 0xfffe;
 
-/** A journal and the state it tells of: a pure fold over its records. */
-export interface Journal {
-  /** Lets erases and programs through only to the area, the target and the spare. */
-  runtime: Runtime;
-  /** Where it lies; its first sector is the last one of this range. Without a sector it is kept in RAM only. */
-  area: Range;
-  target: Range;
-  /** What holds the old content: the backup. `count` may be less than the target's. */
-  spare: Range;
-  id: number;
-  flags: number;
+// The state that the journal tells of: a pure fold over its records, see `apply`.
 
-  /** The slot that is appended to next. */
-  next: number;
-  /** The slot of the last valid record, and its bytes 0 to 11. */
-  last: number;
-  record: Bytes;
-  /** Whether nothing that a cut left behind can come back any more. */
-  isSettled: boolean;
+/** The letter of the last decision: B, S, C, K, O, R or X; empty without a journal. */
+export let decision: string;
+/** Whether SOLID follows the decision. */
+let isSolid: boolean;
+/** Where the journal lies; its first sector is the last one of this range. NONE: it is kept in RAM only. */
+export let area: Range;
+export let target: Range;
+/** What holds the old content: the backup. `count` may be less than the target's. */
+export let spare: Range;
+export let id = 0;
+export let flags: number;
+/** Trial boots: how many there may be, how many there were. */
+export let limit: number;
+export let booted: number;
+/** The check of all sectors that were not saved, from COMMIT. */
+export let unsaved: number;
+/** The sector that the last SAVED names, absolute. */
+export let inFlight: number;
+/** Sectors saved, and how many of them have a slot in the spare. */
+export let kept: number;
+export let used: number;
+/**
+ * For each sector of the target the journal slot of its SAVED record; 0 not saved. Arrays of 2048: no
+ * allocation is above 4 KB.
+ */
+let index: Uint16Array[];
 
-  /** The letter of the last decision: B, S, C, K, O, R or X. */
-  decision: string;
-  /** Whether SOLID follows the decision. */
-  isSolid: boolean;
-  /** Trial boots: how many there may be (0: none, final), how many there were. */
-  limit: number;
-  booted: number;
-  /** The check of all sectors that were not saved, from COMMIT. */
-  unsaved: number;
-  /** The sector that the last SAVED names, absolute. */
-  inFlight: number;
-  /** Sectors saved, and how many of them have a slot in the spare. */
-  kept: number;
-  used: number;
-  /**
-   * For each sector of the target the journal slot of its SAVED record; 0 not saved. Arrays of 2048: no
-   * allocation is above 4 KB.
-   */
-  index: Uint16Array[];
-}
+/** The slot that is appended to next. */
+let next: number;
+/** The slot of the last valid record, and its bytes 0 to 11. */
+let last: number;
+let record: Bytes;
+/** Whether nothing that a cut left behind can come back any more. */
+let isSettled: boolean;
 
 /** @returns the sectors that a journal needs for some SAVED records and trial boots. */
 export function journalSectors(records: number, boots: number): number {
   return Math.ceil((BEGIN_SLOTS + records + RESERVE + BOOT_SLOTS * boots) / SLOTS);
 }
 
-function slotAddress(area: Range, slot: number): number {
-  return (area.first + area.count - 1 - (slot >> 8)) * SECTOR + (slot & 255) * SLOT;
+/** @returns the address of a slot, in a journal whose first sector is `first`. */
+function addressOf(slot: number, first = area.first + area.count - 1): number {
+  return (first - (slot >> 8)) * SECTOR + (slot & 255) * SLOT;
 }
 
 /** @returns a record with the CRC that it has at `address`. */
-function sign(runtime: Runtime, record: Bytes, address: number): Bytes {
-  return record + u32(runtime.crc32(record + u32(address)));
-}
-
-/** Programs `bytes` and @returns whether they read back. */
-function program(runtime: Runtime, address: number, bytes: Bytes): boolean {
-  runtime.program(address, bytes);
-  return runtime.read(address, bytes.length) === bytes;
+function sign(record: Bytes, address: number): Bytes {
+  return record + u32(crc32(record + u32(address)));
 }
 
 /** The pure fold: what the state is once a record, in slot number `slot`, is in the journal. */
-function apply(journal: Journal, slot: number, record: Bytes): void {
-  const type = record[0];
-  const argument = record.charCodeAt(1);
-  journal.last = slot;
-  journal.record = record;
-  if (type === 'D') journal.isSolid = true;
-  else if (type === 'T') journal.booted = argument;
+function apply(slot: number, bytes: Bytes): void {
+  const type = bytes[0];
+  last = slot;
+  record = bytes;
+  if (type === 'D') isSolid = true;
+  else if (type === 'T') booted = bytes.charCodeAt(1);
   else if (type !== 'E') {
     if (type === 'C') {
-      if (journal.decision !== 'C') journal.booted = 0;
-      journal.limit = argument;
-      journal.unsaved = get32(record, 8);
+      if (decision !== 'C') booted = 0;
+      limit = bytes.charCodeAt(1);
+      unsaved = get32(bytes, 8);
     }
     if (type === 'S') {
-      const sector = get16(record, 4);
-      const place = sector - journal.target.first;
-      const index = journal.index[place >> 11];
-      if (!index[place & 2047]) {
-        journal.kept++;
-        if (get16(record, 6) < NOT_KEPT) journal.used++;
+      inFlight = get16(bytes, 4);
+      if (!savedAt(inFlight)) {
+        kept++;
+        if (get16(bytes, 6) < NOT_KEPT) used++;
       }
-      index[place & 2047] = slot;
-      journal.inFlight = sector;
+      const place = inFlight - target.first;
+      index[place >> 11][place & 2047] = slot;
     }
-    journal.decision = type;
-    journal.isSolid = false;
+    decision = type;
+    isSolid = false;
   }
 }
 
-/**
- * @returns a runtime that lets erases and programs through to some ranges only
- * @throws E_FORBIDDEN, from its `erase` and `program`
- */
-function fence(runtime: Runtime, ranges: Range[]): Runtime {
-  function guard(address: number): number {
-    const sector = { first: Math.floor(address / SECTOR), count: 1 };
-    if (!ranges.some((range) => isInside(sector, range)))
-      fail('E_FORBIDDEN', 'address ' + address, 'is no part of this update');
-    return address;
-  }
-  const fenced = Object.create(runtime) as Runtime;
-  fenced.erase = (address) => runtime.erase(guard(address));
-  fenced.program = (address, data) => runtime.program(guard(address), data);
-  return fenced;
-}
-
-/** @returns the state of a transaction that has only begun. */
-function emptyJournal(runtime: Runtime, area: Range, begin: Bytes): Journal {
+/** The state after BEGIN, or without a journal. */
+function reset(begin: Bytes, sector: number): void {
   const count = get16(begin, 6);
-  const target = { first: get16(begin, 4), count: count };
-  const spare = { first: get16(begin, 8), count: get16(begin, 10) };
-  return {
-    runtime: fence(runtime, [area, target, spare]),
-    area: area,
-    target: target,
-    spare: spare,
-    id: get16(begin, 2),
-    flags: begin.charCodeAt(14),
-    next: BEGIN_SLOTS,
-    last: BEGIN_SLOTS - 1,
-    record: begin,
-    isSettled: false,
-    decision: 'B',
-    isSolid: false,
-    limit: 0,
-    booted: 0,
-    unsaved: 0,
-    inFlight: 0,
-    kept: 0,
-    used: 0,
-    index: [
-      new Uint16Array(Math.min(2048, count)),
-      new Uint16Array(count > 2048 ? count - 2048 : 0),
-    ],
-  };
+  area = { first: sector - get16(begin, 12) + 1, count: get16(begin, 12) };
+  target = { first: get16(begin, 4), count: count };
+  spare = { first: get16(begin, 8), count: get16(begin, 10) };
+  fenceIn([area, target, spare]);
+  id = get16(begin, 2);
+  flags = get16(begin, 14);
+  decision = begin[0];
+  next = BEGIN_SLOTS;
+  last = next - 1;
+  isSettled = isSolid = false;
+  limit = booted = kept = used = 0;
+  index = [new Uint16Array(Math.min(2048, count)), new Uint16Array(Math.max(0, count - 2048))];
 }
 
 /**
- * Reads the journal whose first sector is `sector`, if one is there.
- * @param sector - absolute number
+ * Reads the newest journal on the chip into the state.
+ * @param sectors - where one may begin, absolute
  */
-export function readJournal(runtime: Runtime, sector: number): Journal | undefined {
-  const address = sector * SECTOR;
-  const begin = runtime.read(address, SLOT * BEGIN_SLOTS);
-  const record = begin.substr(0, 44);
-  const count = get16(begin, 12);
-  return begin[0] === 'B' &&
-    begin.charCodeAt(1) === VERSION &&
-    sign(runtime, record, address) === begin
-    ? emptyJournal(runtime, { first: sector - count + 1, count: count }, record)
-    : undefined;
+export function readJournal(sectors: number[]): void {
+  let newest = '';
+  let at = 0;
+  sectors.forEach((sector) => {
+    const begin = read(sector * SECTOR, SLOT * BEGIN_SLOTS);
+    if (
+      get16(begin, 0) === 66 + (VERSION << 8) &&
+      sign(begin.substr(0, BEGIN_LENGTH), sector * SECTOR) === begin &&
+      // Ids wrap around.
+      (!newest || (get16(begin, 2) - get16(newest, 2)) << 16 > 0)
+    ) {
+      newest = begin;
+      at = sector;
+    }
+  });
+  reset(newest || fill(0, SLOT), at);
+  if (!newest) decision = '';
 }
 
-/** @returns bytes 0 to 11 of a slot, if it holds a record that counts. */
-function validRecord(journal: Journal, slot: number, bytes: Bytes): Bytes | undefined {
+/** @returns bytes 0 to 11 of a slot, if it holds a record that counts; else nothing. */
+function readSlot(slot: number): Bytes {
+  const bytes = read(addressOf(slot), SLOT);
   const record = bytes.substr(0, 12);
-  return get16(bytes, 2) === journal.id &&
-    sign(journal.runtime, record, slotAddress(journal.area, slot)) === bytes
-    ? record
-    : undefined;
+  return get16(bytes, 2) === id && sign(record, addressOf(slot)) === bytes ? record : '';
 }
 
-function readSlot(journal: Journal, slot: number): Bytes {
-  return (
-    validRecord(journal, slot, journal.runtime.read(slotAddress(journal.area, slot), SLOT)) || ''
-  );
-}
-
-/**
- * Walks over the log and leaves `journal.next` at the slot after the last one that is not blank.
- * @param visit - called with each slot that is not blank
- * @returns the last two slots that are not blank
- */
-function walk(journal: Journal, visit?: (slot: number, bytes: Bytes) => void): number[] {
-  const none = journal.runtime.fill(255, SLOT);
-  let before = 0;
-  let last = 0;
-  let blanks = 0;
+/** Walks over the log, and leaves `next` after its last slot that is not blank. */
+function walk(visit: (slot: number) => void): void {
+  const none = fill(255, SLOT);
   let text = '';
-  for (let slot = BEGIN_SLOTS; slot < journal.area.count * SLOTS && blanks < END_RUN; slot++) {
+  let blanks = 0;
+  for (let slot = BEGIN_SLOTS; slot < area.count * SLOTS && blanks < END_RUN; slot++) {
     const offset = (slot & 255) * SLOT;
-    if (!text || !offset)
-      text = journal.runtime.read(slotAddress(journal.area, slot) - offset, SECTOR);
+    if (!text || !offset) text = read(addressOf(slot) - offset, SECTOR);
     blanks++;
     if (text[offset] !== '\xff' || text.substr(offset, SLOT) !== none) {
       blanks = 0;
-      before = last;
-      last = slot;
-      journal.next = slot + 1;
-      if (visit) visit(slot, text.substr(offset, SLOT));
+      next = slot + 1;
+      visit(slot);
     }
   }
-  return [before, last];
-}
-
-/** @returns whether the new or the old content counts for good, as far as this decision says. */
-export function isFinal(decision: string, limit: number): boolean {
-  return decision === 'X' || decision === 'K' || (decision === 'C' && !limit);
 }
 
 /**
- * Replays the log.
+ * Replays the log into the state.
  *
  * At most boots it ends with a final decision and its SOLID. Then no record before them needs a look,
  * unless the caller wants to know what is saved.
  */
-export function replay(journal: Journal, isFull: boolean): void {
-  const ends = isFull ? [] : walk(journal);
-  const records = ends.map((slot) => readSlot(journal, slot));
-  if (!isFull && isFinal(records[0][0], records[0].charCodeAt(1)) && records[1][0] === 'D')
-    ends.forEach((slot, n) => apply(journal, slot, records[n]));
-  else
-    walk(journal, (slot, bytes) => {
-      const record = validRecord(journal, slot, bytes);
-      if (record) apply(journal, slot, record);
-    });
+export function replay(isFull: boolean): void {
+  walk((slot) => {
+    if (isFull) replaySlot(slot);
+  });
+  if (isFull || !next) return;
+  replaySlot(next - 2);
+  replaySlot(next - 1);
+  if (!isQuiet()) replay(true);
+}
+
+function replaySlot(slot: number): void {
+  const bytes = readSlot(slot);
+  if (bytes) apply(slot, bytes);
+}
+
+/** @returns whether the new or the old content counts for good. */
+export function isFinal(): boolean {
+  return decision === 'X' || decision === 'K';
+}
+
+/** @returns whether it does, and no cut can change that: nothing is to be done. */
+export function isQuiet(): boolean {
+  return isFinal() && isSolid;
 }
 
 /** @returns the journal slot of a sector's SAVED record; 0 if it is not saved. */
-export function savedAt(journal: Journal, sector: number): number {
-  const place = sector - journal.target.first;
-  return journal.index[place >> 11][place & 2047];
+export function savedAt(sector: number): number {
+  const place = sector - target.first;
+  return index[place >> 11][place & 2047];
 }
 
 /**
@@ -316,10 +283,8 @@ export function savedAt(journal: Journal, sector: number): number {
  * @returns bytes 4 to 11: the sector, where its old content is, the check of it
  * @throws E_FLASH if the record reads differently than before
  */
-export function readSaved(journal: Journal, slot: number): Bytes {
-  return (
-    readSlot(journal, slot) || fail('E_FLASH', 'journal', 'slot ' + slot + ' flickers')
-  ).substr(4);
+export function readSaved(slot: number): Bytes {
+  return (readSlot(slot) || fail('E_FLASH', 'journal', 'flickers')).substr(4);
 }
 
 /**
@@ -327,51 +292,42 @@ export function readSaved(journal: Journal, slot: number): Bytes {
  * @param boots - trial boots to come
  * @throws E_SPACE
  */
-export function needSlots(journal: Journal, records: number, boots: number): void {
-  const left = journal.area.count * SLOTS - RESERVE - journal.next;
-  const need = records + boots * BOOT_SLOTS;
-  if (journal.area.count && left < need) fail('E_SPACE', 'journal', need + ' slots', left);
+export function needSlots(records: number, boots: number): void {
+  const left = area.count * SLOTS - RESERVE - next;
+  if (area.count && left < records + boots * BOOT_SLOTS)
+    fail('E_SPACE', 'journal', 'is full', left);
+}
+
+/** Appends bytes 0 to 11 of a record, in the next slot that keeps it. */
+function appendRecord(bytes: Bytes): void {
+  let slot;
+  do {
+    slot = next++;
+    if (area.count && slot >= area.count * SLOTS) fail('E_SPACE', 'journal', 'is full');
+    // A slot that does not keep the record is left behind; the log goes on after it.
+  } while (area.count && !program(addressOf(slot), sign(bytes, addressOf(slot))));
+  apply(slot, bytes);
 }
 
 /**
- * Appends a record, in the next slot that keeps it.
- * @param head - its type; its argument, 0 if missing
+ * Appends a record.
+ * @param argument - 0 if missing
  * @param rest - bytes 4 to 11
  * @throws E_SPACE if the journal is full
  */
-export function append(journal: Journal, type: string, argument: number, rest?: Bytes): void {
-  const head = type + String.fromCharCode(argument) + u16(journal.id);
-  appendRecord(journal, head + (rest || journal.runtime.fill(255, 8)));
-}
-
-function appendRecord(journal: Journal, record: Bytes): void {
-  const { area, runtime } = journal;
-  let slot;
-  let address;
-  do {
-    slot = journal.next++;
-    address = slotAddress(area, slot);
-    if (area.count && slot >= area.count * SLOTS) fail('E_SPACE', 'journal', slot + ' slots', slot);
-    // A slot that does not keep the record is left behind; the log goes on after it.
-  } while (area.count && !program(runtime, address, sign(runtime, record, address)));
-  apply(journal, slot, record);
+export function append(type: string, argument?: number, rest?: Bytes): void {
+  appendRecord(type + String.fromCharCode(argument || 0) + u16(id) + (rest || fill(255, 8)));
 }
 
 /** Appends a decision and, because it reads back in this very boot, SOLID. */
-export function decide(journal: Journal, type: string, rest?: Bytes): void {
-  append(journal, type, 0, rest);
-  append(journal, 'D', 0);
+export function decide(type: string): void {
+  append(type);
+  append('D');
 }
 
 /** Programs zero over `length` bytes, whatever they read. */
-function spoil(runtime: Runtime, address: number, length: number): void {
-  if (!program(runtime, address, runtime.fill(0, length)))
-    fail('E_FLASH', 'journal', 'address ' + address + ' does not program');
-}
-
-/** Spoils the BEGIN of a journal, so that it is none any more. */
-export function spoilBegin(runtime: Runtime, area: Range): void {
-  spoil(runtime, slotAddress(area, 0), SLOT * BEGIN_SLOTS);
+function spoil(address: number, length: number): void {
+  if (!program(address, fill(0, length))) fail('E_FLASH', 'address ' + address, 'does not program');
 }
 
 /**
@@ -379,53 +335,64 @@ export function spoilBegin(runtime: Runtime, area: Range): void {
  * the first append to a journal that an earlier boot has written to.
  *
  * Programs zero over every invalid slot after the last valid record, and over the first two that look blank.
- * @param repeat - whether to append the last record again: it may have been cut itself
+ * @param isRepeated - whether to append the last record again: it may have been cut itself
  * @throws E_FLASH, E_SPACE
  */
-export function settle(journal: Journal, repeat: boolean): void {
-  if (journal.isSettled) return;
-  const end = Math.min(journal.next + 2, journal.area.count * SLOTS);
-  for (let slot = journal.last + 1; slot < end; slot++)
-    spoil(journal.runtime, slotAddress(journal.area, slot), SLOT);
-  journal.next = end;
-  journal.isSettled = true;
-  if (repeat && journal.decision !== 'B') appendRecord(journal, journal.record);
+export function settle(isRepeated: boolean): void {
+  if (isSettled) return;
+  const end = Math.min(next + 2, area.count * SLOTS);
+  for (let slot = last + 1; slot < end; slot++) spoil(addressOf(slot), SLOT);
+  next = end;
+  isSettled = true;
+  if (isRepeated) appendRecord(record);
+}
+
+/** @returns whether RESTORE and SOLID end the log, and an earlier boot has written them. */
+export function isRestoring(): boolean {
+  return !isSettled && decision === 'R' && record[0] === 'D' && next === last + 1;
 }
 
 /**
- * Begins a journal.
- * @param area - where; without a sector the journal is kept in RAM only
+ * Begins a journal in place of the one that was there.
+ * @param place - where; NONE: the journal is kept in RAM only
+ * @param isSpoiled - whether to spoil the BEGIN of the old one, which lies elsewhere
  * @throws E_FLASH if the chip does not erase or program
  */
 export function openJournal(
-  runtime: Runtime,
-  area: Range,
-  id: number,
-  target: Range,
-  spare: Range,
-  flags: number,
+  place: Range,
+  newTarget: Range,
+  newSpare: Range,
+  newFlags: number,
   size: number,
-  crc32: number,
-): Journal {
+  crc: number,
+  isSpoiled: boolean,
+): void {
+  const first = place.first + place.count - 1;
   const begin =
     'B' +
     String.fromCharCode(VERSION) +
-    [id, target.first, target.count, spare.first, spare.count, area.count, flags]
+    [
+      (id + 1) & 0xffff,
+      newTarget.first,
+      newTarget.count,
+      newSpare.first,
+      newSpare.count,
+      place.count,
+      newFlags,
+    ]
       .map(u16)
       .join('') +
     u32(size) +
-    u32(crc32) +
-    runtime.fill(255, 20);
-  const journal = emptyJournal(runtime, area, begin);
-  const address = slotAddress(area, 0);
-  journal.isSettled = true;
-  if (area.count) {
-    // An erase that loses power half way can leave later records readable. Without BEGIN none of them counts.
-    spoilBegin(journal.runtime, area);
-    for (let n = 0; n < area.count; n++) journal.runtime.erase((area.first + n) * SECTOR);
-    // Zero was programmed there, so this also proves that the chip erases.
-    if (!program(journal.runtime, address, sign(runtime, begin, address)))
-      fail('E_FLASH', 'journal', 'address ' + address + ' does not erase');
-  }
-  return journal;
+    u32(crc) +
+    fill(255, 20);
+  if (isSpoiled) spoil(addressOf(0), SLOT * BEGIN_SLOTS);
+  reset(begin, first);
+  isSettled = true;
+  if (place === NONE) return;
+  // An erase that loses power half way can leave later records readable. Without BEGIN none of them counts.
+  spoil(addressOf(0), SLOT * BEGIN_SLOTS);
+  for (let n = 0; n < place.count; n++) erase(first - n);
+  // Zero was programmed there, so this also proves that the chip erases.
+  if (!program(addressOf(0), sign(begin, addressOf(0))))
+    fail('E_FLASH', 'sector ' + first, 'does not erase');
 }

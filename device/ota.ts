@@ -1,154 +1,134 @@
-/** The calls of the API, over any runtime. */
+/** The calls of the API. */
 
-import type { Ota, Report, Update } from './api.ts';
-import { readChip } from './chip.ts';
-import type { Chip } from './chip.ts';
+import type { Options, Ota, Report } from './api.ts';
+import { areas, readChip } from './chip.ts';
 import { fail } from './errors.ts';
-import { DIRECT, isFinal, replay } from './journal.ts';
-import type { Journal } from './journal.ts';
-import { choosePlaces, describe, findJournal, isUsable, labelOf } from './plan.ts';
+import { use } from './flash.ts';
+import {
+  DIRECT,
+  booted,
+  decision,
+  flags,
+  isFinal,
+  isQuiet,
+  kept,
+  limit,
+  replay,
+  target,
+} from './journal.ts';
+import { choosePlaces, describe, isUsable, labelOf, readJournal } from './plan.ts';
 import type { Runtime } from './runtime.ts';
 import { confirm, recover, undo } from './transaction.ts';
-import { startUpdate, ticker } from './update.ts';
+import type { Outcome } from './transaction.ts';
+import { active, startUpdate, ticker } from './update.ts';
 
-/** The chip, the journal on it, and what that says before anything is done about it. */
-interface View {
-  chip: Chip;
-  journal?: Journal;
-  said: Report['state'];
-  /** Whether `recover` has something to write. */
-  isUnfinished: boolean;
-}
+/** Makes the runtime at the first call: nothing runs when the module loads. */
+let makeRuntime: (() => Runtime) | undefined;
 
-function stateOf(chip: Chip, journal: Journal): Report['state'] {
-  const decision = journal.decision;
-  if (isFinal(decision, journal.limit)) return decision === 'X' ? 'restored' : 'committed';
-  if (!isUsable(chip, journal)) return 'damaged';
-  if (decision === 'C') return 'trial';
+/** Whether this boot has been counted as a trial boot. */
+let isCounted = false;
+
+/** @returns what the journal says, before anything is done about it. */
+function stateOf(): Outcome {
+  if (!decision) return 'none';
+  if (isFinal()) return decision === 'X' ? 'restored' : 'committed';
+  if (!isUsable()) return 'damaged';
+  if (decision === 'C' && limit) return 'trial';
   if (decision === 'O') return 'committed';
-  return decision === 'S' && journal.flags & DIRECT ? 'incomplete' : 'interrupted';
+  return decision !== 'B' && flags & DIRECT ? 'incomplete' : 'interrupted';
 }
 
-function look(runtime: Runtime, isFull: boolean): View {
-  const chip = readChip(runtime);
-  const journal = findJournal(chip);
-  if (!journal) return { chip: chip, said: 'none', isUnfinished: false };
-  replay(journal, isFull);
-  return {
-    chip: chip,
-    journal: journal,
-    said: stateOf(chip, journal),
-    isUnfinished: !isFinal(journal.decision, journal.limit) || !journal.isSolid,
-  };
+/** Reads the chip. */
+function look(): void {
+  if (makeRuntime) use(makeRuntime());
+  makeRuntime = undefined;
+  readChip();
 }
 
-function report({ chip, journal }: View, state: Report['state'], sealed: boolean): Report {
-  if (!journal) return { state: state };
-  const { booted, limit, decision } = journal;
-  const result: Report = { state: state, partition: labelOf(chip, journal.target), sealed: sealed };
-  if (state === 'trial') {
-    result.boots = booted;
-    result.trial = limit;
+/** Reads the chip and the journal on it. */
+function lookAll(call: string, isFull: boolean): Outcome {
+  if (active) fail('E_STATE', call, 'an update is in progress');
+  look();
+  readJournal();
+  replay(isFull);
+  return stateOf();
+}
+
+function report(state: Outcome, sealed = true): Report {
+  const result: Report = { state: state };
+  if (decision) {
+    result.partition = labelOf(target);
+    result.sealed = sealed;
+    if (state === 'trial') {
+      result.boots = booted;
+      result.trial = limit;
+    }
   }
-  // An expired trial that could not be put back: old and new would have mixed.
-  if (decision === 'K' && limit && booted === limit) result.code = 'E_CHANGED';
   return result;
 }
 
-/**
- * Makes the module over a runtime. Nothing is read or written before the first call.
- * @param makeRuntime - called once, at the first call
- */
-export function makeOta(makeRuntime: () => Runtime): Ota {
-  let runtime: Runtime | undefined;
-  let active: Update | undefined;
-  /** Whether this boot has been counted as a trial boot. */
-  let isCounted = false;
-
-  function view(isFull: boolean): View {
-    if (!runtime) runtime = makeRuntime();
-    return look(runtime, isFull);
-  }
-
-  function idleView(call: string, isFull: boolean): View {
-    if (active) fail('E_STATE', call, 'an update is in progress');
-    return view(isFull);
-  }
-
+/** @returns the API over a runtime, which is made at the first call. */
+export function makeOta(make: () => Runtime): Ota {
+  makeRuntime = make;
   return {
-    partitions: () =>
-      view(false)
-        .chip.areas.map(({ row }) => row)
-        .filter(({ type }) => type >= 0),
+    partitions: () => {
+      look();
+      return areas.map(({ row }) => row).filter(({ type }) => type >= 0);
+    },
 
     plan: (options) => {
-      const { chip, journal } = view(true);
-      return describe(chip, choosePlaces(chip, options, journal, 0));
+      lookAll('plan', true);
+      return describe(choosePlaces(options, 0));
     },
 
     begin: (options) => {
-      const { chip, journal, isUnfinished } = idleView('begin', true);
-      const places = choosePlaces(chip, options, journal, 0);
+      lookAll('begin', true);
+      const places = choosePlaces(options, 0);
       // A decision that was cut is finished first. A journal that has only begun is as good as none.
-      if (
-        journal &&
-        !places.open &&
-        isUnfinished &&
-        journal.decision !== 'B' &&
-        isUsable(chip, journal)
-      )
-        recover(journal, ticker('restore', options));
-      active = startUpdate(chip, options, places, journal, () => {
-        active = undefined;
-      });
-      return active;
+      if (decision && decision !== 'B' && !places.isOpen && !isQuiet() && isUsable())
+        recover(ticker(options));
+      return startUpdate(options, places);
     },
 
     recover: (options = {}) => {
-      const now = idleView('recover', false);
-      const { journal, said, isUnfinished } = now;
-      const isKept =
-        options.resume && said === 'interrupted' && journal && journal.decision === 'S';
+      const state = lookAll('recover', false);
       if (
-        !journal ||
-        !isUnfinished ||
-        isKept ||
-        said === 'damaged' ||
-        (said === 'trial' && isCounted)
+        isQuiet() ||
+        state === 'none' ||
+        state === 'damaged' ||
+        (options.resume && decision === 'S') ||
+        (isCounted && state === 'trial')
       )
-        return report(now, said, !isUnfinished);
+        return report(state);
       isCounted = true;
-      const [outcome, sealed] = recover(journal, ticker('restore', options));
-      return report(now, outcome, sealed);
+      const isOnTrial = state === 'trial';
+      const [outcome, sealed] = recover(ticker(options));
+      const result = report(outcome, sealed);
+      // Old and new would have mixed.
+      if (isOnTrial && outcome === 'committed') result.code = 'E_CHANGED';
+      return result;
     },
 
     confirm: () => {
-      const now = idleView('confirm', true);
-      if (!now.journal || (now.said !== 'trial' && now.said !== 'committed'))
-        return fail('E_STATE', 'confirm', 'nothing is on trial');
-      if (now.said === 'trial') confirm(now.journal);
-      return report(now, 'committed', true);
+      const state = lookAll('confirm', true);
+      if (state === 'trial') confirm();
+      else if (state !== 'committed') fail('E_STATE', 'confirm', 'nothing is on trial');
+      return report('committed');
     },
 
-    restore: (options = {}) => {
+    restore: (options: Pick<Options, 'onProgress'> = {}) => {
       if (active) {
-        const result = active.abort();
-        return {
-          state: result.state === 'untouched' ? 'none' : result.state,
-          partition: result.partition,
-        };
+        const { state, partition } = active.abort();
+        return { state: state === 'untouched' ? 'none' : state, partition: partition };
       }
-      const now = view(true);
-      if (!now.journal) return fail('E_STATE', 'restore', 'there was no update');
-      if (!isUsable(now.chip, now.journal))
-        fail('E_CHANGED', 'backup', 'is in use for something else');
-      return report(now, undo(now.journal, ticker('restore', options)), true);
+      if (lookAll('restore', true) === 'none' || !isUsable())
+        fail('E_STATE', 'restore', 'no backup is left');
+      return report(undo(ticker(options)));
     },
 
     status: () => {
-      const now = view(true);
-      const result = report(now, active ? 'updating' : now.said, !now.isUnfinished);
-      if (now.journal) result.saved = now.journal.kept;
+      const result = active ? report('updating') : report(lookAll('status', true), isQuiet());
+      if (decision) result.saved = kept;
       return result;
     },
   };

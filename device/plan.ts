@@ -1,48 +1,44 @@
 /** Where an update works: its target, backup and journal, and every reason to refuse one. */
 
-import type { Area as PlanArea, Options, Partition, Plan } from './api.ts';
-import { CUSTOM } from './chip.ts';
-import type { Area, Chip } from './chip.ts';
+import type { Area as PlanArea, Options, Plan } from './api.ts';
+import { app, areas, find, passive } from './chip.ts';
+import type { Area } from './chip.ts';
 import { fail } from './errors.ts';
-import { isInside, overlap } from './flash.ts';
+import { NONE, isInside, overlap } from './flash.ts';
 import type { Range } from './flash.ts';
-import { DIRECT, journalSectors, readJournal } from './journal.ts';
-import type { Journal } from './journal.ts';
+import * as journal from './journal.ts';
+import { DIRECT, decision, flags, journalSectors, limit } from './journal.ts';
 import { SECTOR } from './runtime.ts';
 import { isDamaged } from './transaction.ts';
-
-/** No sectors. */
-const NONE: Range = { first: 0, count: 0 };
 
 /** Where an update works. */
 export interface Places {
   target: Range;
-  /** What keeps the old content; no sectors in a direct update. */
+  /** What keeps the old content; NONE in a direct update. */
   spare: Range;
-  /** Where the journal goes; no sectors where a direct update finds no room. */
+  /** Where the journal goes; NONE where a direct update finds no room. */
   area: Range;
-  /** The transaction that is gone on with. */
-  open?: Journal;
+  /** Whether the transaction in the journal is gone on with. */
+  isOpen: boolean;
 }
 
 /** @returns the label of the area that a range lies in. */
-export function labelOf(chip: Chip, range: Range): string {
-  const area = chip.areas.filter((area) => isInside(range, area))[0];
+export function labelOf(range: Range): string {
+  const area = find((area) => isInside(range, area));
   return (area && area.row.label) || 'sector ' + range.first;
 }
 
 /** @returns the partition that an option names. */
-function named(chip: Chip, label: unknown, option: string): Area {
-  if (typeof label !== 'string') fail('E_ARGUMENT', option, typeof label + ' is no label');
+function named(option: string, label: unknown): Area {
+  if (typeof label !== 'string') fail('E_ARGUMENT', option, typeof label, 'string');
   return (
-    chip.areas.filter(({ row }) => row.label === label)[0] ||
-    fail('E_NO_PARTITION', option, 'no partition "' + String(label) + '"')
+    find(({ row }) => row.label === label) || fail('E_NO_PARTITION', option, 'no "' + label + '"')
   );
 }
 
 /** @returns the partition that an option names, if it may hold backup or journal. */
-function namedSpare(chip: Chip, target: Range, label: unknown, option: string): Area {
-  const area = named(chip, label, option);
+function namedSpare(option: string, label: unknown, target: Range): Area {
+  const area = named(option, label);
   const why =
     area.why ||
     (area.isSystem && 'belongs to the firmware') ||
@@ -57,155 +53,123 @@ function tailOf(range: Range, count: number): Range {
 
 /**
  * Chooses where the journal goes: the partition that is named; else `ota_journal`; else the tail of the
- * backup if that is large enough; else free flash or Espruino's free `flash` partition; else the tail of
- * the backup all the same. A direct update does without one if it must.
+ * backup if that is large enough; else free flash; else the tail of the backup all the same. A direct
+ * update does without one if it must.
  * @param ahead - sectors that are saved before it is known whether they change: these need a second record
  * @throws E_SPACE
  */
-function placeJournal(chip: Chip, places: Places, options: Options, ahead: number): void {
+function placeJournal(places: Places, options: Options, ahead: number): void {
   const { target, spare } = places;
   const count = journalSectors(target.count + ahead, options.trial || 0);
-  const pick = (isWanted: (row: Partition) => boolean): Range | undefined =>
-    chip.areas.filter(
+  const pick = (isWanted: (area: Area) => boolean): Area | undefined =>
+    find(
       (area) =>
-        isWanted(area.row) &&
+        isWanted(area) &&
         !area.why &&
         !area.isSystem &&
         area.count >= count &&
         !overlap(area, target) &&
         !overlap(tailOf(area, count), spare),
-    )[0];
-  let area: Range | undefined;
-  if (options.journal !== undefined) area = namedSpare(chip, target, options.journal, 'journal');
-  else {
-    area = pick((row) => row.label === 'ota_journal');
-    if (!area && spare.count < target.count + count)
-      area =
-        pick((row) => row.type < 0) || pick((row) => row.type === CUSTOM && row.label === 'flash');
-    if (!area) area = spare;
-    if (!area.count) return;
-  }
+    );
+  const area: Range =
+    options.journal != null
+      ? namedSpare('journal', options.journal, target)
+      : pick(({ row }) => row.label === 'ota_journal') ||
+        (spare.count < target.count + count && pick(({ isFree }) => isFree)) ||
+        spare;
+  if (area === NONE) return;
   if (area.count < count)
     fail('E_SPACE', 'journal', count * SECTOR + ' bytes', area.count * SECTOR);
   places.area = tailOf(area, count);
-  if (overlap(places.area, spare)) {
-    places.spare = { first: spare.first, count: spare.count - count };
-    if (spare.count <= count)
-      fail('E_SPACE', 'backup', (count + 1) * SECTOR + ' bytes', spare.count * SECTOR);
-  }
+  if (overlap(places.area, spare))
+    places.spare =
+      spare.count > count
+        ? { first: spare.first, count: spare.count - count }
+        : fail('E_SPACE', 'backup', 'no room beside the journal', spare.count * SECTOR);
 }
 
-/** Chooses what keeps the old content. */
-function placeSpare(chip: Chip, target: Range, backup: unknown): Range {
-  if (backup !== undefined) return namedSpare(chip, target, backup, 'backup');
-  const passive = chip.passive;
-  const free = chip.areas.filter(({ row }) => row.type < 0).sort((a, b) => b.count - a.count)[0];
+/** @returns what keeps the old content. */
+function placeSpare(target: Range, backup: string | false | undefined): Range {
+  if (backup === false) return NONE;
+  if (backup != null) return namedSpare('backup', backup, target);
   return (
     (passive && !passive.why && passive) ||
-    free ||
-    fail(
-      'E_NO_BACKUP',
-      'backup',
-      'no passive app slot, no free flash; name a partition or say false',
-    )
+    areas
+      .filter((area) => area.isFree && !area.why && !overlap(area, target))
+      .sort((a, b) => b.count - a.count)[0] ||
+    fail('E_NO_BACKUP', 'backup', 'nothing is free; name a partition or say false')
   );
 }
 
-/** @returns the newest journal on the chip: it begins the last sector of some area. */
-export function findJournal(chip: Chip): Journal | undefined {
-  let newest: Journal | undefined;
-  chip.areas.forEach((area) => {
-    const journal =
-      !area.isSystem && area.count
-        ? readJournal(chip.runtime, area.first + area.count - 1)
-        : undefined;
-    // Ids wrap around.
-    if (journal && (!newest || ((journal.id - newest.id) & 0xffff) < 0x8000)) newest = journal;
-  });
-  return newest;
+/** Reads the journal on the chip: it begins the last sector of some area. */
+export function readJournal(): void {
+  journal.readJournal(
+    areas.filter((area) => !area.isSystem && area.count).map((area) => area.first + area.count - 1),
+  );
 }
 
 /**
- * @returns whether a journal's ranges are still what they were: inside one area, and writable. A new table
+ * @returns whether the journal's ranges are still what they were: inside one area, and writable. A new table
  * or an app OTA may have changed that.
  */
-export function isUsable(chip: Chip, journal: Journal): boolean {
-  return [journal.area, journal.target, journal.spare].every((range) =>
-    chip.areas.some((area) => !range.count || (!area.why && isInside(range, area))),
+export function isUsable(): boolean {
+  return [journal.area, journal.target, journal.spare].every(
+    (range) => !range.count || !!find((area) => !area.why && isInside(range, area)),
   );
 }
 
 /**
- * @returns the transaction that an update of `target` goes on with
- * @throws E_PENDING if one is in the way; E_CHANGED if its backup is lost
+ * @returns whether an update goes on with the transaction in the journal
+ * @throws E_PENDING if it is in the way; E_CHANGED if its backup is lost
  */
-function findOpen(
-  chip: Chip,
-  journal: Journal,
-  target: Range,
-  isDirect: boolean,
-): Journal | undefined {
-  const label = labelOf(chip, journal.target);
-  const decision = journal.decision;
-  if (decision === 'C' && journal.limit) fail('E_PENDING', label, 'is on trial');
-  if (decision !== 'S' && decision !== 'R') return undefined;
-  const wasDirect = (journal.flags & DIRECT) > 0;
-  const isKept = isUsable(chip, journal) && (wasDirect || !isDamaged(journal));
-  // What is being put back is finished first.
-  if (decision === 'R' && isKept) return undefined;
+function isOpen(target: Range, isDirect: boolean): boolean {
+  const label = labelOf(journal.target);
+  if (decision === 'C' && limit) fail('E_PENDING', label, 'is on trial');
+  if (!decision || 'SCR'.indexOf(decision) < 0) return false;
+  const wasDirect = (flags & DIRECT) > 0;
+  const isKept = isUsable() && (wasDirect || !isDamaged());
+  // What is decided is finished first.
+  if (decision !== 'S' && isKept && !wasDirect) return false;
   if (journal.target.first !== target.first || journal.target.count !== target.count)
     fail('E_PENDING', label, 'has an unfinished update');
-  if (!isDirect && wasDirect)
-    fail('E_PENDING', label, 'holds half an image; update it with backup: false');
-  if (!isDirect && !isKept)
-    fail('E_CHANGED', label, 'lost its backup; update it with backup: false');
-  return isKept ? journal : undefined;
+  if (!isDirect && wasDirect) fail('E_PENDING', label, 'is half written; say backup: false');
+  if (!isDirect && !isKept) fail('E_CHANGED', label, 'has lost its backup; say backup: false');
+  return isKept && decision === 'S';
 }
 
-function checkNumber(name: string, value: unknown, from: number, to: number): void {
-  if (
-    value !== undefined &&
-    !(typeof value === 'number' && value >= from && value <= to && value % 1 === 0)
-  )
-    fail('E_ARGUMENT', name, value, from + ' to ' + to);
+function checkNumber(name: 'size' | 'crc32' | 'trial', options: Options, to: number): void {
+  const value = options[name];
+  if (value != null && !(value >= 0 && value <= to && value % 1 === 0))
+    fail('E_ARGUMENT', name, '' + value, to);
 }
 
 /**
  * Chooses where an update works and refuses what cannot be right. Writes nothing.
- * @param journal - the journal on the chip, replayed
  * @param ahead - see `placeJournal`
  */
-export function choosePlaces(
-  chip: Chip,
-  options: Options,
-  journal: Journal | undefined,
-  ahead: number,
-): Places {
-  if (!options) fail('E_ARGUMENT', 'options', 'missing');
-  checkNumber('size', options.size, 1, 0xffffffff);
-  checkNumber('crc32', options.crc32, 0, 0xffffffff);
-  checkNumber('trial', options.trial, 1, 255);
+export function choosePlaces(options: Options, ahead: number): Places {
   const label = options.partition;
   const isDirect = options.backup === false;
-  const target = named(chip, label, 'partition');
+  const target = named('partition', label);
   const why =
     (!target.row.type && 'is an app') ||
     target.why ||
-    (target.isLive &&
-      !options.overwriteLive &&
-      'is in use by the firmware; say overwriteLive: true');
+    (target.isLive && !options.overwriteLive && 'is in use; say overwriteLive: true');
+  checkNumber('size', options, 0xffffffff);
+  checkNumber('crc32', options, 0xffffffff);
+  checkNumber('trial', options, isDirect ? 0 : 255);
   if (why) fail('E_FORBIDDEN', label, why);
-  if (isDirect && options.trial) fail('E_ARGUMENT', 'trial', 'needs a backup');
-  if (options.size && options.size > target.count * SECTOR)
-    fail('E_SIZE', label, options.size + ' bytes', target.count * SECTOR);
-  const open = journal && findOpen(chip, journal, target, isDirect);
-  if (open) return { target: open.target, spare: open.spare, area: open.area, open: open };
+  if (options.size! > target.row.size)
+    fail('E_SIZE', label, options.size + ' bytes', target.row.size);
+  if (isOpen(target, isDirect))
+    return { target: journal.target, spare: journal.spare, area: journal.area, isOpen: true };
   const places = {
     target: target,
-    spare: isDirect ? NONE : placeSpare(chip, target, options.backup),
+    spare: placeSpare(target, options.backup),
     area: NONE,
+    isOpen: false,
   };
-  placeJournal(chip, places, options, ahead);
+  placeJournal(places, options, ahead);
   return places;
 }
 
@@ -216,20 +180,22 @@ export function choosePlaces(
 const ERASE_S = 0.045;
 const PROGRAM_S = 0.00704;
 
+function areaOf(range: Range): PlanArea | undefined {
+  return range.count
+    ? { label: labelOf(range), address: range.first * SECTOR, size: range.count * SECTOR }
+    : undefined;
+}
+
 /** @returns what an update in these places would use, and cost at most. */
-export function describe(chip: Chip, places: Places): Plan {
-  const areaOf = (range: Range): PlanArea | undefined =>
-    range.count
-      ? { label: labelOf(chip, range), address: range.first * SECTOR, size: range.count * SECTOR }
-      : undefined;
-  const programs = places.target.count * (places.spare.count ? 2 : 1);
-  const erases = programs + places.area.count;
+export function describe({ target, spare, area, isOpen }: Places): Plan {
+  const programs = target.count * (spare.count ? 2 : 1);
+  const erases = programs + area.count;
   return {
-    partition: areaOf(places.target) as PlanArea,
-    backup: areaOf(places.spare),
-    journal: areaOf(places.area),
-    running: chip.app ? chip.app.row.label : '',
-    resumed: !!places.open,
+    partition: areaOf(target)!,
+    backup: areaOf(spare),
+    journal: areaOf(area),
+    running: app ? app.row.label : '',
+    resumed: isOpen,
     worst: {
       erases: erases,
       bytes: programs * SECTOR,

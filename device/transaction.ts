@@ -15,66 +15,84 @@
 
 import type { Report } from './api.ts';
 import { fail } from './errors.ts';
-import { blankSector, get16, get32, isBlank, readSector, u16, u32, writeSector } from './flash.ts';
+import {
+  blankSector,
+  crc32,
+  fill,
+  get16,
+  get32,
+  isBlank,
+  readSector,
+  runtime,
+  u16,
+  u32,
+  writeSector,
+} from './flash.ts';
 import {
   BLANK,
   DIRECT,
   HASHED,
   NOT_KEPT,
   append,
+  booted,
   decide,
+  decision,
+  flags,
+  inFlight,
   isFinal,
+  isRestoring,
+  kept,
+  limit,
   needSlots,
   readSaved,
   savedAt,
   settle,
+  spare,
+  target,
+  unsaved,
+  used,
 } from './journal.ts';
-import type { Journal } from './journal.ts';
 import type { Bytes } from './runtime.ts';
-
-/** Called with a number of sectors done and the number of all. */
-export type Tick = (done: number, total: number) => void;
+import { SECTOR } from './runtime.ts';
 
 /** How a recovery ended. */
 export type Outcome = Report['state'];
 
 /** 32 bits that tell two contents of a sector apart, by whatever is cheapest on this chip. */
-function checkOf(journal: Journal, data: Bytes): number {
-  const runtime = journal.runtime;
-  if (!(journal.flags & HASHED)) return runtime.crc32(data);
+function checkOf(data: Bytes): number {
+  if (!(flags & HASHED)) return crc32(data);
   return runtime.hash ? runtime.hash(data) : fail('E_STATE', 'journal', 'needs SHA-256');
 }
 
 /** Writes a sector of the target. */
-function writeTarget(journal: Journal, sector: number, data: Bytes): void {
-  writeSector(journal.runtime, sector, data, (found) => found === data);
+function writeTarget(sector: number, data: Bytes): void {
+  writeSector(sector, data, (found) => found === data);
 }
 
 /**
  * Makes sure that the old content of a sector is safe. Does nothing if it is already.
  * @throws E_SPACE, E_FLASH
  */
-export function save(journal: Journal, sector: number): void {
-  if (savedAt(journal, sector)) return;
-  needSlots(journal, 1, 0);
-  const { spare, runtime } = journal;
+export function save(sector: number): void {
+  if (savedAt(sector)) return;
+  needSlots(1, 0);
   let slot = NOT_KEPT;
   let check = 0;
-  if (!(journal.flags & DIRECT)) {
+  if (!(flags & DIRECT)) {
     slot = BLANK;
-    let old = readSector(runtime, sector);
-    if (!isBlank(runtime, old)) {
-      if (journal.used >= spare.count) fail('E_SPACE', 'backup', 'is full, sectors', spare.count);
-      slot = spare.first + journal.used;
-      check = checkOf(journal, old);
-      writeSector(runtime, slot, old, (found) => {
+    let old = readSector(sector);
+    if (!isBlank(old)) {
+      if (used >= spare.count) fail('E_SPACE', 'backup', 'is full', spare.count * SECTOR);
+      slot = spare.first + used;
+      check = checkOf(old);
+      writeSector(slot, old, (found) => {
         // Frees one of two copies: a sector is a third of what an update may take of the chip's memory.
         old = '';
-        return checkOf(journal, found) === check;
+        return checkOf(found) === check;
       });
     }
   }
-  append(journal, 'S', 0, u16(sector) + u16(slot) + u32(check));
+  append('S', 0, u16(sector) + u16(slot) + u32(check));
 }
 
 /**
@@ -82,153 +100,144 @@ export function save(journal: Journal, sector: number): void {
  * The caller has seen that it differs.
  * @throws E_SPACE, E_FLASH
  */
-export function rewrite(journal: Journal, sector: number, data: Bytes): void {
-  const saved = savedAt(journal, sector);
-  if (!saved) save(journal, sector);
-  else if (journal.inFlight !== sector) {
+export function rewrite(sector: number, data: Bytes): void {
+  if (!savedAt(sector)) save(sector);
+  else if (inFlight !== sector) {
     // The last SAVED always names the sector in flight.
-    needSlots(journal, 1, 0);
-    append(journal, 'S', 0, readSaved(journal, saved));
+    needSlots(1, 0);
+    append('S', 0, readSaved(savedAt(sector)));
   }
-  writeTarget(journal, sector, data);
+  writeTarget(sector, data);
 }
 
 /**
  * Calls `visit` with each sector of the target.
  * @param saved - the journal slot of its SAVED record; 0 not saved
  */
-function eachSector(journal: Journal, visit: (sector: number, saved: number) => void): void {
-  const { first, count } = journal.target;
-  for (let sector = first; sector < first + count; sector++)
-    visit(sector, savedAt(journal, sector));
+function eachSector(visit: (sector: number, saved: number) => void): void {
+  for (let n = 0; n < target.count; n++) visit(target.first + n, savedAt(target.first + n));
 }
 
 /** @returns the check of all sectors of the target that were not saved. */
-function checkUnsaved(journal: Journal, tick: Tick): number {
-  const { runtime, target } = journal;
+function checkUnsaved(): number {
   let check = 0;
-  eachSector(journal, (sector, saved) => {
-    if (!saved)
-      check = runtime.crc32(u32(check) + u32(checkOf(journal, readSector(runtime, sector))));
-    tick(sector - target.first + 1, target.count);
+  eachSector((sector, saved) => {
+    if (!saved) check = crc32(u32(check) + u32(checkOf(readSector(sector))));
   });
   return check;
 }
 
 /** @returns whether the app has changed a sector that was never saved, since COMMIT. */
-function isChanged(journal: Journal): boolean {
-  return checkUnsaved(journal, () => {}) !== journal.unsaved;
+function isChanged(): boolean {
+  return checkUnsaved() !== unsaved;
 }
 
 /**
  * Decides that the new content counts. The caller has verified it.
- * @param limit - trial boots after which it is put back unless confirmed; 0 final
+ * @param boots - trial boots after which it is put back unless confirmed; 0 it counts for good
  * @throws E_SPACE if only the reserve is left
  */
-export function commit(journal: Journal, limit: number, tick: Tick): void {
-  needSlots(journal, 2, limit);
-  append(journal, 'C', limit, journal.runtime.fill(255, 4) + u32(checkUnsaved(journal, tick)));
-  if (!limit) append(journal, 'D', 0);
+export function commit(boots: number): void {
+  needSlots(3, boots);
+  append('C', boots, fill(255, 4) + u32(checkUnsaved()));
+  if (!boots) decide('K');
 }
 
 /** @returns whether a slot of the spare does not hold what was saved there. */
-export function isDamaged(journal: Journal): boolean {
-  let isDamaged = false;
-  eachSector(journal, (_, saved) => {
-    const record = saved && !isDamaged ? readSaved(journal, saved) : '';
-    const slot = record ? get16(record, 2) : BLANK;
-    if (slot < NOT_KEPT)
-      isDamaged = checkOf(journal, readSector(journal.runtime, slot)) !== get32(record, 4);
+export function isDamaged(): boolean {
+  let damaged = false;
+  eachSector((_, saved) => {
+    const record = saved && !damaged ? readSaved(saved) : u32(-1);
+    const slot = get16(record, 2);
+    if (slot < NOT_KEPT) damaged = checkOf(readSector(slot)) !== get32(record, 4);
   });
-  return isDamaged;
+  return damaged;
 }
 
 /** Puts back every saved sector; none is skipped because it reads equal. */
-function putBack(journal: Journal, tick: Tick): void {
-  const runtime = journal.runtime;
+function putBack(tick: Tick): void {
   let done = 0;
-  eachSector(journal, (sector, saved) => {
+  eachSector((sector, saved) => {
     if (!saved) return;
-    const slot = get16(readSaved(journal, saved), 2);
-    writeTarget(journal, sector, slot === BLANK ? blankSector(runtime) : readSector(runtime, slot));
-    tick(++done, journal.kept);
+    const slot = get16(readSaved(saved), 2);
+    writeTarget(sector, slot === BLANK ? blankSector() : readSector(slot));
+    tick('restore', ++done, kept);
   });
 }
+
+/** Called with a phase, sectors done and the number of all. */
+export type Tick = (
+  phase: 'backup' | 'write' | 'verify' | 'restore',
+  done: number,
+  total: number,
+) => void;
 
 /**
  * Puts the old content back, from any state of the journal in which that is right.
  * @returns restored; incomplete in a direct update; damaged if a slot was overwritten: then nothing is touched
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
-export function restore(journal: Journal, tick: Tick): Outcome {
-  const isUntouched = journal.decision === 'B';
-  if (!isUntouched) {
-    if (journal.flags & DIRECT) return 'incomplete';
-    if (isDamaged(journal)) return 'damaged';
-    const isDecided =
-      journal.decision === 'R' && journal.record[0] === 'D' && journal.next === journal.last + 1;
-    if (journal.isSettled || !isDecided) {
-      settle(journal, journal.decision !== 'R');
-      decide(journal, 'R');
+export function restore(tick: Tick): Outcome {
+  if (decision !== 'B') {
+    if (flags & DIRECT) return 'incomplete';
+    if (isDamaged()) return 'damaged';
+    // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
+    if (!isRestoring()) {
+      settle(decision !== 'R');
+      decide('R');
     }
-    putBack(journal, tick);
+    putBack(tick);
   }
-  // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
-  settle(journal, false);
-  if (!isUntouched) append(journal, 'E', 0);
-  decide(journal, 'X');
+  settle(false);
+  append('E');
+  decide('X');
   return 'restored';
 }
 
 /** Decides that the new content counts for good. */
-export function confirm(journal: Journal): Outcome {
-  settle(journal, journal.decision === 'C');
-  decide(journal, 'K');
+export function confirm(): Outcome {
+  settle(decision === 'C');
+  decide('K');
   return 'committed';
 }
 
 /** What `recover` does while the journal has room. */
-function recoverSealed(journal: Journal, tick: Tick): Outcome {
-  const { decision, limit } = journal;
-  if (isFinal(decision, limit)) {
+function recoverSealed(tick: Tick): Outcome {
+  if (decision === 'X') {
     // A decision without SOLID may flicker: it is made again.
-    settle(journal, false);
-    decide(journal, decision, journal.runtime.fill(255, 4) + u32(journal.unsaved));
-    return decision === 'X' ? 'restored' : 'committed';
+    settle(false);
+    decide('X');
+    return 'restored';
   }
-  // The restore was never decided: the new content stays.
-  if (decision === 'O') return confirm(journal);
+  // After REOPEN alone the restore was never decided: the new content stays.
+  if (decision === 'K' || decision === 'O') return confirm();
   if (decision === 'C') {
-    settle(journal, true);
-    if (journal.booted < limit) {
-      append(journal, 'T', journal.booted + 1);
+    settle(true);
+    if (booted < limit) {
+      append('T', booted + 1);
       return 'trial';
     }
-    if (isChanged(journal)) return confirm(journal);
+    if (isChanged()) return confirm();
   }
-  return restore(journal, tick);
+  return restore(tick);
 }
 
 /**
- * Finishes or undoes what power loss interrupted, in a journal that does not end with a final decision and
- * its SOLID.
- *
- * A full journal cannot say so for good. Then the same is done again at the next boot.
- * @returns the outcome, and whether it is sealed
+ * Finishes or undoes what power loss interrupted, unless the journal is quiet.
+ * @returns the outcome, and whether it is sealed. A full journal cannot say so for good: then the same is done
+ * again at the next boot.
  */
-export function recover(journal: Journal, tick: Tick): [Outcome, boolean] {
+export function recover(tick: Tick): [Outcome, boolean] {
   try {
-    return [recoverSealed(journal, tick), true];
+    return [recoverSealed(tick), true];
   } catch (error) {
     if ((error as { code?: string }).code !== 'E_SPACE') throw error;
   }
-  const decision = journal.decision;
   let outcome: Outcome = 'restored';
-  if (journal.flags & DIRECT) outcome = 'incomplete';
-  else if (decision === 'O' || ((decision === 'C' || decision === 'K') && isChanged(journal)))
-    outcome = 'committed';
-  else if (isDamaged(journal)) outcome = 'damaged';
-  else putBack(journal, tick);
+  if (flags & DIRECT) outcome = 'incomplete';
+  else if ('CKO'.indexOf(decision) >= 0) outcome = 'committed';
+  else if (isDamaged()) outcome = 'damaged';
+  else putBack(tick);
   return [outcome, false];
 }
 
@@ -237,29 +246,27 @@ export function recover(journal: Journal, tick: Tick): [Outcome, boolean] {
  * is damaged.
  * @throws E_FLASH, E_SPACE
  */
-export function resume(journal: Journal): void {
-  settle(journal, true);
+export function resume(): void {
+  settle(true);
   // It was in flight: whatever it reads, its cells may be unstable.
-  writeTarget(journal, journal.inFlight, blankSector(journal.runtime));
+  writeTarget(inFlight, blankSector());
 }
 
 /**
  * Puts the old content back although the new one counts.
  * @throws E_STATE if there is none; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
  */
-export function undo(journal: Journal, tick: Tick): Outcome {
-  const decision = journal.decision;
-  if (journal.flags & DIRECT || (!journal.kept && decision !== 'B') || decision === 'X')
+export function undo(tick: Tick): Outcome {
+  if (flags & DIRECT || (!kept && decision !== 'B') || decision === 'X')
     fail('E_STATE', 'restore', 'no old content is kept');
-  if (isDamaged(journal)) fail('E_CHANGED', 'backup', 'was overwritten');
+  if (isDamaged()) fail('E_CHANGED', 'backup', 'was overwritten');
   if (decision === 'C' || decision === 'K') {
-    if (isChanged(journal))
-      fail('E_CHANGED', 'restore', 'a sector without backup has changed since the update');
-    if (isFinal(decision, journal.limit)) {
-      needSlots(journal, 1, 0);
-      settle(journal, false);
-      append(journal, 'O', 0);
+    if (isChanged()) fail('E_CHANGED', 'restore', 'a sector without backup has changed');
+    if (isFinal()) {
+      needSlots(1, 0);
+      settle(false);
+      append('O');
     }
   }
-  return restore(journal, tick);
+  return restore(tick);
 }
