@@ -101,6 +101,7 @@ export interface Update {
 export interface Report {
   /**
    * - none: there is no journal.
+   * - untouched: the update was given up before anything was written.
    * - updating: an update is in progress.
    * - interrupted: power failed in an update; `recover` puts the old content back.
    * - restored: the old content counts.
@@ -156,22 +157,4 @@ export interface RecoverOptions {
   resume?: boolean;
   /** Called after each sector that is put back. What it throws is ignored. */
   onProgress?: (progress: Progress) => void;
-}
-
-/** `require("ota")`. Everything is synchronous; every error has a `code`. */
-export interface Ota {
-  /** @returns the partition table, in its order. */
-  partitions: () => Partition[];
-  /** @returns what `begin` would use; throws what it would throw. Writes nothing. */
-  plan: (options: Options) => Plan;
-  /** Starts an update, or resumes the interrupted one of this partition. Writes nothing until the first sector differs. */
-  begin: (options: Options) => Update;
-  /** Call once per boot, before the app uses the partition: finishes or undoes what power loss interrupted. */
-  recover: (options?: RecoverOptions) => Report;
-  /** Ends the trial: the new content stays. */
-  confirm: () => Report;
-  /** Puts the old content back: of an update that is open, on trial or committed. */
-  restore: (options?: { onProgress?: (progress: Progress) => void }) => Report;
-  /** @returns where the last update stands. Writes nothing. */
-  status: () => Report;
 }

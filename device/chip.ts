@@ -34,8 +34,8 @@ const VALID = 2;
 const INVALID = 3;
 const ABORTED = 4;
 
-/** A partition or a run of free flash, in whole sectors. */
-export interface Area extends Range {
+/** A partition or a run of free flash, in whole sectors. Inherits from its row of the table. */
+export interface Area extends Partition, Range {
   row: Partition;
   /** Why it must not be written to at this boot, if so. */
   why?: string;
@@ -59,19 +59,24 @@ export function find(isWanted: (area: Area) => boolean | undefined): Area | unde
   return areas.filter(isWanted)[0];
 }
 
+function isOtadata(area: Area): boolean {
+  return area.type === DATA && area.subtype === OTADATA;
+}
+
 function addArea(row: Partition): void {
-  const { type, subtype, address, size } = row;
-  const live = runtime.live;
-  const isLive =
-    (type === DATA && subtype === NVS) || (!!live && live >= address && live < address + size);
-  areas.push({
-    first: address / SECTOR,
-    count: Math.floor(size / SECTOR),
-    row: row,
-    isLive: isLive,
-    isSystem: isLive || (type === DATA && subtype < SYSTEM),
-    isFree: type === FREE || (type === CUSTOM && row.label === 'flash'),
-  });
+  const area = Object.create(row) as Area;
+  area.row = row;
+  area.first = row.address / SECTOR;
+  area.span = Math.floor(row.size / SECTOR);
+  area.isLive = (row.type === DATA && row.subtype === NVS) || isAt(runtime.live, row);
+  area.isSystem = area.isLive || (row.type === DATA && row.subtype < SYSTEM);
+  area.isFree = row.type === FREE || (row.type === CUSTOM && row.label === 'flash');
+  areas.push(area);
+}
+
+/** @returns whether an address, if there is one, is in a partition. */
+function isAt(address: number | undefined, row: Partition): boolean {
+  return !!address && address >= row.address && address < row.address + row.size;
 }
 
 /**
@@ -81,7 +86,7 @@ function addArea(row: Partition): void {
 function readTable(): void {
   const text = read(TABLE, TABLE_SIZE);
   areas = [];
-  for (let at = 0; at < TABLE_SIZE; at += ROW) {
+  for (let at = 0; ; at += ROW) {
     const magic = get16(text, at);
     const flags = text.charCodeAt(at + 28);
     if (at && magic === MAGIC_END) return;
@@ -95,18 +100,17 @@ function readTable(): void {
         encrypted: (flags & 1) > 0,
         readonly: (flags & 2) > 0,
       });
-    else if (!at || magic !== MAGIC_MD5) break;
+    else if (magic !== MAGIC_MD5) fail('NO_PARTITION', 'partition table', 'missing or torn');
   }
-  fail('E_NO_PARTITION', 'partition table', 'missing or torn');
 }
 
-/** @returns sectors of flash that the firmware reaches, as the bootloader's image header says; 0 unknown. */
-function chipSectors(): number {
+/** @returns bytes of flash that the firmware reaches, as the bootloader's image header says; 0 unknown. */
+function chipSize(): number {
   // At 0x1000 on an ESP32, at 0 on its successors. Byte 3, high nibble: 0 is 1 MB, each step doubles it
   // (esp_app_format.h).
   let header = read(0x1000, 4);
   if (header[0] !== '\xe9') header = read(0, 4);
-  return header[0] === '\xe9' ? 256 << (header.charCodeAt(3) >> 4) : 0;
+  return header[0] === '\xe9' ? 0x100000 << (header.charCodeAt(3) >> 4) : 0;
 }
 
 /** @returns the sequence number of an otadata entry, -1 if it is not valid. */
@@ -114,7 +118,7 @@ function sequenceOf(entry: string): number {
   const sequence = get32(entry, 0);
   const state = get32(entry, 24);
   // The ROM's CRC starts at 0 where the usual one starts at 0xffffffff: the same as inverted bytes.
-  return sequence === 0xffffffff ||
+  return !~sequence ||
     state === INVALID ||
     state === ABORTED ||
     crc32(u32(~sequence)) !== get32(entry, 28)
@@ -128,48 +132,43 @@ function sequenceOf(entry: string): number {
  * @returns the app that boots next
  */
 function readBoot(): Area | undefined {
-  const slots = areas
-    .filter(({ row }) => row.type === APP && row.subtype >> 4 === 1)
-    .sort((a, b) => a.row.subtype - b.row.subtype);
-  const otadata = find(({ row }) => row.type === DATA && row.subtype === OTADATA);
-  let chosen = find(({ row }) => row.type === APP && !row.subtype) || slots[0];
+  const apps = areas.filter((area) => area.type === APP).sort((a, b) => a.subtype - b.subtype);
+  const slots = apps.filter((area) => area.subtype >> 4 === 1);
+  const otadata = find(isOtadata);
+  let chosen: Area | undefined = apps[0];
   let isOnTrial = false;
   if (otadata && slots.length) {
-    let entry = read(otadata.row.address, 32);
-    const other = read(otadata.row.address + SECTOR, 32);
+    let entry = read(otadata.address, 32);
+    const other = read(otadata.address + SECTOR, 32);
     if (sequenceOf(other) > sequenceOf(entry)) entry = other;
     const sequence = sequenceOf(entry);
     if (sequence >= 0) {
       // The bootloader counts the slots; it does not look for gaps in their numbers.
-      const subtype = 16 + (((sequence - 1) >>> 0) % slots.length);
-      chosen = slots.filter(({ row }) => row.subtype === subtype)[0] || chosen;
+      const slot = ((sequence - 1) >>> 0) % slots.length;
+      chosen = slots.filter((area) => area.subtype === 16 + slot)[0];
       isOnTrial = get32(entry, 24) < VALID;
     }
   }
   // The chip knows better than otadata: the bootloader may have fallen back to another app.
   const address = runtime.running && runtime.running();
-  app =
-    (address &&
-      find(
-        ({ row }) => row.type === APP && address >= row.address && address < row.address + row.size,
-      )) ||
-    chosen;
-  passive = slots[(slots.indexOf(app) + 1) % slots.length];
+  app = apps.filter((area) => isAt(address, area))[0] || chosen;
+  passive = slots[(slots.indexOf(app!) + 1) % slots.length];
   if (passive === app || passive === chosen || isOnTrial) passive = undefined;
   return chosen;
 }
 
 /** Adds the runs of flash that are in no partition. */
-function addFree(sectors: number): void {
-  let next = AFTER_TABLE;
+function addFree(size: number): void {
+  let next = AFTER_TABLE * SECTOR;
   areas
-    .slice()
-    .sort((a, b) => a.first - b.first)
-    .concat([{ first: sectors, row: { size: 0 } } as Area])
-    .forEach(({ first, row }) => {
-      if (first > next)
-        addArea({ type: FREE, address: next * SECTOR, size: (first - next) * SECTOR } as Partition);
-      next = Math.max(next, Math.ceil(first + row.size / SECTOR));
+    .map((area) => area.row)
+    .sort((a, b) => a.address - b.address)
+    .concat({ address: size, size: 0 } as Partition)
+    .forEach((row) => {
+      next = Math.ceil(next / SECTOR) * SECTOR;
+      if (row.address > next)
+        addArea({ type: FREE, address: next, size: row.address - next } as Partition);
+      next = Math.max(next, row.address + row.size);
     });
 }
 
@@ -180,26 +179,22 @@ function addFree(sectors: number): void {
  */
 export function readChip(): void {
   readTable();
-  const sectors = chipSectors();
+  const chip = chipSize();
   const chosen = readBoot();
-  const taken = areas.filter(
-    (area) =>
-      area === app ||
-      area === chosen ||
-      (area.row.type === DATA && area.row.subtype === OTADATA) ||
-      (area.row.type > DATA && area.row.type < CUSTOM),
-  );
   areas.forEach((area) => {
-    const { label, address, size, encrypted, readonly } = area.row;
-    const end = address + size;
-    if (sectors && end > sectors * SECTOR)
-      fail('E_NO_PARTITION', label, 'ends at ' + end, sectors * SECTOR);
-    if (encrypted || readonly) area.why = 'is readonly or encrypted';
-    if (address % SECTOR || size % SECTOR || !size) area.why = 'is not whole sectors';
-    taken.forEach((other) => {
-      if (overlap(area, other)) area.why = 'would overwrite ' + other.row.label;
+    const end = area.address + area.size;
+    if (chip && end > chip) fail('NO_PARTITION', area.label, 'ends at ' + end, chip);
+    if (area.encrypted || area.readonly) area.why = 'is readonly or encrypted';
+    if (area.address % SECTOR || area.size % SECTOR || !end) area.why = 'is not whole sectors';
+    areas.forEach((other) => {
+      const isNeeded =
+        other === app ||
+        other === chosen ||
+        isOtadata(other) ||
+        (other.type > DATA && other.type < CUSTOM);
+      if (isNeeded && overlap(area, other)) area.why = 'would overwrite ' + other.label;
     });
     if (area.first < AFTER_TABLE) area.why = 'would overwrite the partition table';
   });
-  addFree(sectors);
+  addFree(chip);
 }

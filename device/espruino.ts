@@ -1,4 +1,4 @@
-/** The seam over stock Espruino on an ESP32: its modules `Flash` and `crypto`, its `E`. */
+/** The seam over stock Espruino on an ESP32: its module `Flash`, its `E`. */
 
 import type { Bytes, Runtime } from './runtime.ts';
 
@@ -7,9 +7,6 @@ interface FlashModule {
   read: (length: number, address: number) => Uint8Array;
   write: (data: Bytes, address: number) => void;
   erasePage: (address: number) => void;
-}
-interface CryptoModule {
-  SHA256: (data: Bytes) => ArrayBuffer;
 }
 interface Espruino {
   toString: (data: unknown) => Bytes;
@@ -55,14 +52,6 @@ export function espruino(): Runtime {
     kick: E.kickWatchdog,
     live: STORAGE,
   };
-  try {
-    const sha256 = (require('crypto') as CryptoModule).SHA256;
-    runtime.hash = function (data) {
-      return new Uint32Array(sha256(data))[0];
-    };
-  } catch {
-    // A build without crypto: CRC-32 serves, at three times the cost.
-  }
   if (process.env.BOARD === 'ESP32')
     runtime.running = function () {
       const entry = peek32(MMU_ENTRY);

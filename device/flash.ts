@@ -15,11 +15,11 @@ const PAGE = 256;
 /** A row of sectors, absolute. */
 export interface Range {
   first: number;
-  count: number;
+  span: number;
 }
 
 /** No sectors. */
-export const NONE: Range = { first: 0, count: 0 };
+export const NONE: Range = { first: 0, span: 0 };
 
 export let runtime: Runtime;
 export let read: Runtime['read'];
@@ -43,12 +43,12 @@ export function fenceIn(ranges: Range[]): void {
 }
 
 export function overlap(a: Range, b: Range): boolean {
-  return a.first < b.first + b.count && b.first < a.first + a.count;
+  return a.first < b.first + b.span && b.first < a.first + a.span;
 }
 
 /** @returns whether all of `a` lies in `b`. */
 export function isInside(a: Range, b: Range): boolean {
-  return a.first >= b.first && a.first + a.count <= b.first + b.count;
+  return a.first >= b.first && a.first + a.span <= b.first + b.span;
 }
 
 /** @returns 2 bytes, little-endian. */
@@ -88,8 +88,8 @@ export function isBlank(data: Bytes): boolean {
 
 /** @throws E_FORBIDDEN if an address is outside the fence */
 function guard(address: number): number {
-  const sector = { first: Math.floor(address / SECTOR), count: 1 };
-  if (!fence.some((range) => isInside(sector, range))) fail('E_FORBIDDEN', 'address', '' + address);
+  const sector = { first: Math.floor(address / SECTOR), span: 1 };
+  if (!fence.some((range) => isInside(sector, range))) fail('FORBIDDEN', 'address', '' + address);
   return address;
 }
 
@@ -121,5 +121,5 @@ export function writeSector(sector: number, data: Bytes, isSame: (found: Bytes) 
     if (length) runtime.program(address, length < SECTOR ? data.substr(0, length) : data);
     if (isSame(readSector(sector))) return;
   }
-  fail('E_FLASH', 'sector ' + sector, 'does not keep what is written');
+  fail('FLASH', 'sector ' + sector, 'does not keep what is written');
 }

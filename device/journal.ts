@@ -11,7 +11,7 @@
  *          2     2  transaction id, one above the highest found on the chip
  *          4     2  SAVED: sector of the target, absolute
  *          6     2  SAVED: sector that holds its old content, absolute; 0xffff it is blank, 0xfffe none is kept
- *          8     4  SAVED: check of the old content; COMMIT: check of all sectors that were not saved
+ *          8     4  SAVED: CRC-32 of the old content; COMMIT: CRC-32 of those of all sectors that were not saved
  *         12     4  CRC-32 of bytes 0 to 11 and of the slot's address on the chip (4 bytes)
  *
  *     letter  record     says
@@ -34,7 +34,7 @@
  *          4     4  target: first sector, number of sectors
  *          8     4  backup: first sector, number of sectors; 0, 0 none
  *         12     2  sectors of the journal
- *         14     1  flags: 1 direct, no old content is kept; 2 checks are of SHA-256, not CRC-32
+ *         14     1  flags: 1 direct, no old content is kept
  *         15     1  0, high byte of the flags
  *         16     4  bytes of the image; 0 unknown
  *         20     4  CRC-32 of the image; 0 unknown
@@ -90,9 +90,8 @@ const BOOT_SLOTS = 4;
 /** Blank slots in a row that end the log. */
 const END_RUN = 3;
 
-/** Flags of BEGIN. */
+/** Flag of BEGIN. */
 export const DIRECT = 1;
-export const HASHED = 2;
 
 /** Values of `slot` in SAVED that are no sector. */
 export const BLANK = 0xffff;
@@ -107,14 +106,14 @@ let isSolid: boolean;
 /** Where the journal lies; its first sector is the last one of this range. NONE: it is kept in RAM only. */
 export let area: Range;
 export let target: Range;
-/** What holds the old content: the backup. `count` may be less than the target's. */
+/** What holds the old content: the backup. `span` may be less than the target's. */
 export let spare: Range;
 export let id = 0;
 export let flags: number;
 /** Trial boots: how many there may be, how many there were. */
 export let limit: number;
 export let booted: number;
-/** The check of all sectors that were not saved, from COMMIT. */
+/** The CRC-32 of those of all sectors that were not saved, from COMMIT. */
 export let unsaved: number;
 /** The sector that the last SAVED names, absolute. */
 export let inFlight: number;
@@ -141,7 +140,7 @@ export function journalSectors(records: number, boots: number): number {
 }
 
 /** @returns the address of a slot, in a journal whose first sector is `first`. */
-function addressOf(slot: number, first = area.first + area.count - 1): number {
+function addressOf(slot: number, first = area.first + area.span - 1): number {
   return (first - (slot >> 8)) * SECTOR + (slot & 255) * SLOT;
 }
 
@@ -180,9 +179,9 @@ function apply(slot: number, bytes: Bytes): void {
 /** The state after BEGIN, or without a journal. */
 function reset(begin: Bytes, sector: number): void {
   const count = get16(begin, 6);
-  area = { first: sector - get16(begin, 12) + 1, count: get16(begin, 12) };
-  target = { first: get16(begin, 4), count: count };
-  spare = { first: get16(begin, 8), count: get16(begin, 10) };
+  area = { first: sector - get16(begin, 12) + 1, span: get16(begin, 12) };
+  target = { first: get16(begin, 4), span: count };
+  spare = { first: get16(begin, 8), span: get16(begin, 10) };
   fenceIn([area, target, spare]);
   id = get16(begin, 2);
   flags = get16(begin, 14);
@@ -229,7 +228,7 @@ function walk(visit: (slot: number) => void): void {
   const none = fill(255, SLOT);
   let text = '';
   let blanks = 0;
-  for (let slot = BEGIN_SLOTS; slot < area.count * SLOTS && blanks < END_RUN; slot++) {
+  for (let slot = BEGIN_SLOTS; slot < area.span * SLOTS && blanks < END_RUN; slot++) {
     const offset = (slot & 255) * SLOT;
     if (!text || !offset) text = read(addressOf(slot) - offset, SECTOR);
     blanks++;
@@ -280,11 +279,11 @@ export function savedAt(sector: number): number {
 
 /**
  * @param slot - as `savedAt` gave it
- * @returns bytes 4 to 11: the sector, where its old content is, the check of it
+ * @returns bytes 4 to 11: the sector, where its old content is, the CRC-32 of it
  * @throws E_FLASH if the record reads differently than before
  */
 export function readSaved(slot: number): Bytes {
-  return (readSlot(slot) || fail('E_FLASH', 'journal', 'flickers')).substr(4);
+  return (readSlot(slot) || fail('FLASH', 'journal', 'flickers')).substr(4);
 }
 
 /**
@@ -293,9 +292,8 @@ export function readSaved(slot: number): Bytes {
  * @throws E_SPACE
  */
 export function needSlots(records: number, boots: number): void {
-  const left = area.count * SLOTS - RESERVE - next;
-  if (area.count && left < records + boots * BOOT_SLOTS)
-    fail('E_SPACE', 'journal', 'is full', left);
+  const left = area.span * SLOTS - RESERVE - next;
+  if (area.span && left < records + boots * BOOT_SLOTS) fail('SPACE', 'journal', 'is full', left);
 }
 
 /** Appends bytes 0 to 11 of a record, in the next slot that keeps it. */
@@ -303,9 +301,9 @@ function appendRecord(bytes: Bytes): void {
   let slot;
   do {
     slot = next++;
-    if (area.count && slot >= area.count * SLOTS) fail('E_SPACE', 'journal', 'is full');
+    if (area.span && slot >= area.span * SLOTS) fail('SPACE', 'journal', 'is full');
     // A slot that does not keep the record is left behind; the log goes on after it.
-  } while (area.count && !program(addressOf(slot), sign(bytes, addressOf(slot))));
+  } while (area.span && !program(addressOf(slot), sign(bytes, addressOf(slot))));
   apply(slot, bytes);
 }
 
@@ -327,7 +325,7 @@ export function decide(type: string): void {
 
 /** Programs zero over `length` bytes, whatever they read. */
 function spoil(address: number, length: number): void {
-  if (!program(address, fill(0, length))) fail('E_FLASH', 'address ' + address, 'does not program');
+  if (!program(address, fill(0, length))) fail('FLASH', 'address ' + address, 'does not program');
 }
 
 /**
@@ -340,7 +338,7 @@ function spoil(address: number, length: number): void {
  */
 export function settle(isRepeated: boolean): void {
   if (isSettled) return;
-  const end = Math.min(next + 2, area.count * SLOTS);
+  const end = Math.min(next + 2, area.span * SLOTS);
   for (let slot = last + 1; slot < end; slot++) spoil(addressOf(slot), SLOT);
   next = end;
   isSettled = true;
@@ -367,17 +365,17 @@ export function openJournal(
   crc: number,
   isSpoiled: boolean,
 ): void {
-  const first = place.first + place.count - 1;
+  const first = place.first + place.span - 1;
   const begin =
     'B' +
     String.fromCharCode(VERSION) +
     [
       (id + 1) & 0xffff,
       newTarget.first,
-      newTarget.count,
+      newTarget.span,
       newSpare.first,
-      newSpare.count,
-      place.count,
+      newSpare.span,
+      place.span,
       newFlags,
     ]
       .map(u16)
@@ -391,8 +389,8 @@ export function openJournal(
   if (place === NONE) return;
   // An erase that loses power half way can leave later records readable. Without BEGIN none of them counts.
   spoil(addressOf(0), SLOT * BEGIN_SLOTS);
-  for (let n = 0; n < place.count; n++) erase(first - n);
+  for (let n = 0; n < place.span; n++) erase(first - n);
   // Zero was programmed there, so this also proves that the chip erases.
   if (!program(addressOf(0), sign(begin, addressOf(0))))
-    fail('E_FLASH', 'sector ' + first, 'does not erase');
+    fail('FLASH', 'sector ' + first, 'does not erase');
 }

@@ -25,15 +25,13 @@ export interface Places {
 /** @returns the label of the area that a range lies in. */
 export function labelOf(range: Range): string {
   const area = find((area) => isInside(range, area));
-  return (area && area.row.label) || 'sector ' + range.first;
+  return (area && area.label) || 'sector ' + range.first;
 }
 
 /** @returns the partition that an option names. */
 function named(option: string, label: unknown): Area {
-  if (typeof label !== 'string') fail('E_ARGUMENT', option, typeof label, 'string');
-  return (
-    find(({ row }) => row.label === label) || fail('E_NO_PARTITION', option, 'no "' + label + '"')
-  );
+  if (typeof label !== 'string') fail('ARGUMENT', option, typeof label, 'string');
+  return find((area) => area.label === label) || fail('NO_PARTITION', option, 'no "' + label + '"');
 }
 
 /** @returns the partition that an option names, if it may hold backup or journal. */
@@ -43,12 +41,12 @@ function namedSpare(option: string, label: unknown, target: Range): Area {
     area.why ||
     (area.isSystem && 'belongs to the firmware') ||
     (overlap(area, target) && 'overlaps the target');
-  return why ? fail('E_FORBIDDEN', option + ' ' + area.row.label, why) : area;
+  return why ? fail('FORBIDDEN', option + ' ' + area.label, why) : area;
 }
 
 /** @returns the last `count` sectors of a range. */
 function tailOf(range: Range, count: number): Range {
-  return { first: range.first + range.count - count, count: count };
+  return { first: range.first + range.span - count, span: count };
 }
 
 /**
@@ -60,51 +58,50 @@ function tailOf(range: Range, count: number): Range {
  */
 function placeJournal(places: Places, options: Options, ahead: number): void {
   const { target, spare } = places;
-  const count = journalSectors(target.count + ahead, options.trial || 0);
+  const count = journalSectors(target.span + ahead, options.trial || 0);
   const pick = (isWanted: (area: Area) => boolean): Area | undefined =>
     find(
       (area) =>
         isWanted(area) &&
         !area.why &&
         !area.isSystem &&
-        area.count >= count &&
+        area.span >= count &&
         !overlap(area, target) &&
         !overlap(tailOf(area, count), spare),
     );
   const area: Range =
     options.journal != null
       ? namedSpare('journal', options.journal, target)
-      : pick(({ row }) => row.label === 'ota_journal') ||
-        (spare.count < target.count + count && pick(({ isFree }) => isFree)) ||
+      : pick((area) => area.label === 'ota_journal') ||
+        (spare.span < target.span + count && pick((area) => area.isFree)) ||
         spare;
   if (area === NONE) return;
-  if (area.count < count)
-    fail('E_SPACE', 'journal', count * SECTOR + ' bytes', area.count * SECTOR);
+  if (area.span < count) fail('SPACE', 'journal', count * SECTOR + ' bytes', area.span * SECTOR);
   places.area = tailOf(area, count);
   if (overlap(places.area, spare))
     places.spare =
-      spare.count > count
-        ? { first: spare.first, count: spare.count - count }
-        : fail('E_SPACE', 'backup', 'no room beside the journal', spare.count * SECTOR);
+      spare.span > count
+        ? { first: spare.first, span: spare.span - count }
+        : fail('SPACE', 'backup', 'no room beside the journal', spare.span * SECTOR);
 }
 
 /** @returns what keeps the old content. */
 function placeSpare(target: Range, backup: string | false | undefined): Range {
   if (backup === false) return NONE;
   if (backup != null) return namedSpare('backup', backup, target);
+  const free = areas
+    .filter((area) => area.isFree && !area.why && !overlap(area, target))
+    .sort((a, b) => b.span - a.span)[0];
   return (
-    (passive && !passive.why && passive) ||
-    areas
-      .filter((area) => area.isFree && !area.why && !overlap(area, target))
-      .sort((a, b) => b.count - a.count)[0] ||
-    fail('E_NO_BACKUP', 'backup', 'nothing is free; name a partition or say false')
+    (passive && !passive.why ? passive : free) ||
+    fail('NO_BACKUP', 'backup', 'nothing is free; name a partition or say false')
   );
 }
 
 /** Reads the journal on the chip: it begins the last sector of some area. */
 export function readJournal(): void {
   journal.readJournal(
-    areas.filter((area) => !area.isSystem && area.count).map((area) => area.first + area.count - 1),
+    areas.filter((area) => !area.isSystem && area.span).map((area) => area.first + area.span - 1),
   );
 }
 
@@ -114,7 +111,7 @@ export function readJournal(): void {
  */
 export function isUsable(): boolean {
   return [journal.area, journal.target, journal.spare].every(
-    (range) => !range.count || !!find((area) => !area.why && isInside(range, area)),
+    (range) => !range.span || !!find((area) => !area.why && isInside(range, area)),
   );
 }
 
@@ -124,23 +121,23 @@ export function isUsable(): boolean {
  */
 function isOpen(target: Range, isDirect: boolean): boolean {
   const label = labelOf(journal.target);
-  if (decision === 'C' && limit) fail('E_PENDING', label, 'is on trial');
+  if (decision === 'C' && limit) fail('PENDING', label, 'is on trial');
   if (!decision || 'SCR'.indexOf(decision) < 0) return false;
   const wasDirect = (flags & DIRECT) > 0;
   const isKept = isUsable() && (wasDirect || !isDamaged());
   // What is decided is finished first.
   if (decision !== 'S' && isKept && !wasDirect) return false;
-  if (journal.target.first !== target.first || journal.target.count !== target.count)
-    fail('E_PENDING', label, 'has an unfinished update');
-  if (!isDirect && wasDirect) fail('E_PENDING', label, 'is half written; say backup: false');
-  if (!isDirect && !isKept) fail('E_CHANGED', label, 'has lost its backup; say backup: false');
+  if (journal.target.first !== target.first || journal.target.span !== target.span)
+    fail('PENDING', label, 'has an unfinished update');
+  if (!isDirect && wasDirect) fail('PENDING', label, 'is half written; say backup: false');
+  if (!isDirect && !isKept) fail('CHANGED', label, 'has lost its backup; say backup: false');
   return isKept && decision === 'S';
 }
 
 function checkNumber(name: 'size' | 'crc32' | 'trial', options: Options, to: number): void {
   const value = options[name];
   if (value != null && !(value >= 0 && value <= to && value % 1 === 0))
-    fail('E_ARGUMENT', name, '' + value, to);
+    fail('ARGUMENT', name, '' + value, to);
 }
 
 /**
@@ -152,15 +149,14 @@ export function choosePlaces(options: Options, ahead: number): Places {
   const isDirect = options.backup === false;
   const target = named('partition', label);
   const why =
-    (!target.row.type && 'is an app') ||
+    (!target.type && 'is an app') ||
     target.why ||
     (target.isLive && !options.overwriteLive && 'is in use; say overwriteLive: true');
   checkNumber('size', options, 0xffffffff);
   checkNumber('crc32', options, 0xffffffff);
   checkNumber('trial', options, isDirect ? 0 : 255);
-  if (why) fail('E_FORBIDDEN', label, why);
-  if (options.size! > target.row.size)
-    fail('E_SIZE', label, options.size + ' bytes', target.row.size);
+  if (why) fail('FORBIDDEN', label, why);
+  if (options.size! > target.size) fail('SIZE', label, options.size + ' bytes', target.size);
   if (isOpen(target, isDirect))
     return { target: journal.target, spare: journal.spare, area: journal.area, isOpen: true };
   const places = {
@@ -181,20 +177,20 @@ const ERASE_S = 0.045;
 const PROGRAM_S = 0.00704;
 
 function areaOf(range: Range): PlanArea | undefined {
-  return range.count
-    ? { label: labelOf(range), address: range.first * SECTOR, size: range.count * SECTOR }
+  return range.span
+    ? { label: labelOf(range), address: range.first * SECTOR, size: range.span * SECTOR }
     : undefined;
 }
 
 /** @returns what an update in these places would use, and cost at most. */
 export function describe({ target, spare, area, isOpen }: Places): Plan {
-  const programs = target.count * (spare.count ? 2 : 1);
-  const erases = programs + area.count;
+  const programs = target.span * (spare.span ? 2 : 1);
+  const erases = programs + area.span;
   return {
     partition: areaOf(target)!,
     backup: areaOf(spare),
     journal: areaOf(area),
-    running: app ? app.row.label : '',
+    running: app ? app.label : '',
     resumed: isOpen,
     worst: {
       erases: erases,

@@ -35,8 +35,6 @@ export interface Runtime {
   bytes: (chunk: unknown) => Bytes | undefined;
   /** @returns the CRC-32 (IEEE 802.3, as in zip) of `data`, 0 to 4294967295. */
   crc32: (data: Bytes) => number;
-  /** @returns 32 bits of a hash that is cheaper than `crc32`: the first bytes of a SHA-256, little-endian. */
-  hash?: (data: Bytes) => number;
   /** Tells the watchdog that the program is alive. Called once per sector. */
   kick: () => void;
   /** @returns an address in flash that the CPU is executing from, if the chip can tell. */

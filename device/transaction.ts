@@ -23,7 +23,6 @@ import {
   get32,
   isBlank,
   readSector,
-  runtime,
   u16,
   u32,
   writeSector,
@@ -31,7 +30,6 @@ import {
 import {
   BLANK,
   DIRECT,
-  HASHED,
   NOT_KEPT,
   append,
   booted,
@@ -52,17 +50,15 @@ import {
   unsaved,
   used,
 } from './journal.ts';
-import type { Bytes } from './runtime.ts';
+import { tick } from './progress.ts';
 import { SECTOR } from './runtime.ts';
+import type { Bytes } from './runtime.ts';
+
+/** Whether the journal says for good what the last `recover` came to. */
+export let isSealed: boolean;
 
 /** How a recovery ended. */
 export type Outcome = Report['state'];
-
-/** 32 bits that tell two contents of a sector apart, by whatever is cheapest on this chip. */
-function checkOf(data: Bytes): number {
-  if (!(flags & HASHED)) return crc32(data);
-  return runtime.hash ? runtime.hash(data) : fail('E_STATE', 'journal', 'needs SHA-256');
-}
 
 /** Writes a sector of the target. */
 function writeTarget(sector: number, data: Bytes): void {
@@ -82,13 +78,13 @@ export function save(sector: number): void {
     slot = BLANK;
     let old = readSector(sector);
     if (!isBlank(old)) {
-      if (used >= spare.count) fail('E_SPACE', 'backup', 'is full', spare.count * SECTOR);
+      if (used >= spare.span) fail('SPACE', 'backup', 'is full', spare.span * SECTOR);
       slot = spare.first + used;
-      check = checkOf(old);
+      check = crc32(old);
       writeSector(slot, old, (found) => {
         // Frees one of two copies: a sector is a third of what an update may take of the chip's memory.
         old = '';
-        return checkOf(found) === check;
+        return crc32(found) === check;
       });
     }
   }
@@ -115,14 +111,14 @@ export function rewrite(sector: number, data: Bytes): void {
  * @param saved - the journal slot of its SAVED record; 0 not saved
  */
 function eachSector(visit: (sector: number, saved: number) => void): void {
-  for (let n = 0; n < target.count; n++) visit(target.first + n, savedAt(target.first + n));
+  for (let n = 0; n < target.span; n++) visit(target.first + n, savedAt(target.first + n));
 }
 
 /** @returns the check of all sectors of the target that were not saved. */
 function checkUnsaved(): number {
   let check = 0;
   eachSector((sector, saved) => {
-    if (!saved) check = crc32(u32(check) + u32(checkOf(readSector(sector))));
+    if (!saved) check = crc32(u32(check) + u32(crc32(readSector(sector))));
   });
   return check;
 }
@@ -149,13 +145,13 @@ export function isDamaged(): boolean {
   eachSector((_, saved) => {
     const record = saved && !damaged ? readSaved(saved) : u32(-1);
     const slot = get16(record, 2);
-    if (slot < NOT_KEPT) damaged = checkOf(readSector(slot)) !== get32(record, 4);
+    if (slot < NOT_KEPT) damaged = crc32(readSector(slot)) !== get32(record, 4);
   });
   return damaged;
 }
 
 /** Puts back every saved sector; none is skipped because it reads equal. */
-function putBack(tick: Tick): void {
+function putBack(): void {
   let done = 0;
   eachSector((sector, saved) => {
     if (!saved) return;
@@ -165,19 +161,12 @@ function putBack(tick: Tick): void {
   });
 }
 
-/** Called with a phase, sectors done and the number of all. */
-export type Tick = (
-  phase: 'backup' | 'write' | 'verify' | 'restore',
-  done: number,
-  total: number,
-) => void;
-
 /**
  * Puts the old content back, from any state of the journal in which that is right.
  * @returns restored; incomplete in a direct update; damaged if a slot was overwritten: then nothing is touched
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
-export function restore(tick: Tick): Outcome {
+export function restore(): Outcome {
   if (decision !== 'B') {
     if (flags & DIRECT) return 'incomplete';
     if (isDamaged()) return 'damaged';
@@ -186,7 +175,7 @@ export function restore(tick: Tick): Outcome {
       settle(decision !== 'R');
       decide('R');
     }
-    putBack(tick);
+    putBack();
   }
   settle(false);
   append('E');
@@ -202,7 +191,7 @@ export function confirm(): Outcome {
 }
 
 /** What `recover` does while the journal has room. */
-function recoverSealed(tick: Tick): Outcome {
+function recoverSealed(): Outcome {
   if (decision === 'X') {
     // A decision without SOLID may flicker: it is made again.
     settle(false);
@@ -219,26 +208,27 @@ function recoverSealed(tick: Tick): Outcome {
     }
     if (isChanged()) return confirm();
   }
-  return restore(tick);
+  return restore();
 }
 
 /**
  * Finishes or undoes what power loss interrupted, unless the journal is quiet.
- * @returns the outcome, and whether it is sealed. A full journal cannot say so for good: then the same is done
- * again at the next boot.
+ *
+ * A full journal cannot say so for good: it is not sealed, and the same is done again at the next boot.
  */
-export function recover(tick: Tick): [Outcome, boolean] {
+export function recover(): Outcome {
+  isSealed = true;
   try {
-    return [recoverSealed(tick), true];
+    return recoverSealed();
   } catch (error) {
     if ((error as { code?: string }).code !== 'E_SPACE') throw error;
   }
-  let outcome: Outcome = 'restored';
-  if (flags & DIRECT) outcome = 'incomplete';
-  else if ('CKO'.indexOf(decision) >= 0) outcome = 'committed';
-  else if (isDamaged()) outcome = 'damaged';
-  else putBack(tick);
-  return [outcome, false];
+  isSealed = false;
+  if (flags & DIRECT) return 'incomplete';
+  if ('CKO'.indexOf(decision) >= 0) return 'committed';
+  if (isDamaged()) return 'damaged';
+  putBack();
+  return 'restored';
 }
 
 /**
@@ -256,17 +246,17 @@ export function resume(): void {
  * Puts the old content back although the new one counts.
  * @throws E_STATE if there is none; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
  */
-export function undo(tick: Tick): Outcome {
+export function undo(): Outcome {
   if (flags & DIRECT || (!kept && decision !== 'B') || decision === 'X')
-    fail('E_STATE', 'restore', 'no old content is kept');
-  if (isDamaged()) fail('E_CHANGED', 'backup', 'was overwritten');
+    fail('STATE', 'restore', 'no old content is kept');
+  if (isDamaged()) fail('CHANGED', 'backup', 'was overwritten');
   if (decision === 'C' || decision === 'K') {
-    if (isChanged()) fail('E_CHANGED', 'restore', 'a sector without backup has changed');
+    if (isChanged()) fail('CHANGED', 'restore', 'a sector without backup has changed');
     if (isFinal()) {
       needSlots(1, 0);
       settle(false);
       append('O');
     }
   }
-  return restore(tick);
+  return restore();
 }

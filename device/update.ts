@@ -1,7 +1,6 @@
 /** The update that is in progress: cuts the image into sectors and drives the transaction. */
 
 import type { Options, Result, Update } from './api.ts';
-import { joinCrc } from './crc32.ts';
 import { fail } from './errors.ts';
 import {
   NONE,
@@ -14,24 +13,30 @@ import {
   read,
   readSector,
   runtime,
+  u32,
 } from './flash.ts';
 import * as journal from './journal.ts';
-import { DIRECT, HASHED, kept, needSlots, openJournal, savedAt, used } from './journal.ts';
+import { DIRECT, kept, needSlots, openJournal, savedAt, used } from './journal.ts';
 import { choosePlaces, isUsable } from './plan.ts';
 import type { Places } from './plan.ts';
+import { listen, tick } from './progress.ts';
 import { SECTOR } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 import { commit, restore, resume, rewrite, save } from './transaction.ts';
-import type { Tick } from './transaction.ts';
 
 /** The update in progress, if there is one. */
 export let active: Update | undefined;
 
 let options: Options;
 let places: Places;
+/** The partition to update: its label, first sector, sectors. */
+let label: string;
+let first: number;
+let span: number;
 /** Whether the journal is this update's: something was written. */
 let isOpen: boolean;
-/** Bytes of the image that came in. */
+/** Bytes of the image: at most, and what came in. */
+let size: number;
 let received: number;
 /** What came in of the next sector, and how many bytes that is. */
 let pieces: Bytes[];
@@ -40,32 +45,6 @@ let pending: number;
 let taken: number;
 let changed: number;
 
-/** @returns a function that reports sectors done as bytes. */
-export function ticker({ onProgress }: Pick<Options, 'onProgress'>): Tick {
-  return (phase, done, total) => {
-    try {
-      if (onProgress) onProgress({ phase: phase, done: done * SECTOR, total: total * SECTOR });
-    } catch {
-      // A progress bar must not decide over an update.
-    }
-  };
-}
-
-function tick(phase: Parameters<Tick>[0], done: number, total = places.target.count): void {
-  ticker(options)(phase, done, total);
-}
-
-/** Ends the update. */
-function finish(state: Result['state']): Result {
-  active = undefined;
-  return {
-    state: state,
-    partition: options.partition,
-    sectors: places.target.count,
-    changed: changed,
-  };
-}
-
 /** Does a part of the update; if it fails, puts the old content back. */
 function attempt(part: () => void): void {
   try {
@@ -73,7 +52,7 @@ function attempt(part: () => void): void {
   } catch (error) {
     active = undefined;
     try {
-      if (isOpen) restore(tick);
+      if (isOpen) restore();
     } catch {
       // `recover` tries it again; the first error says more.
     }
@@ -83,57 +62,52 @@ function attempt(part: () => void): void {
 
 /** @throws E_SPACE if sectors of the target will certainly not fit the backup */
 function checkRoom(from: number, to: number): void {
-  const { target, spare } = places;
-  const free = spare.count - (isOpen ? used : 0);
-  let count = 0;
-  if (spare === NONE || to - from <= free) return;
-  for (; from < to; from++) {
-    const sector = target.first + from;
-    if (!(isOpen && savedAt(sector)) && !isBlank(readSector(sector))) count++;
-  }
-  if (count > free) fail('E_SPACE', 'backup', count * SECTOR + ' bytes', free * SECTOR);
+  let free = places.spare.span - (isOpen ? used : 0);
+  if (places.spare === NONE || to - from <= free) return;
+  for (let sector = first + from; sector < first + to; sector++)
+    if (!(isOpen && savedAt(sector)) && !isBlank(readSector(sector))) free--;
+  if (free < 0) fail('SPACE', 'backup', 'lacks ' + -free * SECTOR + ' bytes');
 }
 
 /** Begins the journal: the first thing that is written. */
 function open(): void {
   const { target, spare, area } = places;
+  const old = journal.area;
   if (isOpen) return;
   // What follows the image will be erased, so its content has to fit the backup.
-  if (options.size) checkRoom(Math.ceil(options.size / SECTOR), target.count);
-  const old = journal.area;
+  if (options.size) checkRoom(Math.ceil(size / SECTOR), span);
   openJournal(
     area,
     target,
     spare,
-    (spare === NONE ? DIRECT : 0) | (runtime.hash ? HASHED : 0),
+    spare === NONE ? DIRECT : 0,
     options.size || 0,
     options.crc32 || 0,
     !!journal.decision &&
       area !== NONE &&
-      old.first + old.count !== area.first + area.count &&
+      old.first + old.span !== area.first + area.span &&
       !overlap(old, target) &&
       isUsable(),
   );
   if (area === NONE) {
     // Nothing has shown yet that this chip erases: see it before the first program.
-    const sector = target.first + taken;
-    erase(sector);
-    if (!isBlank(readSector(sector))) fail('E_FLASH', 'sector ' + sector, 'does not erase');
+    erase(first + taken);
+    if (!isBlank(readSector(first + taken)))
+      fail('FLASH', 'sector ' + (first + taken), 'does not erase');
   }
   isOpen = true;
 }
 
 /** Brings the next sector to `data`. */
 function take(data: Bytes): void {
-  const sector = places.target.first + taken;
-  if (readSector(sector) !== data) {
+  if (readSector(first + taken) !== data) {
     open();
     const before = kept;
-    rewrite(sector, data);
-    if (kept > before) tick('backup', kept);
+    rewrite(first + taken, data);
+    if (kept > before) tick('backup', kept, span);
     changed++;
   }
-  tick('write', ++taken);
+  tick('write', ++taken, span);
 }
 
 /** Takes the next bytes of the image. */
@@ -155,95 +129,109 @@ function write(bytes: Bytes, isShared: boolean): void {
   }
 }
 
-/** Compares the CRC-32 of what flash holds with that of the image. */
-function verify(expected: number): void {
+/**
+ * Compares the CRC-32 of what flash holds with that of the image.
+ *
+ * The chip computes the CRC of a piece in memory, from the start, and no more. Pieces are joined:
+ * crc(A + B) = crc(A) * x^(8 * length of B) + crc(B), over polynomials modulo 2 (zlib's crc32_combine). The product
+ * is what a CRC register that holds crc(A) becomes over as many zero bytes. The chip computes that, of four
+ * bytes that bring its register there and zeros for the rest; it inverts its register first and last.
+ */
+function verify(): void {
   const zeros = fill(0, SECTOR - 4);
-  const start = places.target.first * SECTOR;
   // The odd piece comes first, so that every piece that is joined has SECTOR bytes.
   let at = received % SECTOR;
-  let crc = at ? crc32(read(start, at)) : 0;
+  let crc = at ? crc32(read(first * SECTOR, at)) : 0;
   for (; at < received; at += SECTOR) {
     runtime.kick();
-    crc = joinCrc(crc, crc32(read(start + at, SECTOR)), zeros);
-    tick('verify', Math.ceil(at / SECTOR));
+    crc = ~crc32(u32(~crc) + zeros) ^ crc32(read(first * SECTOR + at, SECTOR));
+    tick('verify', Math.ceil(at / SECTOR), span);
   }
-  if (crc !== expected) fail('E_VERIFY', options.partition, 'CRC-32 ' + crc, expected);
+  if (crc >>> 0 !== options.crc32) fail('VERIFY', label, 'CRC-32 ' + (crc >>> 0), options.crc32);
 }
 
 /** Takes what is left of the image, erases what follows it, verifies and commits. */
 function complete(): void {
   const rest = blankSector();
   if (pending) write(rest.substr(pending), false);
-  while (taken < places.target.count) take(rest);
-  if (options.crc32 != null) verify(options.crc32);
+  while (taken < span) take(rest);
+  if (options.crc32 != null) verify();
   if (isOpen) commit(options.trial || 0);
-  tick('verify', taken);
+  tick('verify', span, span);
 }
 
-/** Copies the old content of the first `size` bytes to the backup. */
-function backup(size: number): void {
-  const { target } = places;
-  const count = Math.ceil(size / SECTOR);
-  if (options.backup === false) fail('E_STATE', 'backup', 'is false');
-  if (!(count > 0 && count <= target.count))
-    fail('E_SIZE', options.partition, size + ' bytes', target.count * SECTOR);
+/** Copies the old content of the first `count` sectors to the backup. */
+function backup(count: number): void {
+  if (places.spare === NONE) fail('STATE', 'backup', 'is false');
+  if (!(count > 0 && count <= span)) fail('SIZE', label, count * SECTOR + ' bytes', span * SECTOR);
   // What is copied ahead needs a second record when it is overwritten.
-  if (isOpen) needSlots(target.count + count - kept, options.trial || 0);
+  if (isOpen) needSlots(span + count - kept, options.trial || 0);
   else places = choosePlaces(options, count);
   checkRoom(0, count);
   attempt(() => {
     open();
     for (let n = 0; n < count;) {
-      save(target.first + n);
+      save(first + n);
       tick('backup', ++n, count);
     }
   });
+}
+
+/** Refuses a call to an update that is over, or to another one. */
+function assertActive(update: Update): void {
+  if (active !== update) fail('STATE', label, 'this update is over');
+}
+
+function finish(state: Result['state']): Result {
+  active = undefined;
+  return { state: state, partition: label, sectors: span, changed: changed };
 }
 
 /** Starts an update, or goes on with the one that is open. */
 export function startUpdate(newOptions: Options, newPlaces: Places): Update {
   options = newOptions;
   places = newPlaces;
+  label = options.partition;
+  first = places.target.first;
+  span = places.target.span;
+  size = options.size || span * SECTOR;
   isOpen = places.isOpen;
   received = pending = taken = changed = 0;
   pieces = [];
-  const label = options.partition;
-  const size = options.size || places.target.count * SECTOR;
-  const assertActive = (): void => {
-    if (active !== update) fail('E_STATE', label, 'this update is over');
-  };
-  const update: Update = {
-    backup: (bytes) => {
-      assertActive();
-      backup(bytes == null ? places.target.count * SECTOR : bytes);
+  active = {
+    backup: function (bytes) {
+      assertActive(this);
+      backup(bytes == null ? span : Math.ceil(bytes / SECTOR));
     },
-    write: (chunk) => {
-      assertActive();
+    write: function (chunk) {
       const bytes = runtime.bytes(chunk);
-      if (bytes == null)
-        return fail('E_ARGUMENT', 'chunk', typeof chunk, 'string, Uint8Array, ArrayBuffer');
-      if (received + bytes.length > size)
-        fail('E_SIZE', label, received + bytes.length + ' bytes', size);
-      received += bytes.length;
-      attempt(() => write(bytes, typeof chunk !== 'string'));
+      assertActive(this);
+      if (bytes == null) fail('ARGUMENT', 'chunk', typeof chunk, 'string, Uint8Array, ArrayBuffer');
+      else if (received + bytes.length > size)
+        fail('SIZE', label, received + bytes.length + ' bytes', size);
+      else {
+        received += bytes.length;
+        attempt(() => write(bytes, typeof chunk !== 'string'));
+      }
     },
-    end: () => {
-      assertActive();
+    end: function () {
+      assertActive(this);
       if (!received || (options.size && received < size))
-        fail('E_SIZE', label, received + ' bytes came in', size);
+        fail('SIZE', label, received + ' bytes came in', size);
       attempt(complete);
       return finish(isOpen ? (options.trial ? 'trial' : 'committed') : 'untouched');
     },
-    abort: () => {
+    abort: function () {
       let state = 'untouched';
-      assertActive();
+      assertActive(this);
       attempt(() => {
-        if (isOpen) state = restore(tick);
+        if (isOpen) state = restore();
       });
       return finish(state as Result['state']);
     },
   };
-  active = update;
+  const update = active;
+  listen(options);
   // What was in flight is settled before anything is compared.
   if (isOpen) attempt(resume);
   return update;
