@@ -1,1 +1,43 @@
-export {};
+/** The command `part-ota`. */
+import { Command, CommanderError } from 'commander';
+import { VERSION } from './package-files.ts';
+import { simulateCommand } from './simulate-command.ts';
+import { tableCommand } from './table-command.ts';
+
+/** What a command exits with when its arguments or files are wrong. */
+const WRONG_INPUT = 2;
+
+const HELP = `
+Example:
+  part-ota simulate                     what an update does when power fails, without a board
+  part-ota <command> --help             what a command can do`;
+
+function makeProgram(): Command {
+  const program = new Command('part-ota')
+    .description('updates the data partitions of an ESP32 so that power may fail at any moment')
+    .version(VERSION)
+    .addHelpText('after', HELP);
+  for (const command of [simulateCommand(), tableCommand()]) program.addCommand(command);
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  return program;
+}
+
+// A reader that has seen enough, `| head` say, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
+try {
+  await makeProgram().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // It has printed its message; 0 is --help and --version.
+    process.exitCode = error.exitCode && WRONG_INPUT;
+  } else if (error instanceof Error && 'exitCode' in error) {
+    process.stderr.write(`error: ${error.message}\n`);
+    process.exitCode = Number(error.exitCode);
+  } else {
+    throw error;
+  }
+}

@@ -1,0 +1,2 @@
+/** `require("ota")` on the board. */
+export type Ota = typeof import('../device/index.ts');

@@ -1,0 +1,39 @@
+/** How numbers and tables look in what the commands print. */
+
+/** 1,234,567 */
+export const grouped = (value: number) => value.toLocaleString('en-US');
+
+/** 0x9000 */
+export const hex = (value: number) => `0x${value.toString(16)}`;
+
+/** @returns a size as people say it, exactly: 1 MiB, 16 KiB, 100 bytes. */
+export function sizeOf(bytes: number): string {
+  if (bytes && bytes % 0x100000 === 0) return `${bytes / 0x100000} MiB`;
+  if (bytes && bytes % 1024 === 0) return `${grouped(bytes / 1024)} KiB`;
+  return `${grouped(bytes)} bytes`;
+}
+
+/** 1 sector, 2 sectors */
+export const plural = (count: number, noun: string) =>
+  `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+
+/** 8.1 s */
+export const secondsText = (seconds: number) => `${seconds.toFixed(1)} s`;
+
+/**
+ * Lays out a table in columns two spaces apart.
+ * @param right - the columns that are flush right
+ * @returns lines without trailing spaces
+ */
+export function columns(rows: string[][], right: number[] = [], indent = '  '): string[] {
+  const widths = rows.reduce<number[]>((most, row) => {
+    row.forEach((cell, n) => (most[n] = Math.max(most[n] ?? 0, cell.length)));
+    return most;
+  }, []);
+  return rows.map((row) => {
+    const cells = row.map((cell, n) =>
+      right.includes(n) ? cell.padStart(widths[n]) : cell.padEnd(widths[n]),
+    );
+    return (indent + cells.join('  ')).trimEnd();
+  });
+}

@@ -1,0 +1,37 @@
+/** What `part-ota simulate --json` prints. All sizes and addresses are in bytes, times in seconds. */
+import { SECTOR } from '../host/index.ts';
+import { VERSION } from './package-files.ts';
+import { referenceCost } from './reference.ts';
+import type { Simulation, Step } from './simulate.ts';
+
+function stepToJson({ boot, call, cut, report, target, progress, cost }: Step) {
+  const shown = cut && { ...cut, tear: cut.tear.name };
+  return { boot, call, cut: shown, report, target, ...progress, cost };
+}
+
+/** @returns JSON text */
+export function toJson(simulation: Simulation, from: string, to: string): string {
+  const { setup, plan, judge, board, uncut, steps, total, problems } = simulation;
+  const size = plan.partition.size;
+  return JSON.stringify(
+    {
+      version: VERSION,
+      from: { file: from, size: setup.from.length },
+      to: { file: to, size: setup.to.length },
+      scheme: setup.isDirect ? 'direct' : 'backup',
+      seed: setup.seed,
+      plan,
+      sectors: { total: size / SECTOR, changed: judge.changed.length },
+      update: uncut,
+      reference: { name: 'esp_custom_part_ota', ...referenceCost(setup, size) },
+      steps: steps.map(stepToJson),
+      cuts: steps.filter(({ cut }) => cut).length,
+      total,
+      compared: { chip: board.flash.size, target: size, outside: judge.outside },
+      ok: problems.length === 0,
+      problems,
+    },
+    null,
+    2,
+  );
+}
