@@ -24,7 +24,6 @@ const APP = 0;
 const DATA = 1;
 const CUSTOM = 0x40;
 const FREE = -1;
-const OTADATA = 0;
 const NVS = 2;
 /** Data subtypes below this belong to the firmware: otadata, phy, nvs, coredump, nvs_keys, efuse. */
 const SYSTEM = 6;
@@ -43,6 +42,8 @@ export interface Area extends Partition, Range {
   isLive: boolean;
   /** Whether it can hold neither backup nor journal. */
   isSystem: boolean;
+  /** Whether the board needs it to boot. */
+  isNeeded: boolean;
   /** Whether nobody uses it: it is in no partition, or Espruino's unused one. */
   isFree: boolean;
 }
@@ -51,16 +52,12 @@ export interface Area extends Partition, Range {
 export let areas: Area[];
 /** The app that runs. */
 export let app: Area | undefined;
-/** The passive app slot, unless it is in use. */
+/** The passive app slot, unless the app that runs is not confirmed yet: then the bootloader may go back to it. */
 export let passive: Area | undefined;
 
 /** @returns the first area that is wanted. */
 export function find(isWanted: (area: Area) => boolean | undefined): Area | undefined {
   return areas.filter(isWanted)[0];
-}
-
-function isOtadata(area: Area): boolean {
-  return area.type === DATA && area.subtype === OTADATA;
 }
 
 function addArea(row: Partition): void {
@@ -70,6 +67,7 @@ function addArea(row: Partition): void {
   area.span = Math.floor(row.size / SECTOR);
   area.isLive = (row.type === DATA && row.subtype === NVS) || isAt(runtime.live, row);
   area.isSystem = area.isLive || (row.type === DATA && row.subtype < SYSTEM);
+  area.isNeeded = (row.type === DATA && !row.subtype) || (row.type > DATA && row.type < CUSTOM);
   area.isFree = row.type === FREE || (row.type === CUSTOM && row.label === 'flash');
   areas.push(area);
 }
@@ -113,63 +111,43 @@ function chipSize(): number {
   return header[0] === '\xe9' ? 0x100000 << (header.charCodeAt(3) >> 4) : 0;
 }
 
-/** @returns the sequence number of an otadata entry, -1 if it is not valid. */
-function sequenceOf(entry: string): number {
-  const sequence = get32(entry, 0);
-  const state = get32(entry, 24);
-  // The ROM's CRC starts at 0 where the usual one starts at 0xffffffff: the same as inverted bytes.
-  return !~sequence ||
-    state === INVALID ||
-    state === ABORTED ||
-    crc32(u32(~sequence)) !== get32(entry, 28)
-    ? -1
-    : sequence;
-}
-
 /**
  * Finds the app that runs and the slots that are in use, as the bootloader (bootloader_utility.c) and
  * esp_ota_get_next_update_partition do.
- * @returns the app that boots next
  */
-function readBoot(): Area | undefined {
+function readBoot(): void {
   const apps = areas.filter((area) => area.type === APP).sort((a, b) => a.subtype - b.subtype);
   const slots = apps.filter((area) => area.subtype >> 4 === 1);
-  const otadata = find(isOtadata);
-  let chosen: Area | undefined = apps[0];
-  let isOnTrial = false;
-  if (otadata && slots.length) {
-    let entry = read(otadata.address, 32);
-    const other = read(otadata.address + SECTOR, 32);
-    if (sequenceOf(other) > sequenceOf(entry)) entry = other;
-    const sequence = sequenceOf(entry);
-    if (sequence >= 0) {
-      // The bootloader counts the slots; it does not look for gaps in their numbers.
-      const slot = ((sequence - 1) >>> 0) % slots.length;
-      chosen = slots.filter((area) => area.subtype === 16 + slot)[0];
-      isOnTrial = get32(entry, 24) < VALID;
-    }
-  }
-  // The chip knows better than otadata: the bootloader may have fallen back to another app.
+  const otadata = find((area) => area.type === DATA && !area.subtype);
   const address = runtime.running && runtime.running();
-  app = apps.filter((area) => isAt(address, area))[0] || chosen;
-  passive = slots[(slots.indexOf(app!) + 1) % slots.length];
-  if (passive === app || passive === chosen || isOnTrial) passive = undefined;
-  return chosen;
-}
-
-/** Adds the runs of flash that are in no partition. */
-function addFree(size: number): void {
-  let next = AFTER_TABLE * SECTOR;
-  areas
-    .map((area) => area.row)
-    .sort((a, b) => a.address - b.address)
-    .concat({ address: size, size: 0 } as Partition)
-    .forEach((row) => {
-      next = Math.ceil(next / SECTOR) * SECTOR;
-      if (row.address > next)
-        addArea({ type: FREE, address: next, size: row.address - next } as Partition);
-      next = Math.max(next, row.address + row.size);
+  let sequence = -1;
+  let isOnTrial = false;
+  if (otadata && slots[0])
+    [0, SECTOR].forEach((offset) => {
+      const entry = read(otadata.address + offset, 32);
+      const number = get32(entry, 0);
+      const state = get32(entry, 24);
+      if (
+        number > sequence &&
+        ~number &&
+        state !== INVALID &&
+        state !== ABORTED &&
+        // The ROM's CRC starts at 0 where the usual one starts at 0xffffffff: the same as inverted bytes.
+        crc32(u32(~number)) === get32(entry, 28)
+      ) {
+        sequence = number;
+        isOnTrial = state < VALID;
+      }
     });
+  // The bootloader counts the slots; it does not look for gaps in their numbers.
+  const subtype = 16 + (((sequence - 1) >>> 0) % slots.length);
+  const chosen = sequence < 0 ? apps[0] : slots.filter((area) => area.subtype === subtype)[0];
+  // The chip knows better than otadata: the bootloader may have fallen back to another app.
+  app = apps.filter((area) => isAt(address, area))[0] || chosen;
+  passive = isOnTrial ? undefined : slots[(slots.indexOf(app) + 1) % slots.length];
+  [app, chosen].forEach((area) => {
+    if (area) area.isNeeded = true;
+  });
 }
 
 /**
@@ -178,23 +156,34 @@ function addFree(size: number): void {
  * @throws E_NO_PARTITION if the table is missing, torn, or larger than the chip
  */
 export function readChip(): void {
+  let next = AFTER_TABLE;
+  const addFree = (until: number): void => {
+    if (until > next)
+      addArea({
+        type: FREE,
+        address: next * SECTOR,
+        size: (until - next) * SECTOR,
+      } as Partition);
+  };
   readTable();
+  readBoot();
   const chip = chipSize();
-  const chosen = readBoot();
   areas.forEach((area) => {
     const end = area.address + area.size;
     if (chip && end > chip) fail('NO_PARTITION', area.label, 'ends at ' + end, chip);
-    if (area.encrypted || area.readonly) area.why = 'is readonly or encrypted';
-    if (area.address % SECTOR || area.size % SECTOR || !end) area.why = 'is not whole sectors';
     areas.forEach((other) => {
-      const isNeeded =
-        other === app ||
-        other === chosen ||
-        isOtadata(other) ||
-        (other.type > DATA && other.type < CUSTOM);
-      if (isNeeded && overlap(area, other)) area.why = 'would overwrite ' + other.label;
+      if (other.isNeeded && overlap(area, other)) area.why = 'overlaps ' + other.label;
     });
-    if (area.first < AFTER_TABLE) area.why = 'would overwrite the partition table';
+    if (area.encrypted || area.readonly) area.why = 'is readonly or encrypted';
+    if ((area.address | area.size) % SECTOR || !area.size) area.why = 'is not whole sectors';
+    if (area.first < AFTER_TABLE) area.why = 'overlaps the table';
   });
-  addFree(chip);
+  areas
+    .slice()
+    .sort((a, b) => a.first - b.first)
+    .forEach((area) => {
+      addFree(area.first);
+      next = Math.max(next, Math.ceil((area.address + area.size) / SECTOR));
+    });
+  addFree(chip / SECTOR);
 }

@@ -20,3 +20,8 @@ export function fail(
   (error as OtaError).code = `E_${kind}`;
   throw error;
 }
+
+/** Throws E_SIZE. */
+export function failSize(thing: string, bytes: number, limit: number): never {
+  fail('SIZE', thing, bytes + ' bytes', limit);
+}

@@ -3,7 +3,7 @@
 import type { Area as PlanArea, Options, Plan } from './api.ts';
 import { app, areas, find, passive } from './chip.ts';
 import type { Area } from './chip.ts';
-import { fail } from './errors.ts';
+import { fail, failSize } from './errors.ts';
 import { NONE, isInside, overlap } from './flash.ts';
 import type { Range } from './flash.ts';
 import * as journal from './journal.ts';
@@ -34,14 +34,21 @@ function named(option: string, label: unknown): Area {
   return find((area) => area.label === label) || fail('NO_PARTITION', option, 'no "' + label + '"');
 }
 
-/** @returns the partition that an option names, if it may hold backup or journal. */
-function namedSpare(option: string, label: unknown, target: Range): Area {
-  const area = named(option, label);
-  const why =
+/** @returns why an area can hold neither backup nor journal, if so. */
+function whyUnfit(area: Area, target: Range): string | false | undefined {
+  return (
     area.why ||
     (area.isSystem && 'belongs to the firmware') ||
-    (overlap(area, target) && 'overlaps the target');
-  return why ? fail('FORBIDDEN', option + ' ' + area.label, why) : area;
+    (overlap(area, target) && 'overlaps the target')
+  );
+}
+
+/** @returns the partition that an option names, if it may hold backup or journal. */
+function namedSpare(option: string, label: string, target: Range): Area {
+  const area = named(option, label);
+  const why = whyUnfit(area, target);
+  if (why) fail('FORBIDDEN', option + ' ' + label, why);
+  return area;
 }
 
 /** @returns the last `count` sectors of a range. */
@@ -63,10 +70,8 @@ function placeJournal(places: Places, options: Options, ahead: number): void {
     find(
       (area) =>
         isWanted(area) &&
-        !area.why &&
-        !area.isSystem &&
+        !whyUnfit(area, target) &&
         area.span >= count &&
-        !overlap(area, target) &&
         !overlap(tailOf(area, count), spare),
     );
   const area: Range =
@@ -78,22 +83,19 @@ function placeJournal(places: Places, options: Options, ahead: number): void {
   if (area === NONE) return;
   if (area.span < count) fail('SPACE', 'journal', count * SECTOR + ' bytes', area.span * SECTOR);
   places.area = tailOf(area, count);
-  if (overlap(places.area, spare))
-    places.spare =
-      spare.span > count
-        ? { first: spare.first, span: spare.span - count }
-        : fail('SPACE', 'backup', 'no room beside the journal', spare.span * SECTOR);
+  if (overlap(places.area, spare)) places.spare = { first: spare.first, span: spare.span - count };
+  if (places.spare !== NONE && places.spare.span < 1)
+    fail('SPACE', 'backup', 'has only the journal');
 }
 
 /** @returns what keeps the old content. */
 function placeSpare(target: Range, backup: string | false | undefined): Range {
   if (backup === false) return NONE;
   if (backup != null) return namedSpare('backup', backup, target);
-  const free = areas
-    .filter((area) => area.isFree && !area.why && !overlap(area, target))
-    .sort((a, b) => b.span - a.span)[0];
   return (
-    (passive && !passive.why ? passive : free) ||
+    areas
+      .filter((area) => (area === passive || area.isFree) && !whyUnfit(area, target))
+      .sort((a, b) => (a === passive ? -1 : b === passive ? 1 : b.span - a.span))[0] ||
     fail('NO_BACKUP', 'backup', 'nothing is free; name a partition or say false')
   );
 }
@@ -117,20 +119,20 @@ export function isUsable(): boolean {
 
 /**
  * @returns whether an update goes on with the transaction in the journal
- * @throws E_PENDING if it is in the way; E_CHANGED if its backup is lost
+ * @throws E_PENDING if that is in the way
  */
 function isOpen(target: Range, isDirect: boolean): boolean {
   const label = labelOf(journal.target);
   if (decision === 'C' && limit) fail('PENDING', label, 'is on trial');
   if (!decision || 'SCR'.indexOf(decision) < 0) return false;
-  const wasDirect = (flags & DIRECT) > 0;
-  const isKept = isUsable() && (wasDirect || !isDamaged());
+  const wasDirect = flags & DIRECT;
+  const isKept = isUsable() && (wasDirect > 0 || !isDamaged());
   // What is decided is finished first.
   if (decision !== 'S' && isKept && !wasDirect) return false;
   if (journal.target.first !== target.first || journal.target.span !== target.span)
     fail('PENDING', label, 'has an unfinished update');
-  if (!isDirect && wasDirect) fail('PENDING', label, 'is half written; say backup: false');
-  if (!isDirect && !isKept) fail('CHANGED', label, 'has lost its backup; say backup: false');
+  if (!isDirect && (wasDirect || !isKept))
+    fail('PENDING', label, 'is half written, without backup; say backup: false');
   return isKept && decision === 'S';
 }
 
@@ -156,7 +158,7 @@ export function choosePlaces(options: Options, ahead: number): Places {
   checkNumber('crc32', options, 0xffffffff);
   checkNumber('trial', options, isDirect ? 0 : 255);
   if (why) fail('FORBIDDEN', label, why);
-  if (options.size! > target.size) fail('SIZE', label, options.size + ' bytes', target.size);
+  if (options.size! > target.size) failSize(label, options.size!, target.size);
   if (isOpen(target, isDirect))
     return { target: journal.target, spare: journal.spare, area: journal.area, isOpen: true };
   const places = {

@@ -1,7 +1,7 @@
 /** The update that is in progress: cuts the image into sectors and drives the transaction. */
 
 import type { Options, Result, Update } from './api.ts';
-import { fail } from './errors.ts';
+import { fail, failSize } from './errors.ts';
 import {
   NONE,
   blankSector,
@@ -35,7 +35,8 @@ let first: number;
 let span: number;
 /** Whether the journal is this update's: something was written. */
 let isOpen: boolean;
-/** Bytes of the image: at most, and what came in. */
+/** Bytes of the image: at least, at most, and what came in. */
+let least: number;
 let size: number;
 let received: number;
 /** What came in of the next sector, and how many bytes that is. */
@@ -92,8 +93,7 @@ function open(): void {
   if (area === NONE) {
     // Nothing has shown yet that this chip erases: see it before the first program.
     erase(first + taken);
-    if (!isBlank(readSector(first + taken)))
-      fail('FLASH', 'sector ' + (first + taken), 'does not erase');
+    if (!isBlank(readSector(first + taken))) fail('FLASH', label, 'does not erase');
   }
   isOpen = true;
 }
@@ -163,7 +163,7 @@ function complete(): void {
 /** Copies the old content of the first `count` sectors to the backup. */
 function backup(count: number): void {
   if (places.spare === NONE) fail('STATE', 'backup', 'is false');
-  if (!(count > 0 && count <= span)) fail('SIZE', label, count * SECTOR + ' bytes', span * SECTOR);
+  if (!(count > 0 && count <= span)) failSize(label, count * SECTOR, span * SECTOR);
   // What is copied ahead needs a second record when it is overwritten.
   if (isOpen) needSlots(span + count - kept, options.trial || 0);
   else places = choosePlaces(options, count);
@@ -194,6 +194,7 @@ export function startUpdate(newOptions: Options, newPlaces: Places): Update {
   label = options.partition;
   first = places.target.first;
   span = places.target.span;
+  least = options.size || 1;
   size = options.size || span * SECTOR;
   isOpen = places.isOpen;
   received = pending = taken = changed = 0;
@@ -206,18 +207,14 @@ export function startUpdate(newOptions: Options, newPlaces: Places): Update {
     write: function (chunk) {
       const bytes = runtime.bytes(chunk);
       assertActive(this);
-      if (bytes == null) fail('ARGUMENT', 'chunk', typeof chunk, 'string, Uint8Array, ArrayBuffer');
-      else if (received + bytes.length > size)
-        fail('SIZE', label, received + bytes.length + ' bytes', size);
-      else {
-        received += bytes.length;
-        attempt(() => write(bytes, typeof chunk !== 'string'));
-      }
+      if (bytes == null) return fail('ARGUMENT', 'write', typeof chunk);
+      if (received + bytes.length > size) failSize(label, received + bytes.length, size);
+      received += bytes.length;
+      attempt(() => write(bytes, bytes !== chunk));
     },
     end: function () {
       assertActive(this);
-      if (!received || (options.size && received < size))
-        fail('SIZE', label, received + ' bytes came in', size);
+      if (received < least) failSize(label, received, least);
       attempt(complete);
       return finish(isOpen ? (options.trial ? 'trial' : 'committed') : 'untouched');
     },
