@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Code, Options, Report, Result } from '../../device/api.ts';
+
+/** How much of the operation was done when the process ended. */
+export const REACHED = ['nothing', 'first half', 'second half', 'everything'] as const;
+export type Reached = (typeof REACHED)[number];
+
+/** What one process does. See device.js, which runs it. */
+export interface Job {
+  act: 'update' | 'recover' | 'status';
+  /** For `update`. */
+  options?: Options;
+  /** The number of the erase or page program in which the process ends, from 1. */
+  cut?: number;
+  reached?: Reached;
+  /** Runs the bundle from Espruino's Storage instead of from RAM. */
+  storage?: boolean;
+  /** Measures `peak`, which takes time. */
+  measure?: boolean;
+}
+
+/** What a process says at its end. */
+export interface Reply {
+  /** The number of the operation in which it ended. Nothing else is there then. */
+  cut?: number;
+  /** What the call returned. */
+  result: Result | Report;
+  /** Or what it threw. */
+  code?: Code;
+  message?: string;
+  /** Erases and page programs. */
+  operations: number;
+  reads: number;
+  /** JsVars: of the loaded module, and of what an update adds to it. */
+  module: number;
+  peak?: number;
+  engine: string;
+}
+
+const MILLISECONDS = 60_000;
+const BUNDLE = fileURLToPath(new URL('../../dist/ota.min.js', import.meta.url));
+const DEVICE = readFileSync(new URL('device.js', import.meta.url), 'utf8');
+
+/** A board: an Espruino for Linux with a flash chip in a file. Each process is a boot. */
+export class Interpreter {
+  readonly #command: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'espruino-'));
+
+  /**
+   * @param command - the interpreter
+   * @param image - what `update` writes
+   */
+  constructor(command: string, image: Uint8Array) {
+    this.#command = command;
+    copyFileSync(BUNDLE, this.#path('ota.min.js'));
+    writeFileSync(this.#path('image.bin'), image);
+  }
+
+  #path(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  get flash(): Buffer {
+    return readFileSync(this.#path('flash.bin'));
+  }
+
+  set flash(bytes: Uint8Array) {
+    writeFileSync(this.#path('flash.bin'), bytes);
+  }
+
+  /**
+   * Boots, does a job, and ends.
+   * @throws if the process ended in any other way than by a reply or by the cut
+   */
+  async run(job: Job): Promise<Reply> {
+    writeFileSync(this.#path('boot.js'), `var job = ${JSON.stringify(job)};\n${DEVICE}`);
+    const options = { cwd: this.#folder, timeout: MILLISECONDS, maxBuffer: 2 ** 26 };
+    const output = await new Promise<string>((resolve) => {
+      // Both kinds of end come from E.reboot(), which exits with 1.
+      execFile(this.#command, ['boot.js'], options, (error, stdout, stderr) =>
+        resolve(stdout + stderr + (error?.message ?? '')),
+      );
+    });
+    const reply = /^@(.*)$/m.exec(output)?.[1];
+    if (reply === undefined) throw new Error(`no reply to ${JSON.stringify(job)}:\n${output}`);
+    return JSON.parse(reply) as Reply;
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+}
