@@ -1,0 +1,349 @@
+/**
+ * The promise of this library: whenever power fails, after `recover` the partition holds the complete
+ * old or the complete new content, and no byte outside target, backup and journal has changed.
+ *
+ * These tests let power fail in every single flash operation of everything that can be done, in every way
+ * a torn operation can look, with the torn cells reading one way at the next boot and another way at the
+ * one after. Two cuts and more are in two-cuts.test.ts and closure.test.ts.
+ */
+import assert from 'node:assert/strict';
+import type { Options, Result } from '../device/api.ts';
+import {
+  type Board,
+  type BoardOptions,
+  type Mood,
+  PowerCut,
+  SECTOR,
+  type Snapshot,
+  TEARS,
+} from '../host/index.ts';
+import {
+  NEW,
+  OLD,
+  OTHER,
+  type Outcomes,
+  SHORT,
+  SMALL,
+  STORAGE,
+  type Scene,
+  type Step,
+  assertHolds,
+  assertNeighbours,
+  assertRecovers,
+  boardWith,
+  boot,
+  codeOf,
+  cutIn,
+  during,
+  fenceIn,
+  moodName,
+  moodsOf,
+  nameOf,
+  padded,
+  record,
+  tearsIn,
+  update,
+} from './fixtures.ts';
+import type { Ota } from './subject.ts';
+
+/** What power fails in, and what may be found afterwards. */
+interface Situation {
+  board?: BoardOptions;
+  options?: Partial<Options>;
+  /** Other updates that may touch the chip. */
+  before?: Options[];
+  /** What has happened on this board, at earlier boots. */
+  prepare?: (board: Board) => void;
+  act: (ota: Ota, options: Options) => void;
+  outcomes: Outcomes;
+}
+
+/** Boots, and calls `act` on what is there. */
+function live(board: Board, act: (ota: Ota) => void): void {
+  act(boot(board));
+  board.flash.cut();
+}
+
+/** Starts an update and loses power after so many operations. */
+function interrupt(board: Board, image: Uint8Array, operations: number, options = {}): void {
+  board.flash.cutAt(operations, TEARS.someBits);
+  assert.throws(() => update(boot(board), image, options), PowerCut);
+}
+
+/** Half of an update to NEW is done, then `act` happens. */
+function halfDone(act: (update: ReturnType<Ota['begin']>) => void) {
+  return (ota: Ota, options: Options) => {
+    const update = ota.begin(options);
+    update.write(NEW.subarray(0, 4 * SECTOR + 100));
+    act(update);
+  };
+}
+
+const toNew = (ota: Ota, options: Options) => update(ota, NEW, options);
+const UPDATED: Outcomes = { none: OLD, restored: OLD, committed: NEW };
+const GIVEN_UP: Outcomes = { none: OLD, restored: OLD };
+/** A committed update to OTHER lies behind. */
+const after = (board: Board) => live(board, (ota) => update(ota, OTHER));
+
+const SITUATIONS: Record<string, Situation> = {
+  'a first update': { act: toNew, outcomes: UPDATED },
+  'an update after a committed one': {
+    prepare: after,
+    act: toNew,
+    outcomes: { none: OTHER, restored: OTHER, committed: undefined },
+  },
+  'an update after one that was given up': {
+    prepare: (board) => live(board, (ota) => halfDone((update) => update.abort())(ota, STORAGE)),
+    act: toNew,
+    outcomes: UPDATED,
+  },
+  'an update with a full backup up front': {
+    act: (ota, options) => {
+      const update = ota.begin(options);
+      update.backup();
+      update.write(NEW);
+      update.end();
+    },
+    outcomes: UPDATED,
+  },
+  'an update with half a backup up front': {
+    act: (ota, options) => {
+      const update = ota.begin(options);
+      update.backup(2 * SECTOR + 1);
+      update.write(NEW);
+      update.end();
+    },
+    outcomes: UPDATED,
+  },
+  'an update to an image shorter than the partition': {
+    act: (ota, options) => update(ota, SHORT, options, 1000),
+    outcomes: { none: OLD, restored: OLD, committed: padded(SHORT) },
+  },
+  'an update from blank to an image': {
+    board: { partitions: { storage: '' } },
+    act: toNew,
+    outcomes: {
+      none: padded(NEW.subarray(0, 0)),
+      restored: padded(NEW.subarray(0, 0)),
+      committed: NEW,
+    },
+  },
+  'an update on a build without SHA-256': {
+    board: { crypto: false },
+    act: toNew,
+    outcomes: UPDATED,
+  },
+  'an update with the journal in the tail of the backup': {
+    board: { table: SMALL },
+    act: toNew,
+    outcomes: UPDATED,
+  },
+  'an update with the journal in free flash': {
+    board: { table: SMALL },
+    options: { backup: 'spare' },
+    act: toNew,
+    outcomes: UPDATED,
+  },
+  'an update with the journal in a named partition': {
+    options: { journal: 'log', backup: 'spare' },
+    act: toNew,
+    outcomes: UPDATED,
+  },
+  'an update whose journal moves elsewhere': {
+    prepare: after,
+    before: [STORAGE],
+    options: { journal: 'log', backup: 'spare' },
+    act: toNew,
+    outcomes: { none: OTHER, committed: undefined, restored: OTHER },
+  },
+  'an update that is given up': {
+    act: halfDone((update) => update.abort()),
+    outcomes: GIVEN_UP,
+  },
+  'an update that fails its check': {
+    options: { crc32: 1 },
+    act: (ota, options) =>
+      assert.equal(
+        codeOf(() => toNew(ota, options)),
+        'E_VERIFY',
+      ),
+    outcomes: GIVEN_UP,
+  },
+  'an update that finds its backup too small': {
+    board: {
+      table: SMALL.map((row) => (row.label === 'spare' ? { ...row, size: 3 * SECTOR } : row)),
+    },
+    options: { backup: 'spare' },
+    act: (ota, options) =>
+      assert.equal(
+        codeOf(() => toNew(ota, options)),
+        'E_SPACE',
+      ),
+    outcomes: GIVEN_UP,
+  },
+  'an update that another one interrupted': {
+    prepare: (board) => interrupt(board, OTHER, 16),
+    act: toNew,
+    outcomes: UPDATED,
+  },
+  'an update that goes on': {
+    prepare: (board) => interrupt(board, NEW, 22),
+    act: (ota, options) => {
+      assert.equal(ota.recover({ resume: true }).state, 'interrupted');
+      toNew(ota, options);
+    },
+    outcomes: UPDATED,
+  },
+  'a recovery': {
+    prepare: (board) => interrupt(board, NEW, 24),
+    act: (ota) => assert.equal(ota.recover().state, 'restored'),
+    outcomes: { restored: OLD },
+  },
+  'a restore of an interrupted update': {
+    prepare: (board) => interrupt(board, NEW, 24),
+    act: (ota) => assert.equal(ota.restore().state, 'restored'),
+    outcomes: { restored: OLD },
+  },
+  'a restore of a committed update': {
+    prepare: (board) => live(board, (ota) => update(ota, NEW)),
+    act: (ota) => assert.equal(ota.restore().state, 'restored'),
+    outcomes: { committed: NEW, restored: OLD },
+  },
+  'a restore of an update on trial': {
+    prepare: (board) => live(board, (ota) => update(ota, NEW, { trial: 3 })),
+    act: (ota) => assert.equal(ota.restore().state, 'restored'),
+    outcomes: { trial: NEW, restored: OLD },
+  },
+  'an update on trial': {
+    options: { trial: 3 },
+    act: toNew,
+    outcomes: { none: OLD, restored: OLD, trial: NEW },
+  },
+  'a trial boot': {
+    prepare: (board) => live(board, (ota) => update(ota, NEW, { trial: 9 })),
+    act: (ota) => assert.equal(ota.recover().state, 'trial'),
+    outcomes: { trial: NEW },
+  },
+  'a trial that expires': {
+    prepare: (board) => {
+      live(board, (ota) => update(ota, NEW, { trial: 1 }));
+      live(board, (ota) => assert.equal(ota.recover().state, 'trial'));
+    },
+    act: (ota) => assert.equal(ota.recover().state, 'restored'),
+    outcomes: { restored: OLD },
+  },
+  'a trial that is confirmed': {
+    prepare: (board) => {
+      live(board, (ota) => update(ota, NEW, { trial: 5 }));
+      live(board, (ota) => assert.equal(ota.recover().state, 'trial'));
+    },
+    act: (ota) => assert.equal(ota.confirm().state, 'committed'),
+    outcomes: { trial: NEW, committed: NEW },
+  },
+  'a direct update': {
+    options: { backup: false },
+    act: toNew,
+    outcomes: { none: OLD, restored: OLD, incomplete: undefined, committed: NEW },
+  },
+  'a direct update that is finished later': {
+    options: { backup: false },
+    prepare: (board) => interrupt(board, OTHER, 12, { backup: false }),
+    act: toNew,
+    outcomes: { incomplete: undefined, committed: NEW },
+  },
+};
+
+/** @returns a situation on a board, at the moment when power begins to fail. */
+function enact({ board: made, options, before = [], prepare, act, outcomes }: Situation): Scene {
+  const board = boardWith(made);
+  const wanted = { ...STORAGE, ...options };
+  const allowed = fenceIn(board, wanted, ...before);
+  prepare?.(board);
+  const start = board.snapshot();
+  return {
+    board,
+    start,
+    options: wanted,
+    allowed,
+    outcomes,
+    act: (ota) => act(ota, wanted),
+  };
+}
+
+/**
+ * Boots once more and updates to another image, with nobody calling `recover` in between.
+ * An update on trial is in the way; nothing else may be.
+ */
+function assertUpdates(scene: Scene, image: Uint8Array, [first, second]: [Mood, Mood]): void {
+  const { board, options } = scene;
+  const ota = boot(board, first);
+  const plain = { ...options, trial: undefined, crc32: undefined };
+  let result: Result;
+  try {
+    result = update(ota, image, plain);
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === 'E_PENDING') assert.equal(ota.status().state, 'trial', 'E_PENDING');
+    else if (code !== 'E_SPACE' || options.backup !== 'spare') throw error;
+    return;
+  }
+  assertHolds(board, options.partition, padded(image));
+  assertNeighbours(scene);
+  board.flash.cut();
+  const { state } = boot(board, second).recover();
+  // Nothing is written to say that it has held this content already.
+  if (result.state !== 'untouched') assert.equal(state, 'committed');
+  assertHolds(board, options.partition, padded(image));
+}
+
+for (const [name, situation] of Object.entries(SITUATIONS)) {
+  describe(`${name} ends well`, () => {
+    let scene: Scene;
+    let steps: Step[];
+    let end: Snapshot;
+
+    before(() => {
+      scene = enact(situation);
+      const ota = boot(scene.board);
+      steps = record(scene.board, () => scene.act(ota));
+      end = scene.board.flash.snapshot();
+    });
+
+    /** Lets power fail in each operation, in each way, and calls `check` with each way its cells may read. */
+    function everyCut(check: (moods: [Mood, Mood], number: number) => void): void {
+      const { board } = scene;
+      let number = 0;
+      for (const step of steps) {
+        for (const tear of tearsIn(step)) {
+          cutIn(board, step, tear);
+          const torn = board.flash.snapshot();
+          for (const moods of moodsOf(board, step)) {
+            board.flash.restore(torn);
+            const where = () => `${name}: ${nameOf(step, steps, tear)}; ${moodName(moods)}`;
+            during(where, () => check(moods, number++));
+          }
+        }
+      }
+    }
+
+    it('without a cut', () => {
+      assert.ok(steps.length > 0);
+      scene.board.flash.restore(end);
+      scene.board.flash.cut();
+      assertRecovers(scene, ['after', 'before']);
+    });
+
+    it('when power fails and the next boot recovers', () => {
+      everyCut((moods) => {
+        assertRecovers(scene, moods);
+      });
+    });
+
+    it('when power fails and the next boot updates without recovering', () => {
+      everyCut((moods, number) => {
+        if (number % 2) assertUpdates(scene, OTHER, moods);
+        else assertUpdates(scene, NEW, moods);
+      });
+    });
+  });
+}

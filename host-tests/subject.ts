@@ -1,0 +1,45 @@
+/**
+ * What the suites run on: `SUBJECT=sources` (default), `ota.js` or `ota.min.js` in dist.
+ * They see nothing but the public API and the chip, so one suite serves all three.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { rollup } from 'rollup';
+import tsBlankSpace from 'ts-blank-space';
+import type { Board } from '../host/index.ts';
+
+/** `require('ota')`. */
+export type Ota = typeof import('../device/index.ts');
+
+/** Which form of the module is tested. */
+export const SUBJECT = process.env.SUBJECT ?? 'sources';
+
+const pathOf = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url));
+
+/** @returns the sources as one module, with their types blanked out and nothing else done to them. */
+async function bundled(): Promise<string> {
+  const blankTypes = {
+    name: 'blank-types',
+    transform: (code: string, id: string) => ({
+      code: id.endsWith('.ts') ? tsBlankSpace(code) : code,
+      map: null,
+    }),
+  };
+  const bundle = await rollup({ input: pathOf('device/index.ts'), plugins: [blankTypes] });
+  const { output } = await bundle.generate({ format: 'cjs', strict: false, esModule: false });
+  await bundle.close();
+  return output[0].code;
+}
+
+const source =
+  SUBJECT === 'sources' ? await bundled() : readFileSync(pathOf(`dist/${SUBJECT}`), 'latin1');
+
+/** Puts the module on a board. */
+export function uploadTo(board: Board): void {
+  board.upload('ota', source);
+}
+
+/** @returns the module, as the present boot of a board sees it. */
+export function otaOf(board: Board): Ota {
+  return board.require<Ota>('ota');
+}
