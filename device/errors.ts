@@ -17,7 +17,7 @@ export function fail(
   limit?: number | string,
 ): never {
   const error = new Error(thing + ': ' + fact + (limit == null ? '' : ', limit ' + limit));
-  (error as OtaError).code = `E_${kind}`;
+  (error as OtaError).code = ('E_' + kind) as Code;
   throw error;
 }
 

@@ -24,6 +24,7 @@
  *          E  ENDING     every sector has been put back
  *          X  RESTORED   the old content counts
  *          O  REOPEN     a restore was asked for after a commit; no effect by itself
+ *          F  FORGET     the old content is not kept any more: another transaction is about to begin
  *          D  SOLID      the record before this one was programmed whole, in the same boot: it cannot flicker
  *
  * BEGIN takes three slots and has one CRC:
@@ -139,9 +140,9 @@ export function journalSectors(records: number, boots: number): number {
   return Math.ceil((BEGIN_SLOTS + records + RESERVE + BOOT_SLOTS * boots) / SLOTS);
 }
 
-/** @returns the address of a slot, in a journal whose first sector is `first`. */
-function addressOf(slot: number, first = area.first + area.span - 1): number {
-  return (first - (slot >> 8)) * SECTOR + (slot & 255) * SLOT;
+/** @returns the address of a slot of the journal at `place`. */
+function addressOf(slot: number, place = area): number {
+  return (place.first + place.span - 1 - (slot >> 8)) * SECTOR + (slot & 255) * SLOT;
 }
 
 /** @returns a record with the CRC that it has at `address`. */
@@ -155,6 +156,7 @@ function apply(slot: number, bytes: Bytes): void {
   last = slot;
   record = bytes;
   if (type === 'D') isSolid = true;
+  else if (type === 'F') kept = 0;
   else if (type === 'T') booted = bytes.charCodeAt(1);
   else if (type !== 'E') {
     if (type === 'C') {
@@ -292,8 +294,12 @@ export function readSaved(slot: number): Bytes {
  * @throws E_SPACE
  */
 export function needSlots(records: number, boots: number): void {
-  const left = area.span * SLOTS - RESERVE - next;
-  if (area.span && left < records + boots * BOOT_SLOTS) fail('SPACE', 'journal', 'is full', left);
+  if (area.span && slotsLeft() < records + boots * BOOT_SLOTS) fail('SPACE', 'journal', 'is full');
+}
+
+/** @returns the slots left beside the reserve. */
+function slotsLeft(): number {
+  return area.span * SLOTS - RESERVE - next;
 }
 
 /** Appends bytes 0 to 11 of a record, in the next slot that keeps it. */
@@ -351,9 +357,20 @@ export function isRestoring(): boolean {
 }
 
 /**
- * Begins a journal in place of the one that was there.
+ * Makes sure that nothing of this journal is put back any more. BEGIN is about to be spoiled: if a cut leaves
+ * that half done, it may read valid once more, and invalid again when half of the old content is back.
+ */
+export function forget(): void {
+  // Where there is no room to say so, there is none to reopen the journal either.
+  if (decision !== 'K' || slotsLeft() < 1) return;
+  settle(false);
+  append('F');
+}
+
+/**
+ * Begins a journal.
  * @param place - where; NONE: the journal is kept in RAM only
- * @param isSpoiled - whether to spoil the BEGIN of the old one, which lies elsewhere
+ * @param old - another journal, whose BEGIN is spoiled then; until then the newer one counts
  * @throws E_FLASH if the chip does not erase or program
  */
 export function openJournal(
@@ -361,9 +378,8 @@ export function openJournal(
   newTarget: Range,
   newSpare: Range,
   newFlags: number,
-  size: number,
-  crc: number,
-  isSpoiled: boolean,
+  identity: Bytes,
+  old: Range | false,
 ): void {
   const first = place.first + place.span - 1;
   const begin =
@@ -380,17 +396,23 @@ export function openJournal(
     ]
       .map(u16)
       .join('') +
-    u32(size) +
-    u32(crc) +
+    identity +
     fill(255, 20);
-  if (isSpoiled) spoil(addressOf(0), SLOT * BEGIN_SLOTS);
   reset(begin, first);
   isSettled = true;
   if (place === NONE) return;
   // An erase that loses power half way can leave later records readable. Without BEGIN none of them counts.
-  spoil(addressOf(0), SLOT * BEGIN_SLOTS);
+  spoilBegin(place);
   for (let n = 0; n < place.span; n++) erase(first - n);
   // Zero was programmed there, so this also proves that the chip erases.
-  if (!program(addressOf(0), sign(begin, addressOf(0))))
-    fail('FLASH', 'sector ' + first, 'does not erase');
+  if (!program(addressOf(0), sign(begin, addressOf(0)))) fail('FLASH', 'journal', 'does not erase');
+  if (old) {
+    fenceIn([old]);
+    spoilBegin(old);
+    fenceIn([area, target, spare]);
+  }
+}
+
+function spoilBegin(place: Range): void {
+  spoil(addressOf(0, place), SLOT * BEGIN_SLOTS);
 }

@@ -16,7 +16,7 @@ import {
   u32,
 } from './flash.ts';
 import * as journal from './journal.ts';
-import { DIRECT, kept, needSlots, openJournal, savedAt, used } from './journal.ts';
+import { DIRECT, forget, kept, needSlots, openJournal, savedAt, used } from './journal.ts';
 import { choosePlaces, isUsable } from './plan.ts';
 import type { Places } from './plan.ts';
 import { listen, tick } from './progress.ts';
@@ -77,18 +77,17 @@ function open(): void {
   if (isOpen) return;
   // What follows the image will be erased, so its content has to fit the backup.
   if (options.size) checkRoom(Math.ceil(size / SECTOR), span);
+  // What lies in the target is left alone: it is content now.
+  const isMine = !!journal.decision && !overlap(old, target) && isUsable();
+  const isMoving = isMine && area !== NONE && old.first + old.span !== area.first + area.span;
+  if (isMine) forget();
   openJournal(
     area,
     target,
     spare,
     spare === NONE ? DIRECT : 0,
-    options.size || 0,
-    options.crc32 || 0,
-    !!journal.decision &&
-      area !== NONE &&
-      old.first + old.span !== area.first + area.span &&
-      !overlap(old, target) &&
-      isUsable(),
+    u32(options.size || 0) + u32(options.crc32 || 0),
+    isMoving && old,
   );
   if (area === NONE) {
     // Nothing has shown yet that this chip erases: see it before the first program.
