@@ -72,8 +72,8 @@ export interface Plan {
 
 /** What `end` and `abort` return. */
 export interface Result {
-  /** `untouched`: flash already held the content. */
-  state: 'untouched' | 'committed' | 'trial' | 'restored' | 'incomplete' | 'damaged';
+  /** As in `Report`; `untouched`: nothing was written. */
+  state: Report['state'];
   partition: string;
   /** Sectors of the partition. */
   sectors: number;
@@ -101,7 +101,6 @@ export interface Update {
 export interface Report {
   /**
    * - none: there is no journal.
-   * - untouched: the update was given up before anything was written.
    * - updating: an update is in progress.
    * - interrupted: power failed in an update; `recover` puts the old content back.
    * - restored: the old content counts.
@@ -112,6 +111,7 @@ export interface Report {
    */
   state:
     | 'none'
+    | 'untouched'
     | 'updating'
     | 'interrupted'
     | 'restored'

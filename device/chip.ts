@@ -63,8 +63,8 @@ export function find(isWanted: (area: Area) => boolean | undefined): Area | unde
 function addArea(row: Partition): void {
   const area = Object.create(row) as Area;
   area.row = row;
-  area.first = row.address / SECTOR;
-  area.span = Math.floor(row.size / SECTOR);
+  area.first = row.address >>> 12;
+  area.span = row.size >>> 12;
   area.isLive = (row.type === DATA && row.subtype === NVS) || isAt(runtime.live, row);
   area.isSystem = area.isLive || (row.type === DATA && row.subtype < SYSTEM);
   area.isNeeded = (row.type === DATA && !row.subtype) || (row.type > DATA && row.type < CUSTOM);
@@ -183,7 +183,7 @@ export function readChip(): void {
     .sort((a, b) => a.first - b.first)
     .forEach((area) => {
       addFree(area.first);
-      next = Math.max(next, Math.ceil((area.address + area.size) / SECTOR));
+      next = Math.max(next, (area.address + area.size + SECTOR - 1) >>> 12);
     });
-  addFree(chip / SECTOR);
+  addFree(chip >>> 12);
 }

@@ -122,8 +122,8 @@ export let inFlight: number;
 export let kept: number;
 export let used: number;
 /**
- * For each sector of the target the journal slot of its SAVED record; 0 not saved. Arrays of 2048: no
- * allocation is above 4 KB.
+ * For each sector of the target the journal slot of its SAVED record; 0 not saved. Arrays of 256, made when
+ * they are needed.
  */
 let index: Uint16Array[];
 
@@ -171,7 +171,8 @@ function apply(slot: number, bytes: Bytes): void {
         if (get16(bytes, 6) < NOT_KEPT) used++;
       }
       const place = inFlight - target.first;
-      index[place >> 11][place & 2047] = slot;
+      if (!index[place >> 8]) index[place >> 8] = new Uint16Array(256);
+      index[place >> 8][place & 255] = slot;
     }
     decision = type;
     isSolid = false;
@@ -180,9 +181,8 @@ function apply(slot: number, bytes: Bytes): void {
 
 /** The state after BEGIN, or without a journal. */
 function reset(begin: Bytes, sector: number): void {
-  const count = get16(begin, 6);
   area = { first: sector - get16(begin, 12) + 1, span: get16(begin, 12) };
-  target = { first: get16(begin, 4), span: count };
+  target = { first: get16(begin, 4), span: get16(begin, 6) };
   spare = { first: get16(begin, 8), span: get16(begin, 10) };
   fenceIn([area, target, spare]);
   id = get16(begin, 2);
@@ -192,7 +192,7 @@ function reset(begin: Bytes, sector: number): void {
   last = next - 1;
   isSettled = isSolid = false;
   limit = booted = kept = used = 0;
-  index = [new Uint16Array(Math.min(2048, count)), new Uint16Array(Math.max(0, count - 2048))];
+  index = [];
 }
 
 /**
@@ -276,7 +276,8 @@ export function isQuiet(): boolean {
 /** @returns the journal slot of a sector's SAVED record; 0 if it is not saved. */
 export function savedAt(sector: number): number {
   const place = sector - target.first;
-  return index[place >> 11][place & 2047];
+  const part = index[place >> 8];
+  return part ? part[place & 255] : 0;
 }
 
 /**

@@ -4,19 +4,8 @@ import type { Options, Partition, Plan, RecoverOptions, Report, Update } from '.
 import { areas, readChip } from './chip.ts';
 import { fail } from './errors.ts';
 import { use as useRuntime } from './flash.ts';
-import {
-  DIRECT,
-  booted,
-  decision,
-  flags,
-  isFinal,
-  isQuiet,
-  kept,
-  limit,
-  replay,
-  target,
-} from './journal.ts';
-import { choosePlaces, describe, isUsable, labelOf, readJournal } from './plan.ts';
+import { booted, decision, isQuiet, kept, limit, replay, target } from './journal.ts';
+import { choosePlaces, describe, isUsable, labelOf, readJournal, stateOf } from './plan.ts';
 import { listen } from './progress.ts';
 import type { Runtime } from './runtime.ts';
 import {
@@ -25,7 +14,6 @@ import {
   recover as recoverTarget,
   undo,
 } from './transaction.ts';
-import type { Outcome } from './transaction.ts';
 import { active, startUpdate } from './update.ts';
 
 /** Makes the runtime at the first call: nothing runs when the module loads. */
@@ -46,30 +34,21 @@ function look(): void {
   readChip();
 }
 
-/**
- * Reads the partition table and the journal.
- * @returns what the journal says, before anything is done about it
- */
-function lookAll(call: string, isFull: boolean): Outcome {
-  if (active) fail('STATE', call, 'an update is in progress');
+/** Reads the partition table and the journal. */
+function lookAll(isFull: boolean): void {
+  if (active) fail('STATE', 'ota', 'an update is in progress');
   look();
   readJournal();
   replay(isFull);
-  if (!decision) return 'none';
-  if (isFinal()) return decision === 'X' ? 'restored' : 'committed';
-  if (!isUsable()) return 'damaged';
-  if (decision === 'C' && limit) return 'trial';
-  if (decision === 'O') return 'committed';
-  return decision !== 'B' && flags & DIRECT ? 'incomplete' : 'interrupted';
 }
 
-function report(state: Outcome, sealed: boolean): Report {
-  const result: Report = { state: state };
+function report(sealed: boolean): Report {
+  const result: Report = { state: active ? 'updating' : stateOf() };
   if (decision) {
     result.partition = labelOf(target);
     result.sealed = sealed;
   }
-  if (state === 'trial') {
+  if (result.state === 'trial') {
     result.boots = booted;
     result.trial = limit;
   }
@@ -84,7 +63,7 @@ export function partitions(): Partition[] {
 
 /** @returns what `begin` would use; throws what it would throw. Writes nothing. */
 export function plan(options: Options): Plan {
-  lookAll('plan', true);
+  lookAll(true);
   return describe(choosePlaces(options, 0));
 }
 
@@ -93,7 +72,7 @@ export function plan(options: Options): Plan {
  * differs.
  */
 export function begin(options: Options): Update {
-  lookAll('begin', true);
+  lookAll(true);
   const places = choosePlaces(options, 0);
   listen(options);
   // A decision that was cut is finished first. A journal that has only begun is as good as none.
@@ -105,44 +84,49 @@ export function begin(options: Options): Update {
  * Finishes or undoes what power loss interrupted. Call it once per boot, before the app uses the partition.
  */
 export function recover(options: RecoverOptions = {}): Report {
-  const state = lookAll('recover', false);
+  lookAll(false);
+  const isOnTrial = decision === 'C';
   if (
     !decision ||
     isQuiet() ||
-    state === 'damaged' ||
+    !isUsable() ||
     (options.resume && decision === 'S') ||
-    (isCounted && state === 'trial')
+    (isOnTrial && isCounted)
   )
-    return report(state, isQuiet());
+    return report(isQuiet());
   isCounted = true;
   listen(options);
-  const outcome = recoverTarget();
-  const result = report(outcome, isSealed);
+  recoverTarget();
+  const result = report(isSealed);
   // An expired trial that is kept: old and new would have mixed.
-  if (state === 'trial' && outcome === 'committed') result.code = 'E_CHANGED';
+  if (isOnTrial && decision === 'K') result.code = 'E_CHANGED';
   return result;
 }
 
 /** Ends the trial: the new content stays. */
 export function confirm(): Report {
-  const state = lookAll('confirm', true);
-  if (state === 'trial') confirmTrial();
-  else if (state !== 'committed') fail('STATE', 'confirm', 'nothing is on trial');
-  return report('committed', true);
+  lookAll(true);
+  if (decision === 'C' && limit && isUsable()) confirmTrial();
+  if (decision !== 'K') fail('STATE', 'confirm', 'nothing is on trial');
+  return report(true);
 }
 
 /** Puts the old content back: of an update that is open, on trial or committed. */
 export function restore(options: RecoverOptions = {}): Report {
-  if (active) return report(active.abort().state as Outcome, true);
-  lookAll('restore', true);
-  listen(options);
-  if (!decision || !isUsable()) fail('STATE', 'restore', 'no backup is left');
-  return report(undo(), true);
+  if (active) active.abort();
+  else {
+    lookAll(true);
+    listen(options);
+    if (!decision || !isUsable()) fail('STATE', 'restore', 'no backup is left');
+    undo();
+  }
+  return report(true);
 }
 
 /** @returns where the last update stands. Writes nothing. */
 export function status(): Report {
-  const result = active ? report('updating', false) : report(lookAll('status', true), isQuiet());
+  if (!active) lookAll(true);
+  const result = report(isQuiet());
   result.saved = decision ? kept : 0;
   return result;
 }

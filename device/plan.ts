@@ -1,6 +1,6 @@
 /** Where an update works: its target, backup and journal, and every reason to refuse one. */
 
-import type { Area as PlanArea, Options, Plan } from './api.ts';
+import type { Area as PlanArea, Options, Plan, Report } from './api.ts';
 import { app, areas, find, passive } from './chip.ts';
 import type { Area } from './chip.ts';
 import { fail, failSize } from './errors.ts';
@@ -9,7 +9,7 @@ import type { Range } from './flash.ts';
 import * as journal from './journal.ts';
 import { DIRECT, decision, flags, journalSectors, limit } from './journal.ts';
 import { SECTOR } from './runtime.ts';
-import { isDamaged } from './transaction.ts';
+import { canPutBack, outcome } from './transaction.ts';
 
 /** Where an update works. */
 export interface Places {
@@ -29,17 +29,14 @@ export function labelOf(range: Range): string {
 }
 
 /** @returns the partition that an option names. */
-function named(option: string, label: unknown): Area {
-  if (typeof label !== 'string') fail('ARGUMENT', option, typeof label, 'string');
+function named(option: string, label: string): Area {
   return find((area) => area.label === label) || fail('NO_PARTITION', option, 'no "' + label + '"');
 }
 
 /** @returns why an area can hold neither backup nor journal, if so. */
 function whyUnfit(area: Area, target: Range): string | false | undefined {
   return (
-    area.why ||
-    (area.isSystem && 'belongs to the firmware') ||
-    (overlap(area, target) && 'overlaps the target')
+    area.why || (area.isSystem && 'is in use') || (overlap(area, target) && 'overlaps the target')
   );
 }
 
@@ -96,7 +93,7 @@ function placeSpare(target: Range, backup: string | false | undefined): Range {
     areas
       .filter((area) => (area === passive || area.isFree) && !whyUnfit(area, target))
       .sort((a, b) => (a === passive ? -1 : b === passive ? 1 : b.span - a.span))[0] ||
-    fail('NO_BACKUP', 'backup', 'nothing is free; name a partition or say false')
+    fail('NO_BACKUP', 'backup', 'none is free; name one or say false')
   );
 }
 
@@ -117,6 +114,16 @@ export function isUsable(): boolean {
   );
 }
 
+/** @returns what the journal says. */
+export function stateOf(): Report['state'] {
+  if (!decision) return 'none';
+  if (decision === 'X') return 'restored';
+  if (decision === 'K' || decision === 'O') return 'committed';
+  if (!isUsable()) return 'damaged';
+  if (decision === 'C' && limit && outcome === 'interrupted') return 'trial';
+  return decision !== 'B' && flags & DIRECT ? 'incomplete' : outcome;
+}
+
 /**
  * @returns whether an update goes on with the transaction in the journal
  * @throws E_PENDING if that is in the way
@@ -126,13 +133,13 @@ function isOpen(target: Range, isDirect: boolean): boolean {
   if (decision === 'C' && limit) fail('PENDING', label, 'is on trial');
   if (!decision || 'SCR'.indexOf(decision) < 0) return false;
   const wasDirect = flags & DIRECT;
-  const isKept = isUsable() && (wasDirect > 0 || !isDamaged());
+  const isKept = isUsable() && (wasDirect > 0 || canPutBack());
   // What is decided is finished first.
   if (decision !== 'S' && isKept && !wasDirect) return false;
   if (journal.target.first !== target.first || journal.target.span !== target.span)
-    fail('PENDING', label, 'has an unfinished update');
+    fail('PENDING', label, 'is unfinished');
   if (!isDirect && (wasDirect || !isKept))
-    fail('PENDING', label, 'is half written, without backup; say backup: false');
+    fail('PENDING', label, 'is half written; say backup: false');
   return isKept && decision === 'S';
 }
 
@@ -147,7 +154,7 @@ function checkNumber(name: 'size' | 'crc32' | 'trial', options: Options, to: num
  * @param ahead - see `placeJournal`
  */
 export function choosePlaces(options: Options, ahead: number): Places {
-  const label = options.partition;
+  const label = (options || {}).partition;
   const isDirect = options.backup === false;
   const target = named('partition', label);
   const why =

@@ -13,7 +13,6 @@
  * 3. COMMIT only after every sector of the image was read back from flash and the image's check matched.
  */
 
-import type { Report } from './api.ts';
 import { fail } from './errors.ts';
 import {
   blankSector,
@@ -57,8 +56,8 @@ import type { Bytes } from './runtime.ts';
 /** Whether the journal says for good what the last `recover` came to. */
 export let isSealed: boolean;
 
-/** How a recovery ended. */
-export type Outcome = Report['state'];
+/** What a journal without a final decision has come to. */
+export let outcome: 'interrupted' | 'restored' | 'damaged' = 'interrupted';
 
 /** Writes a sector of the target. */
 function writeTarget(sector: number, data: Bytes): void {
@@ -139,15 +138,16 @@ export function commit(boots: number): void {
   if (!boots) decide('K');
 }
 
-/** @returns whether a slot of the spare does not hold what was saved there. */
-export function isDamaged(): boolean {
-  let damaged = false;
+/** @returns whether every slot of the spare holds what was saved there. */
+export function canPutBack(): boolean {
+  let isWhole = true;
   eachSector((_, saved) => {
-    const record = saved && !damaged ? readSaved(saved) : u32(-1);
+    const record = saved ? readSaved(saved) : u32(-1);
     const slot = get16(record, 2);
-    if (slot < NOT_KEPT) damaged = crc32(readSector(slot)) !== get32(record, 4);
+    if (slot < NOT_KEPT && crc32(readSector(slot)) !== get32(record, 4)) isWhole = false;
   });
-  return damaged;
+  outcome = isWhole ? 'interrupted' : 'damaged';
+  return isWhole && !(flags & DIRECT);
 }
 
 /** Puts back every saved sector; none is skipped because it reads equal. */
@@ -162,14 +162,13 @@ function putBack(): void {
 }
 
 /**
- * Puts the old content back, from any state of the journal in which that is right.
- * @returns restored; incomplete in a direct update; damaged if a slot was overwritten: then nothing is touched
+ * Puts the old content back, from any state of the journal in which that is right. Touches nothing if there is
+ * none to put back (a direct update), or if a slot was overwritten.
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
-export function restore(): Outcome {
+export function restore(): void {
   if (decision !== 'B') {
-    if (flags & DIRECT) return 'incomplete';
-    if (isDamaged()) return 'damaged';
+    if (!canPutBack()) return;
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
     if (!isRestoring()) {
       settle(decision !== 'R');
@@ -180,35 +179,32 @@ export function restore(): Outcome {
   settle(false);
   append('E');
   decide('X');
-  return 'restored';
 }
 
 /** Decides that the new content counts for good. */
-export function confirm(): Outcome {
+export function confirm(): void {
   settle(decision === 'C');
   decide('K');
-  return 'committed';
 }
 
 /** What `recover` does while the journal has room. */
-function recoverSealed(): Outcome {
+function recoverSealed(): void {
   if (decision === 'X') {
     // A decision without SOLID may flicker: it is made again.
     settle(false);
     decide('X');
-    return 'restored';
+    return;
   }
-  // After REOPEN alone the restore was never decided: the new content stays.
-  if (decision === 'K' || decision === 'O') return confirm();
   if (decision === 'C') {
     settle(true);
     if (booted < limit) {
       append('T', booted + 1);
-      return 'trial';
+      return;
     }
-    if (isChanged()) return confirm();
   }
-  return restore();
+  // After REOPEN alone the restore was never decided: the new content stays.
+  if ('KO'.indexOf(decision) >= 0 || (decision === 'C' && (flags & DIRECT || isChanged()))) confirm();
+  else restore();
 }
 
 /**
@@ -216,19 +212,19 @@ function recoverSealed(): Outcome {
  *
  * A full journal cannot say so for good: it is not sealed, and the same is done again at the next boot.
  */
-export function recover(): Outcome {
+export function recover(): void {
   isSealed = true;
+  outcome = 'interrupted';
   try {
-    return recoverSealed();
+    recoverSealed();
   } catch (error) {
     if ((error as { code?: string }).code !== 'E_SPACE') throw error;
+    isSealed = false;
+    if ('CKO'.indexOf(decision) < 0 && canPutBack()) {
+      putBack();
+      outcome = 'restored';
+    }
   }
-  isSealed = false;
-  if (flags & DIRECT) return 'incomplete';
-  if ('CKO'.indexOf(decision) >= 0) return 'committed';
-  if (isDamaged()) return 'damaged';
-  putBack();
-  return 'restored';
 }
 
 /**
@@ -244,19 +240,17 @@ export function resume(): void {
 
 /**
  * Puts the old content back although the new one counts.
- * @throws E_STATE if there is none; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
+ * @throws E_STATE if it is not kept; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
  */
-export function undo(): Outcome {
-  if (flags & DIRECT || (!kept && decision !== 'B') || decision === 'X')
-    fail('STATE', 'restore', 'no old content is kept');
-  if (isDamaged()) fail('CHANGED', 'backup', 'was overwritten');
-  if (decision === 'C' || decision === 'K') {
-    if (isChanged()) fail('CHANGED', 'restore', 'a sector without backup has changed');
-    if (isFinal()) {
-      needSlots(1, 0);
-      settle(false);
-      append('O');
-    }
+export function undo(): void {
+  const isCommitted = decision === 'C' || decision === 'K';
+  if (decision === 'X' || (isCommitted && !kept) || !canPutBack())
+    fail('STATE', 'restore', 'no backup is left');
+  if (isCommitted && isChanged()) fail('CHANGED', 'restore', 'a sector without backup has changed');
+  if (isFinal()) {
+    needSlots(1, 0);
+    settle(false);
+    append('O');
   }
-  return restore();
+  restore();
 }

@@ -17,7 +17,7 @@ import {
 } from './flash.ts';
 import * as journal from './journal.ts';
 import { DIRECT, forget, kept, needSlots, openJournal, savedAt, used } from './journal.ts';
-import { choosePlaces, isUsable } from './plan.ts';
+import { choosePlaces, isUsable, stateOf } from './plan.ts';
 import type { Places } from './plan.ts';
 import { listen, tick } from './progress.ts';
 import { SECTOR } from './runtime.ts';
@@ -76,7 +76,7 @@ function open(): void {
   const old = journal.area;
   if (isOpen) return;
   // What follows the image will be erased, so its content has to fit the backup.
-  if (options.size) checkRoom(Math.ceil(size / SECTOR), span);
+  if (options.size) checkRoom((size + SECTOR - 1) >>> 12, span);
   // What lies in the target is left alone: it is content now.
   const isMine = !!journal.decision && !overlap(old, target) && isUsable();
   const isMoving = isMine && area !== NONE && old.first + old.span !== area.first + area.span;
@@ -144,7 +144,7 @@ function verify(): void {
   for (; at < received; at += SECTOR) {
     runtime.kick();
     crc = ~crc32(u32(~crc) + zeros) ^ crc32(read(first * SECTOR + at, SECTOR));
-    tick('verify', Math.ceil(at / SECTOR), span);
+    tick('verify', (at + SECTOR - 1) >>> 12, span);
   }
   if (crc >>> 0 !== options.crc32) fail('VERIFY', label, 'CRC-32 ' + (crc >>> 0), options.crc32);
 }
@@ -178,12 +178,17 @@ function backup(count: number): void {
 
 /** Refuses a call to an update that is over, or to another one. */
 function assertActive(update: Update): void {
-  if (active !== update) fail('STATE', label, 'this update is over');
+  if (active !== update) fail('STATE', label, 'is over');
 }
 
-function finish(state: Result['state']): Result {
+function finish(): Result {
   active = undefined;
-  return { state: state, partition: label, sectors: span, changed: changed };
+  return {
+    state: isOpen ? stateOf() : 'untouched',
+    partition: label,
+    sectors: span,
+    changed: changed,
+  };
 }
 
 /** Starts an update, or goes on with the one that is open. */
@@ -201,7 +206,7 @@ export function startUpdate(newOptions: Options, newPlaces: Places): Update {
   active = {
     backup: function (bytes) {
       assertActive(this);
-      backup(bytes == null ? span : Math.ceil(bytes / SECTOR));
+      backup(bytes == null ? span : (bytes + SECTOR - 1) >>> 12);
     },
     write: function (chunk) {
       const bytes = runtime.bytes(chunk);
@@ -215,15 +220,14 @@ export function startUpdate(newOptions: Options, newPlaces: Places): Update {
       assertActive(this);
       if (received < least) failSize(label, received, least);
       attempt(complete);
-      return finish(isOpen ? (options.trial ? 'trial' : 'committed') : 'untouched');
+      return finish();
     },
     abort: function () {
-      let state = 'untouched';
       assertActive(this);
       attempt(() => {
-        if (isOpen) state = restore();
+        if (isOpen) restore();
       });
-      return finish(state as Result['state']);
+      return finish();
     },
   };
   const update = active;
