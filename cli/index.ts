@@ -1,5 +1,6 @@
 /** The command `part-ota`. */
 import { Command, CommanderError } from 'commander';
+import { inspectCommand } from './inspect-command.ts';
 import { VERSION } from './package-files.ts';
 import { simulateCommand } from './simulate-command.ts';
 import { tableCommand } from './table-command.ts';
@@ -17,7 +18,8 @@ function makeProgram(): Command {
     .description('updates the data partitions of an ESP32 so that power may fail at any moment')
     .version(VERSION)
     .addHelpText('after', HELP);
-  for (const command of [simulateCommand(), tableCommand()]) program.addCommand(command);
+  for (const command of [simulateCommand(), inspectCommand(), tableCommand()])
+    program.addCommand(command);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;
 }

@@ -26,7 +26,7 @@ const BANDS = [
   '#95d5b2',
   '#cdb4db',
   '#f4a261',
-  '#a2d2ff',
+  '#e8a0bf',
   '#e9c46a',
 ];
 
@@ -38,13 +38,20 @@ const INK = {
 } as const;
 type Use = keyof typeof INK;
 
+/** What is on every chip before the first partition. */
+const BOOT: Pick<Row, 'label' | 'address' | 'size'>[] = [
+  { label: 'bootloader', address: 0x1000, size: 0x7000 },
+  { label: 'partition table', address: 0x8000, size: 0x1000 },
+];
+const BOOT_COLOR = '#c9ced6';
+
 const UNTOUCHED = '#e3e6ea';
 const FREE = '#f6f7f8';
 
 const escaped = (text: string) =>
   text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
-const isIn = (address: number, area: Area | Row | undefined) =>
+const isIn = (address: number, area: Pick<Area, 'address' | 'size'> | undefined) =>
   area !== undefined && address >= area.address && address < area.address + area.size;
 
 function rect(
@@ -84,7 +91,7 @@ function pieces(first: number, end: number): [first: number, count: number][] {
   return cut;
 }
 
-function drawPartition({ label, address, size }: Row, color: string): string[] {
+function drawPartition({ label, address, size }: (typeof BOOT)[number], color: string): string[] {
   const title = `${label}: ${hex(address)}, ${sizeOf(size)}`;
   return pieces(address / SECTOR, (address + size) / SECTOR).flatMap(([first, count]) => {
     const [x, y, width] = [xOf(first), yOf(first), count * CELL];
@@ -105,7 +112,7 @@ function drawSectors({ board, plan }: Simulation): string[] {
   return Array.from(wear, (erases, sector) => {
     const address = sector * SECTOR;
     const use = erases ? areas.find(([, area]) => isIn(address, area))?.[0] : undefined;
-    const isFree = !board.table.some((row) => isIn(address, row));
+    const isFree = ![...BOOT, ...board.table].some((row) => isIn(address, row));
     const color = use ? shade(use, erases, most) : isFree ? FREE : UNTOUCHED;
     const title = use && `${hex(address)}: ${INK[use].name}, erased ${erases} times`;
     const place = [xOf(sector), yOf(sector) + BAND, CELL - 1, SECTORS - 1] as const;
@@ -157,10 +164,11 @@ function drawLegend(simulation: Simulation, color: (row: number) => string): str
     line('none', 'power failed here', '', 'stroke="#111" stroke-width="2"');
   y += 14;
   lines.push(text(x, y + 10, `erased 1 to ${most} times`));
-  for (let n = 1; n <= most; n++)
+  const shades = Math.min(most, 12);
+  for (let n = 1; n <= shades; n++)
     for (const [row, use] of (['target', 'backup', 'journal'] as const).entries())
       lines.push(
-        rect(x + 130 + (n - 1) * 14, y + row * 14, 13, 13, `fill="${shade(use, n, most)}"`),
+        rect(x + 130 + (n - 1) * 14, y + row * 14, 13, 13, `fill="${shade(use, n, shades)}"`),
       );
   y += 70;
   lines.push(text(x, y, `${judge.changed.length} sectors of the images differ`, 'class="note"'));
@@ -187,7 +195,7 @@ export function drawMap(simulation: Simulation): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">`,
     '<style>text{font:12px system-ui,sans-serif;fill:#222}.title{font-size:18px;font-weight:600}',
     '.note{fill:#666}.address{font:11px ui-monospace,monospace;fill:#666;text-anchor:end}',
-    '.band{font-size:10px}.cut{font-size:10px;font-weight:700;text-anchor:middle}</style>',
+    '.band{font-size:10px}.cut{font-size:10px;font-weight:700;text-anchor:middle;paint-order:stroke;stroke:#fff;stroke-width:3px}</style>',
     rect(0, 0, width, height, 'fill="#fff"'),
     text(
       LEFT,
@@ -195,9 +203,10 @@ export function drawMap(simulation: Simulation): string {
       `"${setup.partition}" updated on ${sizeOf(board.flash.size)} of flash`,
       'class="title"',
     ),
-    text(LEFT, 48, `${summary}; a square is a sector of 4 KiB`, 'class="note"'),
+    text(LEFT, 48, `${summary}; a cell is a sector of 4 KiB`, 'class="note"'),
     ...addresses,
     ...drawSectors(simulation),
+    ...BOOT.flatMap((row) => drawPartition(row, BOOT_COLOR)),
     ...board.table.flatMap((row, n) => drawPartition(row, color(n))),
     ...drawCuts(simulation),
     ...drawLegend(simulation, color),

@@ -24,7 +24,7 @@ function barsOnTerminal(output: Output, head: () => string): Bars {
   const options = {
     stream: output as NodeJS.WriteStream,
     format: '{head}{phase} {bar} {value} of {total} sectors',
-    barsize: 40,
+    barsize: 32,
     barCompleteChar: '\u2588',
     barIncompleteChar: '\u2591',
     hideCursor: true,

@@ -40,7 +40,7 @@ function headOf({ setup, plan, judge, board }: Simulation, names: Names): string
   const place = (area = plan.backup) =>
     area ? [area.label ?? 'free flash', hex(area.address), sizeOf(area.size)] : ['none'];
   return [
-    `Updates "${partition}" on a simulated ESP32 with ${sizeOf(board.flash.size)} of flash, through ${names.bundle}`,
+    `Updates "${partition}" on a simulated ESP32, ${sizeOf(board.flash.size)} of flash, by ${names.bundle}`,
     '',
     ...columns([
       ['from', names.from, '', sizeOf(from.length)],
@@ -54,6 +54,12 @@ function headOf({ setup, plan, judge, board }: Simulation, names: Names): string
   ];
 }
 
+/** Puts parts on one line if a terminal of 80 columns has room for it. */
+function fitted(...parts: string[]): string[] {
+  const line = parts.join('; ');
+  return INDENT.length + line.length <= 80 ? [line] : parts;
+}
+
 function cutLines(cut: Cut): string[] {
   const what =
     cut.kind === 'erase'
@@ -61,7 +67,7 @@ function cutLines(cut: Cut): string[] {
       : `program of ${cut.length} bytes in sector ${cut.sector}`;
   return [
     `${DOING[cut.phase]}: operation ${grouped(cut.operation)} of ${grouped(cut.of)}`,
-    `${what} of ${cut.label}, ${hex(cut.address)}; ${cut.tear.name.replace(/ \(seed.*/, '')}`,
+    ...fitted(`${what} of ${cut.label}, ${hex(cut.address)}`, cut.tear.name.replace(/ \(.*/, '')),
   ];
 }
 
@@ -76,7 +82,7 @@ function holding({ target, progress }: Step, { setup, judge }: Simulation): stri
 
 function outcome(report: Report | Result): string {
   const { state } = report;
-  if (state === 'none') return 'none: there is no journal';
+  if (state === 'none') return 'no journal';
   if ('changed' in report) return `${state}, ${plural(report.changed, 'sector')} rewritten`;
   return state;
 }
@@ -106,9 +112,8 @@ function sums(simulation: Simulation): string[] {
   return [
     ...columns(rows, [1, 2, 3], ''),
     '',
-    'Flash time is modelled: W25Q32JV, typical, sectors of 4 KiB. esp_custom_part_ota takes ' +
-      `${secondsText(reference.secondsByBlocks)} where`,
-    'ESP-IDF may erase blocks of 64 KiB; Espruino offers no such erase.',
+    'Flash time is modelled: W25Q32JV, typical, erased by sectors of 4 KiB. Where it can',
+    `erase blocks of 64 KiB, esp_custom_part_ota takes ${secondsText(reference.secondsByBlocks)}; Espruino has no such erase.`,
   ];
 }
 
@@ -118,8 +123,8 @@ function verdict({ judge, board, setup, plan, steps, problems }: Simulation): st
   const spare = board.flash.size - judge.outside - plan.partition.size;
   const free = setup.isDirect ? 'journal' : 'backup and journal';
   const never = setup.isDirect
-    ? 'A direct update keeps no old content: after a cut the partition was incomplete until the next update.'
-    : 'After every recovery the partition held the complete old or the complete new content.';
+    ? 'No old content was kept: what a cut left incomplete the next update completed.'
+    : 'After every recovery it held the complete old or the complete new content.';
   return [
     `PASSED: ${plural(cuts, 'power cut')}, no wrong byte in ${grouped(board.flash.size)}`,
     ...columns(
@@ -174,10 +179,10 @@ export class Reporter implements Listener {
 
   onStep = (step: Step): void => {
     this.#bars.stop();
-    const time = `${secondsText(step.cost.seconds)} of flash time`;
+    const time = secondsText(step.cost.seconds);
     const lines = step.cut
       ? [...cutLines(step.cut), holding(step, this.#simulation!)]
-      : [`${outcome(step.report!)}; ${holding(step, this.#simulation!)}; ${time}`];
+      : fitted(`${outcome(step.report!)}, ${time}`, holding(step, this.#simulation!));
     const [first, ...rest] = lines;
     if (step.cut) {
       // A cut before the first sector of a phase leaves the call to be named.

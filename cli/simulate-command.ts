@@ -91,7 +91,7 @@ export function simulateCommand(): Command {
     .option('--backup <label>', 'what keeps the old content (default: the passive app slot)')
     .addOption(new Option('--direct', 'keep no old content (scheme 2)').conflicts('backup'))
     .option('--cut <count>', 'power cuts; 0: none', wholeNumber(0, 1000), 3)
-    .option('--seed <number>', 'chooses where they fall', wholeNumber(0, 0xffffffff), 1)
+    .option('--seed <number>', 'chooses where they fall', wholeNumber(0, 0xffffffff), 42)
     .option('--flash-out <file>', 'write what the chip holds at the end')
     .option('--map <file>', 'draw the chip, and what was done to each sector, as SVG')
     .option('--json', 'print JSON instead')

@@ -1,0 +1,147 @@
+/** `part-ota inspect` */
+import { basename } from 'node:path';
+import { Command } from 'commander';
+import type { Area, Partition } from '../device/api.ts';
+import { SECTOR } from '../host/index.ts';
+import { InputError, readInput, wholeNumber } from './errors.ts';
+import { type Inspection, inspect, type NextBoot } from './inspect.ts';
+import { readBundle } from './package-files.ts';
+import { columns, grouped, hex, plural, secondsText, sizeOf } from './report-format.ts';
+
+interface Flags {
+  tableOffset: number;
+  records?: true;
+  json?: true;
+}
+
+const HELP = `
+The state of the journal is what dist/ota.min.js says about it in a simulated board. The file is not changed.
+
+Examples:
+  esptool read-flash 0 ALL flash.bin && part-ota inspect flash.bin
+  part-ota simulate --flash-out flash.bin && part-ota inspect flash.bin --records`;
+
+const TYPES: Record<number, string> = { 0: 'app', 1: 'data' };
+
+const STATES: Record<string, string> = {
+  none: 'there is no journal: nothing was ever updated, or it is elsewhere',
+  interrupted: 'power failed in an update; the old content is in the backup',
+  restored: 'the old content counts; the update before was undone',
+  committed: 'the new content counts',
+  trial: 'the new content is on trial',
+  incomplete: 'neither old nor new: a direct update was interrupted',
+  damaged: 'neither old nor new: the backup was overwritten meanwhile',
+};
+
+function place({ label, address, size }: Area): string {
+  return `${label ?? 'free flash'}, ${hex(address)}, ${sizeOf(size)}`;
+}
+
+function nextBootText({ report, erases, bytesProgrammed, seconds }: NextBoot): string {
+  const work =
+    erases || bytesProgrammed
+      ? `${plural(erases, 'sector')} erased, ${grouped(bytesProgrammed)} bytes programmed, ${secondsText(seconds)}`
+      : 'nothing is written';
+  const boots = report.state === 'trial' ? `, trial boot ${report.boots} of ${report.trial}` : '';
+  return `recover() reports "${report.state}"${boots}; ${work}`;
+}
+
+function flagsOf({ encrypted, readonly }: Partition): string {
+  return [encrypted && 'encrypted', readonly && 'readonly'].filter(Boolean).join(' ');
+}
+
+function tableLines(inspection: Inspection): string[] {
+  const { partitions, gaps, running, tableOffset, hasMd5, size } = inspection;
+  const rows = partitions.map((row) => ({
+    address: row.address,
+    cells: [
+      row.label,
+      TYPES[row.type] ?? hex(row.type),
+      hex(row.subtype),
+      hex(row.address),
+      sizeOf(row.size),
+      row.label === running && row.type === 0 ? 'boots' : flagsOf(row),
+    ],
+  }));
+  const free = gaps.map(({ address, size }) => ({
+    address,
+    cells: ['(free)', '', '', hex(address), sizeOf(size), ''],
+  }));
+  const sorted = [...rows, ...free].sort((a, b) => a.address - b.address);
+  const md5 = hasMd5 ? 'MD5 right' : 'no MD5';
+  return [
+    `${sizeOf(size)} of flash, partition table at ${hex(tableOffset)}, ${md5}`,
+    ...(tableOffset === 0x8000 ? [] : ['The module on a board looks for it at 0x8000.']),
+    '',
+    ...columns(
+      sorted.map(({ cells }) => cells),
+      [3, 4],
+    ),
+    '',
+  ];
+}
+
+function journalLines(inspection: Inspection, withRecords: boolean): string[] {
+  const { status, journal, records, nextBoot } = inspection;
+  const rows = [['journal', journal ? place(journal.area) : 'none']];
+  if (journal) {
+    const image = journal.size
+      ? `${grouped(journal.size)} bytes, CRC-32 ${journal.crc32 ? hex(journal.crc32) : 'unknown'}`
+      : 'unknown';
+    rows.push(
+      ['target', place(journal.target)],
+      ['backup', journal.backup ? place(journal.backup) : 'none: direct'],
+      ['saved', plural(status.saved ?? 0, 'sector')],
+      ['image', image],
+      ['update', `number ${journal.id}`],
+    );
+  }
+  const trial = status.trial ? `, ${status.boots} of ${plural(status.trial, 'boot')} used` : '';
+  rows.push(['state', `${status.state}: ${STATES[status.state]}${trial}`]);
+  rows.push(['next boot', nextBootText(nextBoot)]);
+  if (!withRecords || !records.length) return columns(rows);
+  const listed = records.map(({ slot, address, letter, says }) => [
+    String(slot),
+    hex(address),
+    letter,
+    says,
+  ]);
+  return [...columns(rows), '', ...columns([['slot', 'address', '', 'record'], ...listed], [0, 1])];
+}
+
+/** Makes the command. It throws an InputError for what the user has to change. */
+export function inspectCommand(): Command {
+  return new Command('inspect')
+    .description("tell what is on a chip: partitions, the app that boots, an update's journal")
+    .argument('<flash>', 'an image of the whole flash')
+    .option(
+      '--table-offset <address>',
+      'where the partition table is',
+      wholeNumber(0x1000, 0xfff000),
+      0x8000,
+    )
+    .option('--records', 'list the records of the journal')
+    .option('--json', 'print JSON instead')
+    .addHelpText('after', HELP)
+    .action((file: string, flags: Flags) => {
+      const chip = readInput(file);
+      if (flags.tableOffset % SECTOR)
+        throw new InputError(`--table-offset: not a multiple of ${SECTOR}`);
+      const bundle = readBundle();
+      let inspection: Inspection;
+      try {
+        inspection = inspect(chip, flags.tableOffset, bundle);
+      } catch (error) {
+        if (error instanceof InputError) throw new InputError(`${file}: ${error.message}`);
+        throw error;
+      }
+      const lines = flags.json
+        ? [JSON.stringify(inspection, null, 2)]
+        : [
+            `${basename(file)}:`,
+            ...tableLines(inspection),
+            ...journalLines(inspection, flags.records ?? false),
+          ];
+      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    });
+}

@@ -1,0 +1,158 @@
+/**
+ * What is on a chip, from an image of all its flash. The image is put into a simulated board, and the device
+ * module is asked: there is no second opinion about a journal here.
+ */
+import type { Area, Partition, Report } from '../device/api.ts';
+import { Board, SECTOR, seconds } from '../host/index.ts';
+import type { Ota } from './device-module.ts';
+import { InputError } from './errors.ts';
+import { findJournal, type Journal, type JournalRecord, recordsOf } from './journal-records.ts';
+import { isBinary } from './partition-binary.ts';
+import { parseTable, TableError } from './partition-csv.ts';
+
+/** Where the module on a board looks for the table. */
+const TABLE = 0x8000;
+/** Bytes that rows may take. */
+const TABLE_SIZE = 0xc00;
+const ROW_SIZE = 32;
+const MD5_MAGIC = 0xebeb;
+/** An entry that says "there is none": the board falls back on otadata. */
+const NO_MMU = 0x100;
+
+/** What the next boot does. */
+export interface NextBoot {
+  /** What `recover` reports then. */
+  report: Report;
+  erases: number;
+  bytesProgrammed: number;
+  /** Of flash time, for a W25Q32JV. */
+  seconds: number;
+}
+
+/** What is on a chip. Addresses and sizes in bytes. */
+export interface Inspection {
+  size: number;
+  tableOffset: number;
+  /** Whether the table has an MD5 row; it is right then. */
+  hasMd5: boolean;
+  partitions: Partition[];
+  /** Flash that is in no partition. */
+  gaps: Area[];
+  /** Label of the app that boots; missing if the table has none. */
+  running?: string;
+  status: Report;
+  journal?: Journal;
+  records: JournalRecord[];
+  nextBoot: NextBoot;
+}
+
+/** @throws InputError if this is no image of a whole chip */
+function readTable(chip: Buffer, tableOffset: number): Partition[] {
+  if (isBinary(chip))
+    throw new InputError('is a partition table, not an image of a whole chip; see "table"');
+  if (chip.length % SECTOR || chip.length < tableOffset + SECTOR)
+    throw new InputError(`is cut short: ${chip.length} bytes are no image of a whole chip`);
+  const table = chip.subarray(tableOffset, tableOffset + TABLE_SIZE);
+  const where = `partition table at 0x${tableOffset.toString(16)}`;
+  if (!isBinary(table)) throw new InputError(`no ${where}`);
+  try {
+    const rows = parseTable(table, { offset: tableOffset, verify: false });
+    const end = rows.find(({ address, size }) => address + size > chip.length);
+    if (!end) return rows;
+    throw new InputError(
+      `is cut short: "${end.label}" ends at ${end.address + end.size} bytes, the file at ${chip.length}`,
+    );
+  } catch (error) {
+    if (!(error instanceof TableError)) throw error;
+    throw new InputError(`${where}: ${error.message}`);
+  }
+}
+
+function gapsOf(partitions: Partition[], size: number, from: number): Area[] {
+  const gaps: Area[] = [];
+  let at = from;
+  for (const row of [...partitions].sort((a, b) => a.address - b.address)) {
+    if (row.address > at) gaps.push({ address: at, size: row.address - at });
+    at = Math.max(at, row.address + row.size);
+  }
+  if (at < size) gaps.push({ address: at, size: size - at });
+  return gaps;
+}
+
+/** Makes a board with this flash, and the table where the module looks for it. */
+function boardWith(chip: Buffer, tableOffset: number, bundle: string): Board {
+  const table = chip.subarray(tableOffset, tableOffset + SECTOR);
+  const board = new Board({
+    size: chip.length,
+    mmu: NO_MMU,
+    table: [{ label: 'app', type: 0, subtype: 0, address: 0, size: 0x1000 }],
+  });
+  board.flash.load(0, chip);
+  board.flash.load(TABLE, table);
+  board.upload('ota', bundle);
+  return board;
+}
+
+/**
+ * Asks for the app that boots. `plan` tells it, and refuses what a journal forbids; so it is asked about the
+ * same chip without a journal.
+ */
+function runningOf(chip: Buffer, tableOffset: number, partitions: Partition[], bundle: string) {
+  const bare = Buffer.from(chip);
+  for (const { type, subtype, address, size } of partitions)
+    if (type !== 1 || subtype !== 0) bare.fill(0xff, address, address + size);
+  for (const { address, size } of gapsOf(partitions, chip.length, tableOffset + SECTOR))
+    bare.fill(0xff, address, address + size);
+  const board = boardWith(bare, tableOffset, bundle);
+  for (const { label } of partitions) {
+    try {
+      const options = { partition: label, backup: false, overwriteLive: true } as const;
+      return board.require<Ota>('ota').plan(options).running || undefined;
+    } catch {
+      // This one cannot be a target; the next one may.
+    }
+  }
+  return undefined;
+}
+
+/** Lets the board boot, on flash that is thrown away afterwards. */
+function nextBootOf(board: Board): NextBoot {
+  const { flash } = board;
+  flash.resetCounters();
+  const report = board.require<Ota>('ota').recover();
+  const { erases, bytesProgrammed } = flash.counters;
+  return { report, erases, bytesProgrammed, seconds: seconds(flash.counters) };
+}
+
+/**
+ * Tells what is on a chip.
+ * @param chip - all of its flash
+ * @param tableOffset - where the partition table is
+ * @param bundle - the text of the device module
+ * @throws InputError if there is no intact partition table, or the image is cut short
+ */
+export function inspect(chip: Buffer, tableOffset: number, bundle: string): Inspection {
+  const partitions = readTable(chip, tableOffset);
+  const gaps = gapsOf(partitions, chip.length, tableOffset + SECTOR);
+  const board = boardWith(chip, tableOffset, bundle);
+  let status: Report;
+  try {
+    status = board.require<Ota>('ota').status();
+  } catch (error) {
+    throw new InputError(`the module on the board stops: ${(error as Error).message}`);
+  }
+  const journal =
+    status.state === 'none' ? undefined : findJournal(chip, [...partitions, ...gaps], partitions);
+  return {
+    size: chip.length,
+    tableOffset,
+    hasMd5: chip.readUInt16LE(tableOffset + partitions.length * ROW_SIZE) === MD5_MAGIC,
+    partitions,
+    gaps,
+    running: runningOf(chip, tableOffset, partitions, bundle),
+    status,
+    journal,
+    records: journal ? recordsOf(chip, journal) : [],
+    nextBoot: nextBootOf(board),
+  };
+}

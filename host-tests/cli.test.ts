@@ -1,0 +1,279 @@
+/** `part-ota` as it is built, run as a program; and that a simulation finds what is wrong. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Setup } from '../cli/simulate-chip.ts';
+import { simulate } from '../cli/simulate.ts';
+import { encodeTable, TABLES } from '../host/index.ts';
+
+const path = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url));
+const read = (file: string) => readFileSync(path(file));
+const OLD = read('examples/images/storage-v1.littlefs.bin');
+const NEW = read('examples/images/storage-v2.littlefs.bin');
+const BUNDLE = read('dist/ota.min.js').toString('latin1');
+const folder = mkdtempSync(join(tmpdir(), 'part-ota-'));
+const inFolder = (name: string) => join(folder, name);
+
+/** How a run of the command ended. */
+interface Run {
+  status: number;
+  stdout: string;
+  stderr: string;
+  ms: number;
+}
+
+/** Runs the command somewhere else than in the package. */
+function run(...words: string[]): Promise<Run> {
+  const started = Date.now();
+  const options = { cwd: folder, maxBuffer: 1 << 26 };
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [path('dist/part-ota.js'), ...words],
+      options,
+      (error, stdout, stderr) => {
+        const status = error ? Number(error.code) : 0;
+        resolve({ status, stdout, stderr, ms: Date.now() - started });
+      },
+    );
+  });
+}
+
+const setup: Setup = {
+  bundle: BUNDLE,
+  table: encodeTable(TABLES.example),
+  from: OLD,
+  to: NEW,
+  partition: 'storage',
+  isDirect: false,
+  cuts: 3,
+  seed: 1,
+};
+const simulated = (changes: Partial<Setup> = {}) => simulate({ ...setup, ...changes });
+
+/** What `simulate --json` prints, as far as it is looked at here. */
+interface Printed {
+  ok: boolean;
+  cuts: number;
+  sectors: { total: number; changed: number };
+  update: { erases: number; bytesProgrammed: number; seconds: number };
+  reference: { erases: number; bytesProgrammed: number; seconds: number };
+  total: { erases: number };
+  steps: { call: string; target: string; cut?: { phase: string; tear: string } }[];
+  compared: { chip: number; target: number; outside: number };
+  problems: string[];
+}
+
+after(() => rmSync(folder, { recursive: true }));
+
+describe('part-ota simulate', () => {
+  it('updates through three power cuts, without an argument', async () => {
+    const { status, stdout, stderr, ms } = await run('simulate');
+    assert.equal(status, 0, stderr);
+    assert.equal(stderr, '');
+    assert.match(stdout, /^PASSED: 3 power cuts, no wrong byte in 4,194,304$/m);
+    for (const n of [1, 2, 3]) assert.match(stdout, new RegExp(`^ +CUT ${n} +while `, 'm'));
+    assert.match(stdout, /backup {2}\d+ of 76 sectors/);
+    assert.match(stdout, /restore (\d+) of \1 sectors/);
+    assert.match(stdout, /esp_custom_part_ota +512 +2,097,152 +26\.8 s/);
+    assert.ok(ms < 10_000, `it took ${ms} ms`);
+    assert.doesNotMatch(stdout, /[\x00-\x09\x0b-\x1f\x7f]/, 'no control codes but line ends');
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 100, line);
+  });
+
+  it('draws, writes and counts what it prints', async () => {
+    const [map, flash] = [inFolder('new/map.svg'), inFolder('flash.bin')];
+    const { status, stdout } = await run('simulate', '--json', '--map', map, '--flash-out', flash);
+    assert.equal(status, 0);
+    const printed = JSON.parse(stdout) as Printed;
+    assert.ok(printed.ok);
+    assert.deepEqual(printed.problems, []);
+    assert.deepEqual(printed.sectors, { total: 256, changed: 76 });
+    assert.equal(printed.cuts, 3);
+    const cuts = printed.steps.flatMap(({ cut }) => cut ?? []);
+    assert.deepEqual(
+      cuts.map(({ phase }) => phase),
+      ['backup', 'write', 'restore'],
+    );
+    assert.equal(printed.reference.erases, 512);
+    assert.equal(printed.reference.bytesProgrammed, 2_097_152);
+    assert.ok(Math.abs(printed.reference.seconds - 26.76) < 0.01);
+    assert.ok(printed.update.erases <= 2 * 76 + 2);
+    assert.ok(printed.total.erases > printed.update.erases);
+    assert.deepEqual(printed.compared, { chip: 0x400000, target: 0x100000, outside: 0x1fe000 });
+
+    const content = readFileSync(flash);
+    assert.equal(content.length, 0x400000);
+    assert.ok(content.subarray(0x210000, 0x310000).equals(NEW));
+    assert.match(
+      (await run('inspect', flash, '--records')).stdout,
+      /state +committed: .*[^]*COMMIT/,
+    );
+    const svg = readFileSync(map, 'utf8');
+    assertXml(svg);
+    for (const label of ['nvs', 'storage', 'ota_journal', 'power failed here'])
+      assert.ok(svg.includes(`>${label}<`), label);
+  });
+
+  it('shows what one update costs without cuts, which is the same', async () => {
+    const { stdout, status } = await run('simulate', '--cut', '0');
+    assert.equal(status, 0);
+    assert.match(stdout, /PASSED: 0 power cuts/);
+    assert.doesNotMatch(stdout, /CUT|recoveries included/);
+  });
+
+  it('updates without a backup', async () => {
+    const { stdout, status } = await run('simulate', '--direct');
+    assert.equal(status, 0, stdout);
+    assert.match(stdout, /recover {2}incomplete/);
+    assert.match(stdout, /PASSED: 3 power cuts/);
+  });
+
+  it('takes SPIFFS images', async () => {
+    const [from, to] = [1, 2].map((n) => path(`examples/images/storage-v${n}.spiffs.bin`));
+    const { stdout, status } = await run('simulate', '--from', from, '--to', to, '--cut', '4');
+    assert.equal(status, 0, stdout);
+    assert.match(stdout, /83 of 256 sectors differ[^]*CUT 4 +while committing[^]*PASSED/);
+  });
+});
+
+/** As far as a parser is needed to see it: every element is closed by its own name. */
+function assertXml(xml: string): void {
+  const open: string[] = [];
+  for (const [, end, name, empty] of xml.matchAll(/<(\/?)([a-z]+)[^<>]*?(\/?)>/g)) {
+    if (end) assert.equal(name, open.pop());
+    else if (!empty) open.push(name);
+  }
+  assert.deepEqual(open, []);
+  assert.match(xml, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="[\d. ]+"/);
+}
+
+describe('a simulation', () => {
+  it('passes with any seed, any image that fits, and a table in binary', () => {
+    for (let seed = 2; seed < 4; seed++)
+      assert.deepEqual(simulated({ seed, cuts: 4 }).problems, []);
+    const half = { from: OLD.subarray(0, 300_000), to: NEW.subarray(0, 123_457) };
+    assert.deepEqual(simulated(half).problems, []);
+    assert.deepEqual(simulated({ ...half, isDirect: true, seed: 7 }).problems, []);
+    assert.deepEqual(simulated({ backup: 'ota_1', cuts: 1 }).problems, []);
+  });
+
+  it('cuts nothing where nothing is written', () => {
+    const { steps, problems, uncut } = simulated({ to: OLD });
+    assert.deepEqual(problems, []);
+    assert.equal(uncut.erases + uncut.bytesProgrammed, 0);
+    assert.ok(steps.every(({ cut }) => !cut));
+  });
+
+  it('is the same for the same seed', () => {
+    const told = () => JSON.stringify(simulated({ seed: 9, cuts: 1 }).steps);
+    assert.equal(told(), told());
+  });
+
+  const broken: [what: string, code: string, problem: RegExp][] = [
+    [
+      'a module that reports a recovery it has not made',
+      'exports.recover = function () { return { state: "restored" }; };',
+      /after recover\(\) reported "restored": "storage" holds neither/,
+    ],
+    [
+      'a module that writes where it must not',
+      `var begin = exports.begin;
+       exports.begin = function (options) {
+         require("Flash").write("\\0\\0\\0\\0", 0x9000);
+         return begin(options);
+       };`,
+      /[1-4] bytes have changed that must not, first at 0x900[0-3]/,
+    ],
+    [
+      'a module that mistakes a letter',
+      `var begin = exports.begin;
+       exports.begin = function (options) {
+         var update = begin({ partition: options.partition });
+         var write = update.write;
+         update.write = function (chunk) { write.call(update, chunk.replace(/a/g, "b")); };
+         return update;
+       };`,
+      /"storage" does not hold the new content/,
+    ],
+    ['a module that throws', 'exports.recover = function () { null.x; };', /TypeError/],
+  ];
+  for (const [what, code, problem] of broken)
+    it(`finds ${what}`, () => {
+      const { problems } = simulated({ bundle: `${BUNDLE}\n${code}` });
+      assert.match(problems.join('\n'), problem);
+    });
+});
+
+describe('part-ota refuses', () => {
+  const small = inFolder('small.csv');
+  const large = inFolder('large.bin');
+  const none = inFolder('none.bin');
+  const table = inFolder('table.bin');
+  before(() => {
+    writeFileSync(large, Buffer.alloc(0x100001));
+    writeFileSync(inFolder('empty.bin'), '');
+    writeFileSync(small, 'app, app, factory, 0x10000, 64K\nwww, data, fat, , 64K\n');
+    writeFileSync(inFolder('bad.csv'), 'app, app\n');
+    const damaged = Buffer.from(encodeTable(TABLES.example));
+    damaged[4] ^= 1;
+    writeFileSync(table, damaged);
+    for (const [words] of refused) runs.set(words, run(...words));
+  });
+  /** All at once: most of their time is that of starting node. */
+  const runs = new Map<string[], Promise<Run>>();
+  const refused: [words: string[], message: RegExp][] = [
+    [[], /Usage: part-ota/],
+    [['nope'], /unknown command 'nope'/],
+    [['simulate', 'extra'], /too many arguments/],
+    [['simulate', '--nope'], /unknown option '--nope'/],
+    [['simulate', '--cut', '-1'], /'--cut <count>' argument '-1' is invalid/],
+    [['simulate', '--cut', '1.5'], /'--cut <count>'/],
+    [['simulate', '--seed', 'x'], /'--seed <number>' argument 'x' is invalid/],
+    [['simulate', '--direct', '--backup', 'ota_1'], /'--direct' cannot be used with/],
+    [['simulate', '--from', none], /none\.bin: no such file/],
+    [['simulate', '--to', folder], /: is a directory/],
+    [['simulate', '--to', large], /--to: 1048577 bytes do not fit "storage", 1048576 bytes/],
+    [['simulate', '--from', inFolder('empty.bin')], /--from: the image is empty/],
+    [['simulate', '--partition', 'www'], /--partition: no partition "www"; there are nvs, otadata/],
+    [['simulate', '--partition', 'ota_1', '--to', small], /E_FORBIDDEN: ota_1: is an app/],
+    [['simulate', '--backup', 'x'], /--backup: no partition "x"/],
+    [['simulate', '--backup', 'ota_0'], /E_FORBIDDEN: backup ota_0/],
+    [['simulate', '--table', inFolder('bad.csv')], /bad\.csv: Error at line 1/],
+    [['simulate', '--table', table], /table\.bin: MD5 checksums don't match/],
+    [['simulate', '--table', small], /no partition "storage"; there are app, www/],
+    [['simulate', '--flash-out', join(small, 'x')], /small\.csv.*(EEXIST|ENOTDIR)/],
+    [['inspect'], /missing required argument 'flash'/],
+    [['inspect', none], /none\.bin: no such file/],
+    [['inspect', large], /large\.bin: is cut short/],
+    [['inspect', large, '--table-offset', 'x'], /'--table-offset <address>' argument 'x'/],
+    [['inspect', large, '--table-offset', '0x8001'], /--table-offset: not a multiple of 4096/],
+    [['table', none], /none\.bin: no such file/],
+  ];
+  for (const [words, message] of refused)
+    it(['part-ota', ...words].join(' ').replaceAll(folder, '…'), async () => {
+      const { status, stdout, stderr } = await runs.get(words)!;
+      assert.match(stderr, message);
+      assert.equal(status, 2);
+      if (!words.includes('--flash-out')) assert.equal(stdout, '');
+    });
+});
+
+describe('part-ota helps', () => {
+  it('with every command, by an example', async () => {
+    for (const command of ['simulate', 'inspect', 'table']) {
+      const { status, stdout } = await run(command, '--help');
+      assert.equal(status, 0);
+      assert.match(stdout, new RegExp(`Examples?:\\n.*part-ota ${command}|read-flash`));
+    }
+    assert.match((await run('--help')).stdout, /simulate[^]*inspect[^]*table/);
+  });
+
+  it('with its version', async () => {
+    const { version } = JSON.parse(read('package.json').toString()) as { version: string };
+    assert.equal((await run('--version')).stdout, `${version}\n`);
+  });
+});

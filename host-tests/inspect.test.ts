@@ -1,0 +1,147 @@
+/** `part-ota inspect` on chips in every state an update can leave. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { inspect, type Inspection } from '../cli/inspect.ts';
+import type { Options } from '../device/api.ts';
+import { Board, type BoardOptions, PowerCut, TABLES, TEARS } from '../host/index.ts';
+
+const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url));
+const OLD = read('examples/images/storage-v1.littlefs.bin');
+const NEW = read('examples/images/storage-v2.littlefs.bin').toString('latin1');
+const MODULE = read('dist/ota.min.js').toString('latin1');
+
+type Ota = typeof import('../device/index.ts');
+
+function makeBoard(options: BoardOptions = {}): Board {
+  const board = new Board({ partitions: { storage: OLD }, ...options });
+  board.upload('ota', MODULE);
+  return board;
+}
+
+/** Updates `storage`; `cutAt` names an operation that power fails in, `0` lets it end. */
+function updated(board: Board, cutAt = 0, options: Partial<Options> = {}): Board {
+  board.flash.cutAt(cutAt, TEARS.nothing);
+  try {
+    const update = board.require<Ota>('ota').begin({ partition: 'storage', ...options });
+    update.write(NEW);
+    update.end();
+    assert.equal(cutAt, 0);
+  } catch (error) {
+    if (!(error instanceof PowerCut)) throw error;
+  }
+  return board;
+}
+
+const chipOf = ({ flash }: Board) => Buffer.from(flash.peek(0, flash.size));
+const inspected = (board: Board): Inspection => inspect(chipOf(board), 0x8000, MODULE);
+const letters = ({ records }: Inspection) => records.map(({ letter }) => letter).join('');
+
+describe('inspect tells', () => {
+  it('of a chip that was never updated', () => {
+    const { partitions, gaps, running, status, journal, nextBoot, hasMd5 } = inspected(makeBoard());
+    assert.deepEqual(
+      partitions.map(({ label }) => label),
+      TABLES.example.map(({ label }) => label),
+    );
+    assert.deepEqual(gaps, [{ address: 0x312000, size: 0xee000 }]);
+    assert.equal(running, 'ota_0');
+    assert.ok(hasMd5);
+    assert.equal(status.state, 'none');
+    assert.equal(journal, undefined);
+    assert.equal(nextBoot.erases + nextBoot.bytesProgrammed, 0);
+  });
+
+  it('which app boots', () => {
+    assert.equal(inspected(makeBoard({ running: 'ota_1' })).running, 'ota_1');
+    assert.equal(inspected(updated(makeBoard(), 0, { trial: 2 })).running, 'ota_0');
+    const table = TABLES.espruinoIdf4;
+    const plain = new Board({ table, board: 'ESP32C3' });
+    assert.equal(inspect(chipOf(plain), 0x8000, MODULE).running, 'factory');
+  });
+
+  it('what a power cut left, and what the next boot does about it', () => {
+    const board = updated(makeBoard(), 1000);
+    const found = inspected(board);
+    assert.equal(found.status.state, 'interrupted');
+    assert.equal(found.status.saved, found.records.filter(({ letter }) => letter === 'S').length);
+    assert.match(letters(found), /^S{20,}$/);
+    assert.deepEqual(found.journal, {
+      area: { label: 'ota_journal', address: 0x310000, size: 0x2000 },
+      id: 1,
+      target: { label: 'storage', address: 0x210000, size: 0x100000 },
+      backup: { label: 'ota_1', address: 0x110000, size: 0x100000 },
+      isDirect: false,
+      size: 0,
+      crc32: 0,
+    });
+    assert.equal(found.nextBoot.report.state, 'restored');
+    assert.ok(found.nextBoot.erases >= 20);
+    board.powerOn();
+    board.flash.resetCounters();
+    assert.deepEqual(board.require<Ota>('ota').recover(), found.nextBoot.report);
+    assert.equal(board.flash.counters.erases, found.nextBoot.erases);
+    assert.equal(inspected(board).status.state, 'restored');
+  });
+
+  it('that the new content counts', () => {
+    const found = inspected(updated(makeBoard(), 0, { size: NEW.length, crc32: 0xec69e630 }));
+    assert.equal(found.status.state, 'committed');
+    assert.equal(found.journal?.size, NEW.length);
+    assert.equal(found.journal.crc32, 0xec69e630);
+    assert.match(letters(found), /^S{76}.*D$/);
+    assert.equal(found.nextBoot.erases + found.nextBoot.bytesProgrammed, 0);
+  });
+
+  it('how a trial stands', () => {
+    const board = updated(makeBoard(), 0, { trial: 3 });
+    const { status, nextBoot, records } = inspected(board);
+    assert.deepEqual([status.state, status.boots, status.trial], ['trial', 0, 3]);
+    assert.deepEqual([nextBoot.report.state, nextBoot.report.boots], ['trial', 1]);
+    assert.ok(records.some(({ says }) => says === 'COMMIT for 3 trial boots'));
+  });
+
+  it('that a direct update is not complete', () => {
+    const { status, journal, nextBoot } = inspected(updated(makeBoard(), 500, { backup: false }));
+    assert.equal(status.state, 'incomplete');
+    assert.equal(journal?.isDirect, true);
+    assert.equal(journal.backup, undefined);
+    assert.equal(nextBoot.report.state, 'incomplete');
+  });
+
+  it('that the backup is lost', () => {
+    const board = updated(makeBoard(), 1000);
+    board.flash.load(0x110000, new Uint8Array(4096));
+    assert.equal(inspected(board).nextBoot.report.state, 'damaged');
+  });
+
+  it('of a table that is somewhere else', () => {
+    const chip = chipOf(makeBoard());
+    // Nothing of this table is in the way at 0x9000 but nvs.
+    chip.copyWithin(0x9000, 0x8000, 0x9000);
+    chip.fill(0xff, 0x8000, 0x9000);
+    assert.throws(() => inspect(chip, 0x8000, MODULE), /no partition table at 0x8000/);
+    assert.equal(inspect(chip, 0x9000, MODULE).status.state, 'none');
+  });
+});
+
+describe('inspect refuses', () => {
+  const chip = chipOf(makeBoard());
+  const broken = (at: number, bytes: number[]) => {
+    const copy = Buffer.from(chip);
+    copy.set(bytes, at);
+    return copy;
+  };
+  const refused: [what: string, chip: Buffer, why: RegExp][] = [
+    ['a table whose MD5 is wrong', broken(0x8004, [0x55]), /0x8000: MD5 checksums don't match/],
+    ['a table that is torn', broken(0x8040, [0x12, 0x34]), /0x8000: Invalid magic bytes/],
+    ['a chip without a table', broken(0x8000, [0xff, 0xff]), /no partition table at 0x8000/],
+    ['half a file', chip.subarray(0, 0x200000), /cut short: "ota_1" ends at/],
+    ['a file that ends within a sector', chip.subarray(0, 0x3fff00), /cut short/],
+    ['an empty file', Buffer.alloc(0), /cut short/],
+    ['a partition table', chip.subarray(0x8000, 0x8c00), /is a partition table/],
+  ];
+  for (const [what, image, why] of refused)
+    it(what, () => {
+      assert.throws(() => inspect(image, 0x8000, MODULE), { name: 'InputError', message: why });
+    });
+});
