@@ -1,0 +1,140 @@
+/**
+ * Runs the suites: all of them on the sources, then those of device code on dist/ota.js and dist/ota.min.js.
+ *
+ *     npm test                      everything
+ *     npm test -- --grep damaged    what mocha is told: options of its own
+ *
+ * Each suite of device code is a job, and all other suites are one; as many jobs run at a time as there are
+ * processors. What counts is mocha's own report, as JSON. With TEST_REPORT=FILE the sums are written there.
+ * The last line is `N passed, N failed, N skipped`; the exit code is 1 if anything failed.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MOCHA = join(ROOT, 'node_modules/mocha/bin/mocha.js');
+const BUNDLES = ['ota.js', 'ota.min.js'];
+
+/** Suites that take longest, to be started first. Any other comes after them. */
+const LONG = ['closure', 'two-cuts', 'power-cut'];
+
+/** mocha's configuration, without the list of files: a job names its own. */
+const config = JSON.parse(readFileSync(join(ROOT, '.mocharc.json'), 'utf8'));
+const options = Object.entries(config)
+  .filter(([name]) => name !== 'spec')
+  .map(([name, value]) => `--${name}=${value}`);
+
+const scratch = mkdtempSync(join(tmpdir(), 'ota-tests-'));
+
+/** @returns whether a suite runs on whatever SUBJECT names. */
+function isDeviceSuite(file) {
+  return /from '\.\/(subject|fixtures)\.ts'/.test(readFileSync(join(ROOT, file), 'utf8'));
+}
+
+function listJobs() {
+  const files = readdirSync(join(ROOT, 'host-tests'), { recursive: true })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => `host-tests/${name}`)
+    .sort();
+  const nameOf = (file) => file.replace(/^.*\/|\.test\.ts$/g, '');
+  const rank = (file) => (LONG.includes(nameOf(file)) ? LONG.indexOf(nameOf(file)) : LONG.length);
+  const device = files.filter(isDeviceSuite).sort((a, b) => rank(a) - rank(b));
+  const others = files.filter((file) => !isDeviceSuite(file));
+  const jobs = device.flatMap((file) =>
+    ['sources', ...BUNDLES].map((subject) => ({ name: nameOf(file), subject, files: [file] })),
+  );
+  return [...jobs, { name: 'host, cli, bench', subject: 'sources', files: others }];
+}
+
+/** Runs mocha, and resolves to what it reported and printed. */
+function run(job) {
+  const report = join(scratch, `${job.name} ${job.subject}.json`);
+  const reporter = ['--reporter=json', `--reporter-option=output=${report}`];
+  const args = [MOCHA, '--no-config', ...options, ...reporter, ...process.argv.slice(2)];
+  const started = performance.now();
+  return new Promise((resolve) => {
+    const env = { ...process.env, SUBJECT: job.subject };
+    const child = spawn(process.execPath, [...args, ...job.files], { cwd: ROOT, env });
+    let output = '';
+    child.stdout.on('data', (text) => (output += text));
+    child.stderr.on('data', (text) => (output += text));
+    child.on('close', (code, signal) => {
+      const seconds = (performance.now() - started) / 1000;
+      resolve({ ...job, output, seconds, ...resultOf(report, code, signal, output) });
+    });
+  });
+}
+
+/** @returns what a run of mocha came to; that it did not end well without a failed test is a failure, too. */
+function resultOf(report, code, signal, output) {
+  const how = signal ? `killed by ${signal}` : `exit code ${code}`;
+  const broken = { title: `mocha ended with ${how}`, message: output };
+  try {
+    const { stats, failures } = JSON.parse(readFileSync(report, 'utf8'));
+    const faults = failures.map(({ fullTitle, err }) => ({
+      title: fullTitle,
+      message: err.stack ?? err.message,
+    }));
+    if (code !== 0 && !faults.length) faults.push(broken);
+    return { passed: stats.passes, skipped: stats.pending, faults };
+  } catch {
+    return { passed: 0, skipped: 0, faults: [broken] };
+  }
+}
+
+/** @returns the power cuts that a run has simulated; fixtures.ts prints them. */
+function cutsOf(output) {
+  const lines = output.matchAll(/^ *([\d,]+) simulated power cuts/gm);
+  return [...lines].reduce((sum, [, count]) => sum + Number(count.replaceAll(',', '')), 0);
+}
+
+const shown = (count) => count.toLocaleString('en-US');
+
+function printResult({ name, subject, passed, skipped, faults, output, seconds }) {
+  const cuts = cutsOf(output);
+  const parts = [
+    `${passed} passed`,
+    faults.length && `${faults.length} FAILED`,
+    skipped && `${skipped} skipped`,
+    cuts && `${shown(cuts)} power cuts`,
+  ].filter(Boolean);
+  const mark = faults.length ? '✖' : '✔';
+  const time = `${seconds.toFixed(1)} s`.padStart(7);
+  console.log(`${mark} ${name.padEnd(18)} ${subject.padEnd(10)} ${time}   ${parts.join(', ')}`);
+}
+
+function printFaults(results) {
+  for (const { name, subject, faults } of results)
+    for (const { title, message } of faults)
+      console.log(`\n✖ ${name}, ${subject}: ${title}\n${message.replace(/^/gm, '    ')}`);
+}
+
+/** Takes jobs from the queue until it is empty. */
+async function work(queue, results) {
+  for (let job = queue.shift(); job; job = queue.shift()) {
+    const result = await run(job);
+    results.push(result);
+    printResult(result);
+  }
+}
+
+const queue = listJobs();
+const results = [];
+await Promise.all(Array.from({ length: availableParallelism() }, () => work(queue, results)));
+rmSync(scratch, { recursive: true });
+
+const sum = (of) => results.reduce((total, result) => total + of(result), 0);
+const totals = {
+  passed: sum(({ passed }) => passed),
+  failed: sum(({ faults }) => faults.length),
+  skipped: sum(({ skipped }) => skipped),
+  powerCuts: sum(({ output }) => cutsOf(output)),
+};
+printFaults(results);
+if (process.env.TEST_REPORT) writeFileSync(process.env.TEST_REPORT, JSON.stringify(totals));
+console.log(`\n${shown(totals.powerCuts)} simulated power cuts`);
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exitCode = totals.failed ? 1 : 0;
