@@ -61,7 +61,9 @@ function and(old, data) {
   return E.toString(bytes);
 }
 
-/** As Espruino's `Flash`: it reports no error, and reads zeros past the end. */
+var native = require('Flash');
+
+/** As Espruino's `Flash`: it reports no error of the chip, and reads zeros past the end. */
 global.standIn = {
   read: function (length, address) {
     if (length <= 0) return undefined;
@@ -81,6 +83,8 @@ global.standIn = {
     }
   },
   erasePage: function (address) {
+    // Throws if Espruino keeps the address as a float, as what comes of a division. Scripts cannot tell.
+    native.erasePage(address);
     operate(address - (address % SECTOR), ERASED);
   },
 };
