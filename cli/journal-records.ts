@@ -34,7 +34,8 @@ export interface JournalRecord {
   says: string;
 }
 
-const NAMES: Record<string, string> = {
+/** Records by their letters; BEGIN, which takes three slots, is not among them. */
+export const NAMES: Record<string, string> = {
   S: 'SAVED',
   C: 'COMMIT',
   T: 'BOOT',
@@ -43,6 +44,7 @@ const NAMES: Record<string, string> = {
   E: 'ENDING',
   X: 'RESTORED',
   O: 'REOPEN',
+  F: 'FORGET',
   D: 'SOLID',
 };
 

@@ -88,7 +88,7 @@ function outcome(report: Report | Result): string {
 }
 
 function sums(simulation: Simulation): string[] {
-  const { setup, plan, uncut, total } = simulation;
+  const { setup, plan, uncut, total, steps } = simulation;
   const reference = referenceCost(setup, plan.partition.size);
   const row = (name: string, { erases, bytesProgrammed, seconds }: Cost) => [
     name,
@@ -108,7 +108,7 @@ function sums(simulation: Simulation): string[] {
       share(uncut.seconds, reference.seconds),
     ],
   ];
-  if (setup.cuts) rows.push(row('This run, cuts and recoveries included', total));
+  if (steps.some(({ cut }) => cut)) rows.push(row('This run, cuts and recoveries included', total));
   return [
     ...columns(rows, [1, 2, 3], ''),
     '',
@@ -136,6 +136,7 @@ function verdict({ judge, board, setup, plan, steps, problems }: Simulation): st
       [0],
     ),
     ...(cuts ? [never] : []),
+    ...(setup.cuts && !cuts ? ['Nothing was written, so there was nothing to cut.'] : []),
   ];
 }
 

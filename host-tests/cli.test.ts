@@ -168,6 +168,20 @@ describe('a simulation', () => {
     assert.ok(steps.every(({ cut }) => !cut));
   });
 
+  it('works with a small table, an image that is no whole sectors, and the journal in the backup', () => {
+    const app = { label: 'app', type: 0, subtype: 0x10, address: 0x10000, size: 0x10000 };
+    const table = encodeTable([
+      app,
+      { ...app, label: 'spare', subtype: 0x11, address: 0x20000, size: 0x20000 },
+      { ...app, label: 'www', type: 1, subtype: 0x81, address: 0x40000 },
+    ]);
+    const from = OLD.subarray(0, 60_000);
+    const to = NEW.subarray(1, 30_002);
+    const { problems, plan } = simulated({ table, partition: 'www', from, to, cuts: 4 });
+    assert.deepEqual(problems, []);
+    assert.equal(plan.journal?.label, 'spare');
+  });
+
   it('is the same for the same seed', () => {
     const told = () => JSON.stringify(simulated({ seed: 9, cuts: 1 }).steps);
     assert.equal(told(), told());

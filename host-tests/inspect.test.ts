@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { inspect, type Inspection } from '../cli/inspect.ts';
+import { NAMES } from '../cli/journal-records.ts';
 import type { Options } from '../device/api.ts';
 import { Board, type BoardOptions, PowerCut, TABLES, TEARS } from '../host/index.ts';
 
@@ -121,6 +122,15 @@ describe('inspect tells', () => {
     chip.fill(0xff, 0x8000, 0x9000);
     assert.throws(() => inspect(chip, 0x8000, MODULE), /no partition table at 0x8000/);
     assert.equal(inspect(chip, 0x9000, MODULE).status.state, 'none');
+  });
+});
+
+describe('inspect --records', () => {
+  it('names the records as device/journal.ts does', () => {
+    const comment = read('device/journal.ts').toString();
+    const rows = [...comment.matchAll(/^ \* {10}([A-Z]) {2}([A-Z]+) {2}/gm)];
+    const named = Object.fromEntries(rows.map(([, letter, name]) => [letter, name]));
+    assert.deepEqual(named, { ...NAMES, B: 'BEGIN' });
   });
 });
 
