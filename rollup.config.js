@@ -11,19 +11,38 @@ const noHelpers = fileURLToPath(new URL('no-helpers.js', import.meta.url));
 const { version, dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 const banner = `/* esp-part-ota ${version}, MIT licence */`;
 
-/** Espruino hoists neither functions nor variables, so terser has to, in the readable bundle too. */
-const hoist = {
+/**
+ * Properties of our own objects that no user sees. Espruino keeps a name of up to four characters in the
+ * variable itself, and every byte of the bundle takes flash.
+ */
+const internal =
+  'area areas decision first flags app booted inFlight index isFree isLive isNeeded isOpen isSettled ' +
+  'isSolid isSystem kept kind last limit name next passive places record row span spare target unsaved used why';
+
+/**
+ * Espruino hoists neither functions nor variables, so terser has to, in the readable bundle too. It must not inline
+ * functions with variables: it declares those at the end. And a function inside another is read again, and
+ * made again, each time that is called.
+ */
+const hoist = { hoist_funs: true, hoist_vars: true, inline: 1, reduce_funcs: false };
+// A raw "\xff" would be two bytes on the chip, which has no Unicode.
+const format = { ascii_only: true };
+const readable = {
   ecma: 5,
   toplevel: true,
-  compress: { passes: 3, hoist_funs: true, hoist_vars: true },
-  // A raw "\xff" would be two bytes on the chip, which has no Unicode.
-  format: { ascii_only: true },
-};
-const readable = {
-  ...hoist,
-  compress: { defaults: false, hoist_funs: true, hoist_vars: true },
+  compress: { defaults: false, ...hoist },
   mangle: false,
-  format: { ascii_only: true, beautify: true, comments: 'all' },
+  format: { ...format, beautify: true, comments: 'all' },
+};
+const small = {
+  ecma: 5,
+  toplevel: true,
+  compress: { ...hoist, passes: 3, pure_getters: true, unsafe_comps: true },
+  mangle: {
+    toplevel: true,
+    properties: { regex: new RegExp(`^(${internal.replaceAll(' ', '|')})$`), builtins: true },
+  },
+  format,
 };
 const es5 = { format: 'cjs', generatedCode: 'es5', strict: false, freeze: false, esModule: false };
 
@@ -46,7 +65,7 @@ export default [
     input: 'device/index.ts',
     output: [
       { ...es5, file: 'dist/ota.js', banner, plugins: [terser(readable)] },
-      { ...es5, file: 'dist/ota.min.js', plugins: [terser(hoist)] },
+      { ...es5, file: 'dist/ota.min.js', plugins: [terser(small)] },
     ],
     plugins: [typescript({ tslib: noHelpers })],
   },

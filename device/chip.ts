@@ -2,7 +2,7 @@
 
 import type { Partition } from './api.ts';
 import { fail } from './errors.ts';
-import { crc32, get16, get32, overlap, read, runtime, u32 } from './flash.ts';
+import { crc32, overlap, pack, read, runtime, unpack } from './flash.ts';
 import type { Range } from './flash.ts';
 import { SECTOR } from './runtime.ts';
 
@@ -19,23 +19,27 @@ const MAGIC = 0x50aa;
 const MAGIC_MD5 = 0xebeb;
 const MAGIC_END = 0xffff;
 
-/** Types and subtypes (esp_partition.h). FREE is our own: flash that is in no partition. */
-const APP = 0;
-const DATA = 1;
-const CUSTOM = 0x40;
+/** Kinds: type << 8 | subtype (esp_partition.h). Below OTADATA they are apps; below 0 is flash in no partition. */
+const SLOT_0 = 0x10;
+const OTADATA = 0x100;
+const NVS = 0x102;
+/** After otadata, phy, nvs, coredump, nvs_keys, efuse: what belongs to the firmware. */
+const SYSTEM_END = 0x106;
+const BOOTLOADER = 0x200;
+const CUSTOM = 0x4000;
 const FREE = -1;
-const NVS = 2;
-/** Data subtypes below this belong to the firmware: otadata, phy, nvs, coredump, nvs_keys, efuse. */
-const SYSTEM = 6;
 
 /** States of an otadata entry (esp_flash_partitions.h): below, the app is not confirmed yet. */
 const VALID = 2;
 const INVALID = 3;
 const ABORTED = 4;
 
-/** A partition or a run of free flash, in whole sectors. Inherits from its row of the table. */
-export interface Area extends Partition, Range {
+/** A partition or a run of free flash, in whole sectors. */
+export interface Area extends Range {
   row: Partition;
+  name: string;
+  /** Its type and its subtype: 0x101 is data/phy. */
+  kind: number;
   /** Why it must not be written to at this boot, if so. */
   why?: string;
   /** Whether the firmware is using it right now. */
@@ -61,15 +65,20 @@ export function find(isWanted: (area: Area) => boolean | undefined): Area | unde
 }
 
 function addArea(row: Partition): void {
-  const area = Object.create(row) as Area;
-  area.row = row;
-  area.first = row.address >>> 12;
-  area.span = row.size >>> 12;
-  area.isLive = (row.type === DATA && row.subtype === NVS) || isAt(runtime.live, row);
-  area.isSystem = area.isLive || (row.type === DATA && row.subtype < SYSTEM);
-  area.isNeeded = (row.type === DATA && !row.subtype) || (row.type > DATA && row.type < CUSTOM);
-  area.isFree = row.type === FREE || (row.type === CUSTOM && row.label === 'flash');
-  areas.push(area);
+  const { label, address, size } = row;
+  const kind = (row.type << 8) | row.subtype;
+  const isLive = kind === NVS || isAt(runtime.live, row);
+  areas.push({
+    row: row,
+    name: label,
+    kind: kind,
+    first: address >>> 12,
+    span: size >>> 12,
+    isLive: isLive,
+    isSystem: isLive || (kind >= OTADATA && kind < SYSTEM_END),
+    isNeeded: kind === OTADATA || (kind >= BOOTLOADER && kind < CUSTOM),
+    isFree: kind < 0 || (kind >= CUSTOM && label === 'flash'),
+  });
 }
 
 /** @returns whether an address, if there is one, is in a partition. */
@@ -85,18 +94,18 @@ function readTable(): void {
   const text = read(TABLE, TABLE_SIZE);
   areas = [];
   for (let at = 0; ; at += ROW) {
-    const magic = get16(text, at);
-    const flags = text.charCodeAt(at + 28);
+    const words = unpack(text.substr(at, ROW));
+    const magic = words[0] & 0xffff;
     if (at && magic === MAGIC_END) return;
     if (magic === MAGIC)
       addArea({
         label: text.substr(at + 12, 16).split('\0')[0],
-        type: text.charCodeAt(at + 2),
-        subtype: text.charCodeAt(at + 3),
-        address: get32(text, at + 4),
-        size: get32(text, at + 8),
-        encrypted: (flags & 1) > 0,
-        readonly: (flags & 2) > 0,
+        type: (words[0] >> 16) & 255,
+        subtype: words[0] >>> 24,
+        address: words[1],
+        size: words[2],
+        encrypted: (words[7] & 1) > 0,
+        readonly: (words[7] & 2) > 0,
       });
     else if (magic !== MAGIC_MD5) fail('NO_PARTITION', 'partition table', 'missing or torn');
   }
@@ -116,34 +125,33 @@ function chipSize(): number {
  * esp_ota_get_next_update_partition do.
  */
 function readBoot(): void {
-  const apps = areas.filter((area) => area.type === APP).sort((a, b) => a.subtype - b.subtype);
-  const slots = apps.filter((area) => area.subtype >> 4 === 1);
-  const otadata = find((area) => area.type === DATA && !area.subtype);
+  const apps = areas.filter((area) => area.kind < OTADATA).sort((a, b) => a.kind - b.kind);
+  const slots = apps.filter((area) => area.kind >> 4 === 1);
+  const otadata = find((area) => area.kind === OTADATA);
   const address = runtime.running && runtime.running();
-  let sequence = -1;
+  let sequence = 0;
   let isOnTrial = false;
+  let chosen = apps[0];
   if (otadata && slots[0])
     [0, SECTOR].forEach((offset) => {
-      const entry = read(otadata.address + offset, 32);
-      const number = get32(entry, 0);
-      const state = get32(entry, 24);
+      const entry = unpack(read(otadata.row.address + offset, 32));
+      const state = entry[6];
       if (
-        number > sequence &&
-        ~number &&
+        entry[0] > sequence &&
+        ~entry[0] &&
         state !== INVALID &&
         state !== ABORTED &&
         // The ROM's CRC starts at 0 where the usual one starts at 0xffffffff: the same as inverted bytes.
-        crc32(u32(~number)) === get32(entry, 28)
+        crc32(pack([~entry[0]])) === entry[7]
       ) {
-        sequence = number;
+        sequence = entry[0];
         isOnTrial = state < VALID;
+        // The bootloader counts the slots; it does not look for gaps in their numbers.
+        chosen = slots.filter((area) => area.kind === SLOT_0 + ((sequence - 1) % slots.length))[0];
       }
     });
-  // The bootloader counts the slots; it does not look for gaps in their numbers.
-  const subtype = 16 + (((sequence - 1) >>> 0) % slots.length);
-  const chosen = sequence < 0 ? apps[0] : slots.filter((area) => area.subtype === subtype)[0];
   // The chip knows better than otadata: the bootloader may have fallen back to another app.
-  app = apps.filter((area) => isAt(address, area))[0] || chosen;
+  app = apps.filter((area) => isAt(address, area.row))[0] || chosen;
   passive = isOnTrial ? undefined : slots[(slots.indexOf(app) + 1) % slots.length];
   [app, chosen].forEach((area) => {
     if (area) area.isNeeded = true;
@@ -169,13 +177,14 @@ export function readChip(): void {
   readBoot();
   const chip = chipSize();
   areas.forEach((area) => {
-    const end = area.address + area.size;
-    if (chip && end > chip) fail('NO_PARTITION', area.label, 'ends at ' + end, chip);
+    const { address, size, encrypted, readonly } = area.row;
+    const end = address + size;
+    if (chip && end > chip) fail('NO_PARTITION', area.name, 'ends at ' + end, chip);
     areas.forEach((other) => {
-      if (other.isNeeded && overlap(area, other)) area.why = 'overlaps ' + other.label;
+      if (other.isNeeded && overlap(area, other)) area.why = 'overlaps ' + other.name;
     });
-    if (area.encrypted || area.readonly) area.why = 'is readonly or encrypted';
-    if ((area.address | area.size) % SECTOR || !area.size) area.why = 'is not whole sectors';
+    if (encrypted || readonly) area.why = 'is readonly or encrypted';
+    if ((address | size) % SECTOR || !size) area.why = 'is not whole sectors';
     if (area.first < AFTER_TABLE) area.why = 'overlaps the table';
   });
   areas
@@ -183,7 +192,7 @@ export function readChip(): void {
     .sort((a, b) => a.first - b.first)
     .forEach((area) => {
       addFree(area.first);
-      next = Math.max(next, (area.address + area.size + SECTOR - 1) >>> 12);
+      next = Math.max(next, (area.row.address + area.row.size + SECTOR - 1) >>> 12);
     });
   addFree(chip >>> 12);
 }

@@ -10,6 +10,7 @@ interface FlashModule {
 }
 interface Espruino {
   toString: (data: unknown) => Bytes;
+  toArrayBuffer: (data: Bytes) => ArrayBuffer;
   CRC32: (data: Bytes) => number;
   kickWatchdog: () => void;
 }
@@ -40,9 +41,11 @@ export function espruino(): Runtime {
       flash.write(data, address);
     },
     erase: function (address) {
-      flash.erasePage(address);
+      flash.erasePage(address | 0);
     },
     fill: (value, length) => text({ data: value, count: length }),
+    pack: (words) => text(new Uint32Array(words).buffer),
+    unpack: (bytes) => new Uint32Array(E.toArrayBuffer(bytes)),
     join: text,
     bytes: function (chunk) {
       if (typeof chunk === 'string') return chunk;

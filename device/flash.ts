@@ -25,6 +25,8 @@ export let runtime: Runtime;
 export let read: Runtime['read'];
 export let fill: Runtime['fill'];
 export let crc32: Runtime['crc32'];
+export let pack: Runtime['pack'];
+export let unpack: Runtime['unpack'];
 
 /** What may be erased and programmed. */
 let fence: Range[] = [];
@@ -35,6 +37,8 @@ export function use(chip: Runtime): void {
   read = chip.read;
   fill = chip.fill;
   crc32 = chip.crc32;
+  pack = chip.pack;
+  unpack = chip.unpack;
 }
 
 /** Lets erases and programs through to these ranges only. */
@@ -49,24 +53,6 @@ export function overlap(a: Range, b: Range): boolean {
 /** @returns whether all of `a` lies in `b`. */
 export function isInside(a: Range, b: Range): boolean {
   return a.first >= b.first && a.first + a.span <= b.first + b.span;
-}
-
-/** @returns 2 bytes, little-endian. */
-export function u16(value: number): Bytes {
-  return String.fromCharCode(value & 255, (value >> 8) & 255);
-}
-
-/** @returns 4 bytes, little-endian. */
-export function u32(value: number): Bytes {
-  return u16(value) + u16(value >> 16);
-}
-
-export function get16(bytes: Bytes, offset: number): number {
-  return bytes.charCodeAt(offset) | (bytes.charCodeAt(offset + 1) << 8);
-}
-
-export function get32(bytes: Bytes, offset: number): number {
-  return (get16(bytes, offset) | (get16(bytes, offset + 2) << 16)) >>> 0;
 }
 
 /** @returns the content of a sector, by its absolute number. */

@@ -35,8 +35,7 @@
  *          4     4  target: first sector, number of sectors
  *          8     4  backup: first sector, number of sectors; 0, 0 none
  *         12     2  sectors of the journal
- *         14     1  flags: 1 direct, no old content is kept
- *         15     1  0, high byte of the flags
+ *         14     2  flags: 1 direct, no old content is kept
  *         16     4  bytes of the image; 0 unknown
  *         20     4  CRC-32 of the image; 0 unknown
  *         24    20  0xff
@@ -53,31 +52,20 @@
  */
 
 import { fail } from './errors.ts';
-import {
-  NONE,
-  crc32,
-  erase,
-  fenceIn,
-  fill,
-  get16,
-  get32,
-  program,
-  read,
-  u16,
-  u32,
-} from './flash.ts';
+import { NONE, crc32, erase, fenceIn, fill, pack, program, read, unpack } from './flash.ts';
 import type { Range } from './flash.ts';
 import { SECTOR } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 
 const VERSION = 1;
 
-/** Bytes of a slot. */
+/** Bytes of a slot, and of its record without the CRC. */
 const SLOT = 16;
+const RECORD = 12;
 
 /** Slots that BEGIN takes, and its bytes without the CRC. */
 const BEGIN_SLOTS = 3;
-const BEGIN_LENGTH = 44;
+const BEGIN_RECORD = 44;
 
 /** Slots per sector. */
 const SLOTS = 256;
@@ -146,31 +134,33 @@ function addressOf(slot: number, place = area): number {
 }
 
 /** @returns a record with the CRC that it has at `address`. */
-function sign(record: Bytes, address: number): Bytes {
-  return record + u32(crc32(record + u32(address)));
+function sign(bytes: Bytes, address: number): Bytes {
+  return bytes + pack([crc32(bytes + pack([address]))]);
 }
 
 /** The pure fold: what the state is once a record, in slot number `slot`, is in the journal. */
 function apply(slot: number, bytes: Bytes): void {
+  const words = unpack(bytes);
   const type = bytes[0];
+  const argument = (words[0] >> 8) & 255;
   last = slot;
   record = bytes;
   if (type === 'D') isSolid = true;
   else if (type === 'F') kept = 0;
-  else if (type === 'T') booted = bytes.charCodeAt(1);
+  else if (type === 'T') booted = argument;
   else if (type !== 'E') {
     if (type === 'C') {
       if (decision !== 'C') booted = 0;
-      limit = bytes.charCodeAt(1);
-      unsaved = get32(bytes, 8);
+      limit = argument;
+      unsaved = words[2];
     }
     if (type === 'S') {
-      inFlight = get16(bytes, 4);
+      inFlight = words[1] & 0xffff;
+      const place = inFlight - target.first;
       if (!savedAt(inFlight)) {
         kept++;
-        if (get16(bytes, 6) < NOT_KEPT) used++;
+        if (words[1] >>> 16 < NOT_KEPT) used++;
       }
-      const place = inFlight - target.first;
       if (!index[place >> 8]) index[place >> 8] = new Uint16Array(256);
       index[place >> 8][place & 255] = slot;
     }
@@ -179,14 +169,21 @@ function apply(slot: number, bytes: Bytes): void {
   }
 }
 
-/** The state after BEGIN, or without a journal. */
+/** @returns a range from the word that names it. */
+function rangeOf(word: number): Range {
+  return { first: word & 0xffff, span: word >>> 16 };
+}
+
+/** The state after BEGIN at a sector, or without a journal. */
 function reset(begin: Bytes, sector: number): void {
-  area = { first: sector - get16(begin, 12) + 1, span: get16(begin, 12) };
-  target = { first: get16(begin, 4), span: get16(begin, 6) };
-  spare = { first: get16(begin, 8), span: get16(begin, 10) };
+  const words = unpack(begin);
+  const span = words[3] & 0xffff;
+  area = { first: sector - span + 1, span: span };
+  target = rangeOf(words[1]);
+  spare = rangeOf(words[2]);
   fenceIn([area, target, spare]);
-  id = get16(begin, 2);
-  flags = get16(begin, 14);
+  id = words[0] >>> 16;
+  flags = words[3] >>> 16;
   decision = begin[0];
   next = BEGIN_SLOTS;
   last = next - 1;
@@ -200,29 +197,30 @@ function reset(begin: Bytes, sector: number): void {
  * @param sectors - where one may begin, absolute
  */
 export function readJournal(sectors: number[]): void {
-  let newest = '';
+  let newest = fill(0, SLOT);
   let at = 0;
   sectors.forEach((sector) => {
     const begin = read(sector * SECTOR, SLOT * BEGIN_SLOTS);
+    const word = unpack(begin)[0];
     if (
-      get16(begin, 0) === 66 + (VERSION << 8) &&
-      sign(begin.substr(0, BEGIN_LENGTH), sector * SECTOR) === begin &&
+      (word & 0xffff) === 66 + (VERSION << 8) &&
+      sign(begin.substr(0, BEGIN_RECORD), sector * SECTOR) === begin &&
       // Ids wrap around.
-      (!newest || (get16(begin, 2) - get16(newest, 2)) << 16 > 0)
+      (!at || ((word >>> 16) - (unpack(newest)[0] >>> 16)) << 16 > 0)
     ) {
       newest = begin;
       at = sector;
     }
   });
-  reset(newest || fill(0, SLOT), at);
-  if (!newest) decision = '';
+  reset(newest, at);
+  if (!at) decision = '';
 }
 
 /** @returns bytes 0 to 11 of a slot, if it holds a record that counts; else nothing. */
 function readSlot(slot: number): Bytes {
   const bytes = read(addressOf(slot), SLOT);
-  const record = bytes.substr(0, 12);
-  return get16(bytes, 2) === id && sign(record, addressOf(slot)) === bytes ? record : '';
+  const record = bytes.substr(0, RECORD);
+  return unpack(record)[0] >>> 16 === id && sign(record, addressOf(slot)) === bytes ? record : '';
 }
 
 /** Walks over the log, and leaves `next` after its last slot that is not blank. */
@@ -281,12 +279,28 @@ export function savedAt(sector: number): number {
 }
 
 /**
- * @param slot - as `savedAt` gave it
- * @returns bytes 4 to 11: the sector, where its old content is, the CRC-32 of it
- * @throws E_FLASH if the record reads differently than before
+ * Calls `visit` with each sector that is saved.
+ * @param slot - the sector that holds its old content; or BLANK, or NOT_KEPT
+ * @param check - the CRC-32 of that
+ * @throws E_FLASH if a record reads differently than before
  */
-export function readSaved(slot: number): Bytes {
-  return (readSlot(slot) || fail('FLASH', 'journal', 'flickers')).substr(4);
+export function eachSaved(visit: (sector: number, slot: number, check: number) => void): void {
+  for (let sector = target.first; sector < target.first + target.span; sector++)
+    if (savedAt(sector)) {
+      const words = unpack(readSaved(sector));
+      visit(sector, words[1] >>> 16, words[2]);
+    }
+}
+
+/** @returns the SAVED record of a sector. */
+function readSaved(sector: number): Bytes {
+  return readSlot(savedAt(sector)) || fail('FLASH', 'journal', 'flickers');
+}
+
+/** Appends the SAVED record of a sector again: the last SAVED always names the sector in flight. */
+export function repeatSaved(sector: number): void {
+  needSlots(1, 0);
+  appendRecord(readSaved(sector));
 }
 
 /**
@@ -316,12 +330,11 @@ function appendRecord(bytes: Bytes): void {
 
 /**
  * Appends a record.
- * @param argument - 0 if missing
- * @param rest - bytes 4 to 11
+ * @param argument - its argument and its words 1 and 2; blank if missing
  * @throws E_SPACE if the journal is full
  */
-export function append(type: string, argument?: number, rest?: Bytes): void {
-  appendRecord(type + String.fromCharCode(argument || 0) + u16(id) + (rest || fill(255, 8)));
+export function append(type: string, argument = 0, word1 = -1, word2 = -1): void {
+  appendRecord(pack([type.charCodeAt(0) | (argument << 8) | (id << 16), word1, word2]));
 }
 
 /** Appends a decision and, because it reads back in this very boot, SOLID. */
@@ -368,37 +381,40 @@ export function forget(): void {
   append('F');
 }
 
+/** Where an update works. */
+export interface Places {
+  target: Range;
+  /** What keeps the old content; NONE in a direct update. */
+  spare: Range;
+  /** Where the journal goes; NONE: it is kept in RAM only. */
+  area: Range;
+  /** Whether the transaction in the journal is gone on with. */
+  isOpen: boolean;
+}
+
+function wordOf(range: Range): number {
+  return range.first | (range.span << 16);
+}
+
 /**
  * Begins a journal.
- * @param place - where; NONE: the journal is kept in RAM only
+ * @param size - bytes of the image; 0 unknown
+ * @param crc - CRC-32 of the image; 0 unknown
  * @param old - another journal, whose BEGIN is spoiled then; until then the newer one counts
  * @throws E_FLASH if the chip does not erase or program
  */
-export function openJournal(
-  place: Range,
-  newTarget: Range,
-  newSpare: Range,
-  newFlags: number,
-  identity: Bytes,
-  old: Range | false,
-): void {
+export function openJournal(places: Places, size: number, crc: number, old: Range | false): void {
+  const place = places.area;
   const first = place.first + place.span - 1;
   const begin =
-    'B' +
-    String.fromCharCode(VERSION) +
-    [
-      (id + 1) & 0xffff,
-      newTarget.first,
-      newTarget.span,
-      newSpare.first,
-      newSpare.span,
-      place.span,
-      newFlags,
-    ]
-      .map(u16)
-      .join('') +
-    identity +
-    fill(255, 20);
+    pack([
+      66 | (VERSION << 8) | ((id + 1) << 16),
+      wordOf(places.target),
+      wordOf(places.spare),
+      place.span | ((places.spare === NONE ? DIRECT : 0) << 16),
+      size,
+      crc,
+    ]) + fill(255, 20);
   reset(begin, first);
   isSettled = true;
   if (place === NONE) return;

@@ -8,29 +8,19 @@ import { NONE, isInside, overlap } from './flash.ts';
 import type { Range } from './flash.ts';
 import * as journal from './journal.ts';
 import { DIRECT, decision, flags, journalSectors, limit } from './journal.ts';
+import type { Places } from './journal.ts';
 import { SECTOR } from './runtime.ts';
 import { canPutBack, outcome } from './transaction.ts';
-
-/** Where an update works. */
-export interface Places {
-  target: Range;
-  /** What keeps the old content; NONE in a direct update. */
-  spare: Range;
-  /** Where the journal goes; NONE where a direct update finds no room. */
-  area: Range;
-  /** Whether the transaction in the journal is gone on with. */
-  isOpen: boolean;
-}
 
 /** @returns the label of the area that a range lies in. */
 export function labelOf(range: Range): string {
   const area = find((area) => isInside(range, area));
-  return (area && area.label) || 'sector ' + range.first;
+  return (area && area.name) || 'sector ' + range.first;
 }
 
 /** @returns the partition that an option names. */
 function named(option: string, label: string): Area {
-  return find((area) => area.label === label) || fail('NO_PARTITION', option, 'no "' + label + '"');
+  return find((area) => area.name === label) || fail('NO_PARTITION', option, 'no "' + label + '"');
 }
 
 /** @returns why an area can hold neither backup nor journal, if so. */
@@ -74,7 +64,7 @@ function placeJournal(places: Places, options: Options, ahead: number): void {
   const area: Range =
     options.journal != null
       ? namedSpare('journal', options.journal, target)
-      : pick((area) => area.label === 'ota_journal') ||
+      : pick((area) => area.name === 'ota_journal') ||
         (spare.span < target.span + count && pick((area) => area.isFree)) ||
         spare;
   if (area === NONE) return;
@@ -158,14 +148,14 @@ export function choosePlaces(options: Options, ahead: number): Places {
   const isDirect = options.backup === false;
   const target = named('partition', label);
   const why =
-    (!target.type && 'is an app') ||
+    (target.kind < 256 && 'is an app') ||
     target.why ||
     (target.isLive && !options.overwriteLive && 'is in use; say overwriteLive: true');
   checkNumber('size', options, 0xffffffff);
   checkNumber('crc32', options, 0xffffffff);
   checkNumber('trial', options, isDirect ? 0 : 255);
   if (why) fail('FORBIDDEN', label, why);
-  if (options.size! > target.size) failSize(label, options.size!, target.size);
+  if (options.size! > target.row.size) failSize(label, options.size!, target.row.size);
   if (isOpen(target, isDirect))
     return { target: journal.target, spare: journal.spare, area: journal.area, isOpen: true };
   const places = {
@@ -199,7 +189,7 @@ export function describe({ target, spare, area, isOpen }: Places): Plan {
     partition: areaOf(target)!,
     backup: areaOf(spare),
     journal: areaOf(area),
-    running: app ? app.label : '',
+    running: app ? app.name : '',
     resumed: isOpen,
     worst: {
       erases: erases,

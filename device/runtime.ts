@@ -29,6 +29,10 @@ export interface Runtime {
   erase: (address: number) => void;
   /** @returns `length` times the byte `value`. */
   fill: (value: number, length: number) => Bytes;
+  /** @returns 32-bit numbers as bytes, little-endian. */
+  pack: (words: number[]) => Bytes;
+  /** @returns bytes as 32-bit numbers, little-endian; their length is a multiple of 4. */
+  unpack: (bytes: Bytes) => Uint32Array;
   /** @returns some pieces as one, best as one contiguous run of memory. */
   join: (pieces: Bytes[]) => Bytes;
   /** @returns the bytes of a string, Uint8Array or ArrayBuffer; undefined of anything else. */

@@ -14,18 +14,7 @@
  */
 
 import { fail } from './errors.ts';
-import {
-  blankSector,
-  crc32,
-  fill,
-  get16,
-  get32,
-  isBlank,
-  readSector,
-  u16,
-  u32,
-  writeSector,
-} from './flash.ts';
+import { blankSector, crc32, isBlank, pack, readSector, writeSector } from './flash.ts';
 import {
   BLANK,
   DIRECT,
@@ -34,6 +23,7 @@ import {
   booted,
   decide,
   decision,
+  eachSaved,
   flags,
   inFlight,
   isFinal,
@@ -41,7 +31,7 @@ import {
   kept,
   limit,
   needSlots,
-  readSaved,
+  repeatSaved,
   savedAt,
   settle,
   spare,
@@ -87,7 +77,7 @@ export function save(sector: number): void {
       });
     }
   }
-  append('S', 0, u16(sector) + u16(slot) + u32(check));
+  append('S', 0, sector | (slot << 16), check);
 }
 
 /**
@@ -97,28 +87,15 @@ export function save(sector: number): void {
  */
 export function rewrite(sector: number, data: Bytes): void {
   if (!savedAt(sector)) save(sector);
-  else if (inFlight !== sector) {
-    // The last SAVED always names the sector in flight.
-    needSlots(1, 0);
-    append('S', 0, readSaved(savedAt(sector)));
-  }
+  else if (inFlight !== sector) repeatSaved(sector);
   writeTarget(sector, data);
 }
 
-/**
- * Calls `visit` with each sector of the target.
- * @param saved - the journal slot of its SAVED record; 0 not saved
- */
-function eachSector(visit: (sector: number, saved: number) => void): void {
-  for (let n = 0; n < target.span; n++) visit(target.first + n, savedAt(target.first + n));
-}
-
-/** @returns the check of all sectors of the target that were not saved. */
+/** @returns the CRC-32 of those of all sectors of the target that were not saved. */
 function checkUnsaved(): number {
   let check = 0;
-  eachSector((sector, saved) => {
-    if (!saved) check = crc32(u32(check) + u32(crc32(readSector(sector))));
-  });
+  for (let sector = target.first; sector < target.first + target.span; sector++)
+    if (!savedAt(sector)) check = crc32(pack([check, crc32(readSector(sector))]));
   return check;
 }
 
@@ -134,17 +111,15 @@ function isChanged(): boolean {
  */
 export function commit(boots: number): void {
   needSlots(3, boots);
-  append('C', boots, fill(255, 4) + u32(checkUnsaved()));
+  append('C', boots, -1, checkUnsaved());
   if (!boots) decide('K');
 }
 
 /** @returns whether every slot of the spare holds what was saved there. */
 export function canPutBack(): boolean {
   let isWhole = true;
-  eachSector((_, saved) => {
-    const record = saved ? readSaved(saved) : u32(-1);
-    const slot = get16(record, 2);
-    if (slot < NOT_KEPT && crc32(readSector(slot)) !== get32(record, 4)) isWhole = false;
+  eachSaved((_, slot, check) => {
+    if (slot < NOT_KEPT && crc32(readSector(slot)) !== check) isWhole = false;
   });
   outcome = isWhole ? 'interrupted' : 'damaged';
   return isWhole && !(flags & DIRECT);
@@ -153,9 +128,7 @@ export function canPutBack(): boolean {
 /** Puts back every saved sector; none is skipped because it reads equal. */
 function putBack(): void {
   let done = 0;
-  eachSector((sector, saved) => {
-    if (!saved) return;
-    const slot = get16(readSaved(saved), 2);
+  eachSaved((sector, slot) => {
     writeTarget(sector, slot === BLANK ? blankSector() : readSector(slot));
     tick('restore', ++done, kept);
   });
@@ -203,7 +176,8 @@ function recoverSealed(): void {
     }
   }
   // After REOPEN alone the restore was never decided: the new content stays.
-  if ('KO'.indexOf(decision) >= 0 || (decision === 'C' && (flags & DIRECT || isChanged()))) confirm();
+  if ('KO'.indexOf(decision) >= 0 || (decision === 'C' && (flags & DIRECT || isChanged())))
+    confirm();
   else restore();
 }
 

@@ -10,15 +10,15 @@ import {
   fill,
   isBlank,
   overlap,
+  pack,
   read,
   readSector,
   runtime,
-  u32,
 } from './flash.ts';
 import * as journal from './journal.ts';
-import { DIRECT, forget, kept, needSlots, openJournal, savedAt, used } from './journal.ts';
+import { forget, kept, needSlots, openJournal, savedAt, used } from './journal.ts';
 import { choosePlaces, isUsable, stateOf } from './plan.ts';
-import type { Places } from './plan.ts';
+import type { Places } from './journal.ts';
 import { listen, tick } from './progress.ts';
 import { SECTOR } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
@@ -72,7 +72,7 @@ function checkRoom(from: number, to: number): void {
 
 /** Begins the journal: the first thing that is written. */
 function open(): void {
-  const { target, spare, area } = places;
+  const { target, area } = places;
   const old = journal.area;
   if (isOpen) return;
   // What follows the image will be erased, so its content has to fit the backup.
@@ -81,14 +81,7 @@ function open(): void {
   const isMine = !!journal.decision && !overlap(old, target) && isUsable();
   const isMoving = isMine && area !== NONE && old.first + old.span !== area.first + area.span;
   if (isMine) forget();
-  openJournal(
-    area,
-    target,
-    spare,
-    spare === NONE ? DIRECT : 0,
-    u32(options.size || 0) + u32(options.crc32 || 0),
-    isMoving && old,
-  );
+  openJournal(places, options.size || 0, options.crc32 || 0, isMoving && old);
   if (area === NONE) {
     // Nothing has shown yet that this chip erases: see it before the first program.
     erase(first + taken);
@@ -143,7 +136,7 @@ function verify(): void {
   let crc = at ? crc32(read(first * SECTOR, at)) : 0;
   for (; at < received; at += SECTOR) {
     runtime.kick();
-    crc = ~crc32(u32(~crc) + zeros) ^ crc32(read(first * SECTOR + at, SECTOR));
+    crc = ~crc32(pack([~crc]) + zeros) ^ crc32(read(first * SECTOR + at, SECTOR));
     tick('verify', (at + SECTOR - 1) >>> 12, span);
   }
   if (crc >>> 0 !== options.crc32) fail('VERIFY', label, 'CRC-32 ' + (crc >>> 0), options.crc32);

@@ -68,6 +68,8 @@ function iterate(value: unknown, bytes: number[]): void {
 function iterated(value: unknown): Uint8Array {
   if (typeof value === 'string') return Buffer.from(value, 'latin1');
   if (value instanceof Uint8Array) return value;
+  const { data, count } = Object(value) as { data?: unknown; count?: unknown };
+  if (typeof data === 'number' && typeof count === 'number') return Buffer.alloc(count, data & 0xff);
   const bytes: number[] = [];
   iterate(value, bytes);
   return Uint8Array.from(bytes);

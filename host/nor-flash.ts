@@ -26,7 +26,7 @@ export class FlashMisuse extends Error {
  * - after: as the torn operation meant them to be
  * - a seed: each bit at random, but the same at every read
  */
-export type Mood = 'ones' | 'zeros' | 'before' | 'after' | { seed: number };
+export type Mood = 'ones' | 'zeros' | 'before' | 'after' | { seed: number; whole?: number };
 
 /** One operation: a page program, a sector erase, or a read of any length. */
 export interface Operation {
@@ -553,7 +553,12 @@ export class NorFlash {
       else if (mood === 'zeros') bits = 0;
       else if (mood === 'before') bits = before[i];
       else if (mood === 'after') bits = after[i];
-      else bits = mix(mood.seed ^ Math.imul(number * SECTOR + i + 1, 0x9e3779b1));
+      else if (mood.whole === undefined)
+        bits = mix(mood.seed ^ Math.imul(number * SECTOR + i + 1, 0x9e3779b1));
+      else {
+        const run = Math.floor((number * SECTOR + i) / mood.whole);
+        bits = mix(mood.seed ^ Math.imul(run + 1, 0x9e3779b1)) & 1 ? before[i] : after[i];
+      }
       seen[i] &= bits | ~mask[i];
     }
     cells.seen = seen;
