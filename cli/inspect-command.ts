@@ -1,6 +1,6 @@
 /** `part-ota inspect` */
 import { basename } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { Area, Partition } from '../device/api.ts';
 import { SECTOR } from '../host/index.ts';
 import { InputError, readInput, wholeNumber } from './errors.ts';
@@ -15,11 +15,12 @@ interface Flags {
 }
 
 const HELP = `
-The state of the journal is what dist/ota.min.js says about it in a simulated board. The file is not changed.
+The state of the journal is what dist/ota.min.js says about it on a simulated
+board. The file is not changed.
 
 Examples:
-  esptool read-flash 0 ALL flash.bin && part-ota inspect flash.bin
-  part-ota simulate --flash-out flash.bin && part-ota inspect flash.bin --records`;
+  esptool read-flash 0 ALL flash.bin
+  part-ota inspect flash.bin --records`;
 
 const TYPES: Record<number, string> = { 0: 'app', 1: 'data' };
 
@@ -114,11 +115,10 @@ export function inspectCommand(): Command {
   return new Command('inspect')
     .description("tell what is on a chip: partitions, the app that boots, an update's journal")
     .argument('<flash>', 'an image of the whole flash')
-    .option(
-      '--table-offset <address>',
-      'where the partition table is',
-      wholeNumber(0x1000, 0xfff000),
-      0x8000,
+    .addOption(
+      new Option('--table-offset <address>', 'where the partition table is')
+        .argParser(wholeNumber(0x1000, 0xfff000))
+        .default(0x8000, '0x8000'),
     )
     .option('--records', 'list the records of the journal')
     .option('--json', 'print JSON instead')

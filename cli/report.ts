@@ -108,12 +108,12 @@ function sums(simulation: Simulation): string[] {
       share(uncut.seconds, reference.seconds),
     ],
   ];
-  if (steps.some(({ cut }) => cut)) rows.push(row('This run, cuts and recoveries included', total));
+  if (steps.some(({ cut }) => cut)) rows.push(row('This run, cuts included', total));
   return [
     ...columns(rows, [1, 2, 3], ''),
     '',
-    'Flash time is modelled: W25Q32JV, typical, erased by sectors of 4 KiB. Where it can',
-    `erase blocks of 64 KiB, esp_custom_part_ota takes ${secondsText(reference.secondsByBlocks)}; Espruino has no such erase.`,
+    'Flash time is modelled: W25Q32JV, typical, erased by sectors of 4 KiB. Erased by',
+    `blocks of 64 KiB esp_custom_part_ota takes ${secondsText(reference.secondsByBlocks)}; Espruino cannot do that.`,
   ];
 }
 

@@ -26,16 +26,18 @@ interface Flags {
 }
 
 const HELP = `
-Everything that the board does is done by dist/ota.min.js, the module that goes on the chip. Power fails
-while a sector is backed up, while the target is written, while the old content is put back, and from four
-cuts on during the commit. After every recovery and at the end each byte of the chip is compared.
+Everything that the board does is done by dist/ota.min.js, the module that goes on
+the chip. Power fails while a sector is backed up, while the target is written,
+while the old content is put back, and from four cuts on during the commit. After
+every recovery and at the end each byte of the chip is compared.
 
 Exit code: 0 no byte is wrong, 1 one is, 2 an argument is.
 
 Examples:
-  part-ota simulate                                   the two LittleFS images of examples/images
-  part-ota simulate --from old.bin --to new.bin --table partitions.csv --partition www --cut 8
-  part-ota simulate --flash-out flash.bin --map map.svg && part-ota inspect flash.bin`;
+  part-ota simulate
+  part-ota simulate --from old.bin --to new.bin --partition storage --cut 8
+  part-ota simulate --flash-out flash.bin --map map.svg
+  part-ota inspect flash.bin`;
 
 /** Reads a partition table, CSV or binary, as a chip would hold it. */
 function readTable(file: string): Uint8Array {
@@ -77,16 +79,14 @@ function run(flags: Flags): Simulation {
 
 /** Makes the command. It throws an InputError for what the user has to change. */
 export function simulateCommand(): Command {
-  const images = packageFile('examples/images');
+  const packaged = (flags: string, what: string, name: string) =>
+    new Option(flags, what).default(packageFile(name), name);
+  const images = 'examples/images';
   return new Command('simulate')
     .description('update a simulated board, cut its power, recover, and compare every byte')
-    .option(
-      '--from <image>',
-      'what the partition holds before',
-      `${images}/storage-v1.littlefs.bin`,
-    )
-    .option('--to <image>', 'what it shall hold', `${images}/storage-v2.littlefs.bin`)
-    .option('--table <file>', 'partition table, CSV or binary', packageFile('partitions.csv'))
+    .addOption(packaged('--from <image>', 'old content', `${images}/storage-v1.littlefs.bin`))
+    .addOption(packaged('--to <image>', 'new content', `${images}/storage-v2.littlefs.bin`))
+    .addOption(packaged('--table <file>', 'partition table, CSV or binary', 'partitions.csv'))
     .option('--partition <label>', 'the partition to update', 'storage')
     .option('--backup <label>', 'what keeps the old content (default: the passive app slot)')
     .addOption(new Option('--direct', 'keep no old content (scheme 2)').conflicts('backup'))

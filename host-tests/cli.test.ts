@@ -81,7 +81,7 @@ describe('part-ota simulate', () => {
     assert.match(stdout, /esp_custom_part_ota +512 +2,097,152 +26\.8 s/);
     assert.ok(ms < 10_000, `it took ${ms} ms`);
     assert.doesNotMatch(stdout, /[\x00-\x09\x0b-\x1f\x7f]/, 'no control codes but line ends');
-    for (const line of stdout.split('\n')) assert.ok(line.length <= 100, line);
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 84, line);
   });
 
   it('draws, writes and counts what it prints', async () => {
@@ -122,7 +122,7 @@ describe('part-ota simulate', () => {
     const { stdout, status } = await run('simulate', '--cut', '0');
     assert.equal(status, 0);
     assert.match(stdout, /PASSED: 0 power cuts/);
-    assert.doesNotMatch(stdout, /CUT|recoveries included/);
+    assert.doesNotMatch(stdout, /CUT|cuts included/);
   });
 
   it('updates without a backup', async () => {
@@ -281,7 +281,7 @@ describe('part-ota helps', () => {
     for (const command of ['simulate', 'inspect', 'table']) {
       const { status, stdout } = await run(command, '--help');
       assert.equal(status, 0);
-      assert.match(stdout, new RegExp(`Examples?:\\n.*part-ota ${command}|read-flash`));
+      assert.match(stdout, new RegExp(`Examples?:[^]*part-ota ${command}`));
     }
     assert.match((await run('--help')).stdout, /simulate[^]*inspect[^]*table/);
   });
