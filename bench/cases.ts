@@ -62,6 +62,6 @@ export const LEGEND: Record<string, string> = {
   b: 'identical',
   c: '26 of 256 sectors change',
   d: 'an image of 300 KiB over 300 KiB of data; the rest of the partition is blank',
-  littlefs: 'examples/images/storage-v1 to v2, LittleFS',
-  spiffs: 'examples/images/storage-v1 to v2, SPIFFS',
+  littlefs: 'a LittleFS image, v1 to v2 of examples/images',
+  spiffs: 'a SPIFFS image, v1 to v2 of examples/images',
 };

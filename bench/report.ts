@@ -157,8 +157,8 @@ export function fillReadme(text: string, measurements: Measurement[]): string {
     'seconds / bound',
     'reference',
   ];
-  const rows = measurements.map(({ name, what, bound, ours, reference, seconds: all }) => [
-    /^.$/.test(name) ? what : what.replace(/.*, /, ''),
+  const rows = measurements.map(({ what, bound, ours, reference, seconds: all }) => [
+    what,
     count(bound.changed),
     of(ours.erases, reference.erases),
     of(ours.bytesProgrammed, reference.bytesProgrammed),
