@@ -12,10 +12,10 @@ import type { Places } from './journal.ts';
 import { SECTOR } from './runtime.ts';
 import { canPutBack, outcome } from './transaction.ts';
 
-/** @returns the label of the area that a range lies in. */
+/** @returns the label of the partition that a range lies in; none in free flash. */
 export function labelOf(range: Range): string {
   const area = find((area) => isInside(range, area));
-  return (area && area.name) || 'sector ' + range.first;
+  return area ? area.name : 'sector ' + range.first;
 }
 
 /** @returns the partition that an option names. */

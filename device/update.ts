@@ -96,7 +96,7 @@ function take(data: Bytes): void {
     open();
     const before = kept;
     rewrite(first + taken, data);
-    if (kept > before) tick('backup', kept, span);
+    if (kept > before && places.spare !== NONE) tick('backup', kept, span);
     changed++;
   }
   tick('write', ++taken, span);
@@ -196,34 +196,34 @@ export function startUpdate(newOptions: Options, newPlaces: Places): Update {
   isOpen = places.isOpen;
   received = pending = taken = changed = 0;
   pieces = [];
-  active = {
-    backup: function (bytes) {
-      assertActive(this);
+  const update: Update = {
+    backup: (bytes) => {
+      assertActive(update);
       backup(bytes == null ? span : (bytes + SECTOR - 1) >>> 12);
     },
-    write: function (chunk) {
+    write: (chunk) => {
       const bytes = runtime.bytes(chunk);
-      assertActive(this);
+      assertActive(update);
       if (bytes == null) return fail('ARGUMENT', 'write', typeof chunk);
       if (received + bytes.length > size) failSize(label, received + bytes.length, size);
       received += bytes.length;
       attempt(() => write(bytes, bytes !== chunk));
     },
-    end: function () {
-      assertActive(this);
+    end: () => {
+      assertActive(update);
       if (received < least) failSize(label, received, least);
       attempt(complete);
       return finish();
     },
-    abort: function () {
-      assertActive(this);
+    abort: () => {
+      assertActive(update);
       attempt(() => {
         if (isOpen) restore();
       });
       return finish();
     },
   };
-  const update = active;
+  active = update;
   listen(options);
   // What was in flight is settled before anything is compared.
   if (isOpen) attempt(resume);

@@ -44,7 +44,7 @@ describe('inspect tells', () => {
       partitions.map(({ label }) => label),
       TABLES.example.map(({ label }) => label),
     );
-    assert.deepEqual(gaps, [{ address: 0x312000, size: 0xee000 }]);
+    assert.deepEqual(gaps, [{ address: 0x313000, size: 0xed000 }]);
     assert.equal(running, 'ota_0');
     assert.ok(hasMd5);
     assert.equal(status.state, 'none');
@@ -67,7 +67,7 @@ describe('inspect tells', () => {
     assert.equal(found.status.saved, found.records.filter(({ letter }) => letter === 'S').length);
     assert.match(letters(found), /^S{20,}$/);
     assert.deepEqual(found.journal, {
-      area: { label: 'ota_journal', address: 0x310000, size: 0x2000 },
+      area: { label: 'ota_journal', address: 0x311000, size: 0x2000 },
       id: 1,
       target: { label: 'storage', address: 0x210000, size: 0x100000 },
       backup: { label: 'ota_1', address: 0x110000, size: 0x100000 },
