@@ -51,7 +51,8 @@ function listJobs() {
 
 /** Runs mocha, and resolves to what it reported and printed. */
 function run(job) {
-  const report = join(scratch, `${job.name} ${job.subject}.json`);
+  // mocha splits the values of options at commas.
+  const report = join(scratch, `${job.name} ${job.subject}`.replace(/\W+/g, '-') + '.json');
   const reporter = ['--reporter=json', `--reporter-option=output=${report}`];
   const args = [MOCHA, '--no-config', ...options, ...reporter, ...process.argv.slice(2)];
   const started = performance.now();
