@@ -20,11 +20,12 @@ const internal =
   'isSolid isSystem kept kind last limit name next passive places record row span spare target unsaved used why';
 
 /**
- * Espruino hoists neither functions nor variables, so terser has to, in the readable bundle too. It must not inline
- * functions with variables: it declares those at the end. And a function inside another is read again, and
- * made again, each time that is called.
+ * What terser must not do for Espruino. A function that it inlines leaves its variables at the end, and Espruino
+ * does not hoist them. And a function inside another is read again, and made again, each time that is called.
  */
-const hoist = { hoist_funs: true, hoist_vars: true, inline: 1, reduce_funcs: false };
+const plain = { inline: 1, reduce_funcs: false };
+/** Espruino hoists neither functions nor variables, so terser has to. */
+const hoist = { ...plain, hoist_funs: true, hoist_vars: true };
 // A raw "\xff" would be two bytes on the chip, which has no Unicode.
 const format = { ascii_only: true };
 const readable = {
@@ -33,6 +34,14 @@ const readable = {
   compress: { defaults: false, ...hoist },
   mangle: false,
   format: { ...format, beautify: true, comments: 'all' },
+};
+/** First the constants go where they are used: terser leaves them alone once functions are hoisted above them. */
+const inlined = {
+  ecma: 5,
+  toplevel: true,
+  compress: { ...plain, passes: 3 },
+  mangle: false,
+  format,
 };
 const small = {
   ecma: 5,
@@ -65,7 +74,7 @@ export default [
     input: 'device/index.ts',
     output: [
       { ...es5, file: 'dist/ota.js', banner, plugins: [terser(readable)] },
-      { ...es5, file: 'dist/ota.min.js', plugins: [terser(small)] },
+      { ...es5, file: 'dist/ota.min.js', plugins: [terser(inlined), terser(small)] },
     ],
     plugins: [typescript({ tslib: noHelpers })],
   },

@@ -192,28 +192,51 @@ function reset(begin: Bytes, sector: number): void {
   index = [];
 }
 
+/** Reads the BEGIN at a sector into the state. @returns whether one is there */
+function readBegin(sector: number): boolean {
+  const begin = read(sector * SECTOR, SLOT * BEGIN_SLOTS);
+  if (
+    (unpack(begin)[0] & 0xffff) !== 66 + (VERSION << 8) ||
+    sign(begin.substr(0, BEGIN_RECORD), sector * SECTOR) !== begin
+  )
+    return false;
+  reset(begin, sector);
+  return true;
+}
+
 /**
- * Reads the newest journal on the chip into the state.
+ * Reads the journal on the chip into the state.
+ *
+ * A BEGIN that a cut left half-programmed or half-spoiled may be seen at one boot and not at another. So a
+ * journal with work to do comes before any other: there is one at most, and its BEGIN was never in flight
+ * since. Else the newest counts.
  * @param sectors - where one may begin, absolute
+ * @param isFull - see `replay`
  */
-export function readJournal(sectors: number[]): void {
-  let newest = fill(0, SLOT);
-  let at = 0;
-  sectors.forEach((sector) => {
-    const begin = read(sector * SECTOR, SLOT * BEGIN_SLOTS);
-    const word = unpack(begin)[0];
-    if (
-      (word & 0xffff) === 66 + (VERSION << 8) &&
-      sign(begin.substr(0, BEGIN_RECORD), sector * SECTOR) === begin &&
-      // Ids wrap around.
-      (!at || ((word >>> 16) - (unpack(newest)[0] >>> 16)) << 16 > 0)
-    ) {
-      newest = begin;
-      at = sector;
+export function readJournal(sectors: number[], isFull: boolean): void {
+  let best = -1;
+  let rank = 0;
+  let newest = 0;
+  let sector = -1;
+  sectors.forEach((candidate) => {
+    if (!readBegin(candidate)) return;
+    sector = candidate;
+    replay(isFull);
+    const isBusy = isQuiet() || decision === 'B' ? 0 : 1;
+    // Ids wrap around.
+    if (best < 0 || isBusy > rank || (isBusy === rank && (id - newest) << 16 > 0)) {
+      best = sector;
+      rank = isBusy;
+      newest = id;
     }
   });
-  reset(newest, at);
-  if (!at) decision = '';
+  if (best < 0) {
+    reset(fill(0, SLOT), 0);
+    decision = '';
+  } else if (best !== sector) {
+    readBegin(best);
+    replay(isFull);
+  }
 }
 
 /** @returns bytes 0 to 11 of a slot, if it holds a record that counts; else nothing. */
@@ -250,7 +273,7 @@ export function replay(isFull: boolean): void {
   walk((slot) => {
     if (isFull) replaySlot(slot);
   });
-  if (isFull || !next) return;
+  if (isFull) return;
   replaySlot(next - 2);
   replaySlot(next - 1);
   if (!isQuiet()) replay(true);

@@ -4,7 +4,7 @@ import type { Options, Partition, Plan, RecoverOptions, Report, Update } from '.
 import { areas, readChip } from './chip.ts';
 import { fail } from './errors.ts';
 import { use as useRuntime } from './flash.ts';
-import { booted, decision, isQuiet, kept, limit, replay, target } from './journal.ts';
+import { booted, decision, isQuiet, kept, limit, target } from './journal.ts';
 import { choosePlaces, describe, isUsable, labelOf, readJournal, stateOf } from './plan.ts';
 import { listen } from './progress.ts';
 import type { Runtime } from './runtime.ts';
@@ -38,8 +38,7 @@ function look(): void {
 function lookAll(isFull: boolean): void {
   if (active) fail('STATE', 'ota', 'an update is in progress');
   look();
-  readJournal();
-  replay(isFull);
+  readJournal(isFull);
 }
 
 function report(sealed: boolean): Report {

@@ -88,9 +88,10 @@ function placeSpare(target: Range, backup: string | false | undefined): Range {
 }
 
 /** Reads the journal on the chip: it begins the last sector of some area. */
-export function readJournal(): void {
+export function readJournal(isFull: boolean): void {
   journal.readJournal(
     areas.filter((area) => !area.isSystem && area.span).map((area) => area.first + area.span - 1),
+    isFull,
   );
 }
 

@@ -111,8 +111,17 @@ function usedTooEarly(program: AnyNode): string[] {
       return;
     }
     if (node.type === 'VariableDeclarator') {
-      if (isNode(node.init)) visit(node.init, scope);
+      // Methods of what is assigned run after the assignment.
+      const methods: AnyNode[] = [];
+      if (isNode(node.init)) {
+        if (node.init.type === 'ObjectExpression') {
+          for (const { value } of node.init.properties as { value: AnyNode }[])
+            if (isFunction(value)) methods.push(value);
+            else visit(value, scope);
+        } else visit(node.init, scope);
+      }
       scope.seen.add((node.id as unknown as { name: string }).name);
+      for (const method of methods) enter(method, scope);
       return;
     }
     if (node.type === 'CatchClause') {
