@@ -1,0 +1,274 @@
+/**
+ * Power fails in an update, and again in what the next boot does about it; and again and again, in lives of
+ * many boots in which everything happens that can. Torn forms and moods are drawn at random, by seed.
+ *
+ * A failure names its seed: `SEED=7 npx mocha host-tests/two-cuts.test.ts` runs it alone.
+ */
+import { type Mood, PowerCut, SECTOR, TEARS, pattern, someBits } from '../host/index.ts';
+import {
+  IS_FULL,
+  NEW,
+  OLD,
+  OTHER,
+  SECTORS,
+  SHORT,
+  STORAGE,
+  type Step,
+  boardWith,
+  cutIn,
+  counts,
+  nameOf,
+  random,
+  record,
+  tearsIn,
+} from './fixtures.ts';
+import { Life, type World, tell } from './life.ts';
+
+const SEED = process.env.SEED ? Number(process.env.SEED) : undefined;
+
+/** @returns seeds: the one asked for, or the first `few`, or `many` in the larger form. */
+function seeds(few: number, many: number): number[] {
+  return SEED === undefined
+    ? Array.from({ length: IS_FULL ? many : few }, (_, i) => i + 1)
+    : [SEED];
+}
+
+/** @returns how unstable cells read. */
+function moodBy(below: (n: number) => number): Mood {
+  const n = below(8);
+  const seed = below(1000);
+  if (n < 4) return (['ones', 'zeros', 'before', 'after'] as const)[n];
+  return n < 7 ? { seed, whole: 16 } : { seed };
+}
+
+/** What power fails in first. */
+const FIRST: Record<string, { prepare?: (life: Life) => void; act: (life: Life) => void }> = {
+  'an update': { act: (life) => life.update(NEW) },
+  'an update with a full backup up front': {
+    act: (life) => life.update(NEW, {}, SECTORS * SECTOR),
+  },
+  'an update after a committed one': {
+    prepare: (life) => life.boot().update(OTHER),
+    act: (life) => life.update(NEW),
+  },
+  'an update that is given up': { act: (life) => life.abort(NEW) },
+  'an update on trial': { act: (life) => life.update(NEW, { trial: 1 }) },
+  'a trial that expires': {
+    prepare: (life) => {
+      life.boot().update(NEW, { trial: 1 });
+      life.boot().recover();
+    },
+    act: (life) => life.recover(),
+  },
+  'a restore of a committed update': {
+    prepare: (life) => life.boot().update(NEW),
+    act: (life) => life.restore(),
+  },
+};
+
+/** What the next boot does, and power fails in it again. */
+const SECOND: Record<string, (life: Life) => void> = {
+  'the recovery': (life) => life.recover(),
+  'the same update without a recovery': (life) => life.update(NEW),
+  'another update without a recovery': (life) => life.update(OTHER),
+  'the update that goes on': (life) => {
+    life.recover({ resume: true });
+    life.update(NEW);
+  },
+  'a restore without a recovery': (life) => life.restore(),
+};
+
+/** Lets power fail in a step, and goes on from there. */
+function fail(life: Life, step: Step, steps: Step[], below: (n: number) => number): void {
+  const tears = [...tearsIn(step), someBits(below(1000))];
+  const tear = tears[below(tears.length)];
+  cutIn(life.board, step, tear);
+  life.world = step.note as World;
+  life.story.push(nameOf(step, steps, tear));
+}
+
+/** Recovers, and once more. */
+function end(life: Life, below: (n: number) => number): void {
+  life.boot(moodBy(below)).recover();
+  life.boot(moodBy(below)).recover();
+}
+
+for (const [first, { prepare, act }] of Object.entries(FIRST)) {
+  describe(`${first} ends well when power fails in it`, () => {
+    for (const [second, next] of Object.entries(SECOND)) {
+      it(`and in ${second}`, () => {
+        for (const seed of seeds(1, 20)) {
+          const below = random(seed);
+          const life = new Life(OLD);
+          prepare?.(life);
+          life.boot();
+          const steps = record(
+            life.board,
+            () => act(life),
+            () => life.world,
+          );
+          for (const step of steps) {
+            const begin = life.story.length;
+            tell(life, `seed ${seed}`, () => {
+              fail(life, step, steps, below);
+              life.boot(moodBy(below));
+              const torn = life.save();
+              const later = record(
+                life.board,
+                () => next(life),
+                () => life.world,
+              );
+              end(life, below);
+              for (const again of later) {
+                const middle = life.story.length;
+                life.load(torn);
+                fail(life, again, later, below);
+                end(life, below);
+                life.story.length = middle;
+              }
+            });
+            life.story.length = begin;
+          }
+        }
+      });
+    }
+  });
+}
+
+/** A sector that the app writes. */
+const written = (n: number) => pattern(`app ${n}`, SECTOR);
+
+/** One boot of a life: something happens, and power may fail in it. */
+function live(life: Life, below: (n: number) => number): void {
+  const { board } = life;
+  const isCut = below(3) > 0;
+  life.boot(moodBy(below));
+  if (isCut) {
+    const tears = [...Object.values(TEARS), someBits(below(1000))];
+    const tear = tears[below(tears.length)];
+    const at = 1 + below(below(2) ? 12 : 45);
+    board.flash.cutAt(at, tear);
+    life.story.push(`cut after ${at} operations, ${tear.name}`);
+  }
+  try {
+    const image = [NEW, OTHER, OLD, SHORT][below(4)];
+    const options = below(4) ? {} : { trial: 1 + below(3) };
+    const backup = below(4) ? undefined : 1 + below(SECTORS * SECTOR);
+    if (below(3)) life.recover(below(3) ? {} : { resume: true });
+    [
+      () => undefined,
+      () => undefined,
+      () => life.update(image, options, backup),
+      () => life.update(image, options, backup),
+      () => life.abort(image, 1 + below(image.length)),
+      () => life.confirm(),
+      () => life.restore(),
+      () => {
+        if (life.isCertain && life.world.said !== 'incomplete')
+          life.write(below(SECTORS), written(below(100)));
+      },
+    ][below(8)]();
+  } catch (error) {
+    if (!(error instanceof PowerCut)) throw error;
+    counts.cuts++;
+  }
+  board.flash.cutAt(0, TEARS.nothing);
+}
+
+/** What the protocol's model did not have: found by these suites. */
+describe('an update whose BEGIN flickers ends well', () => {
+  /** Lets power fail in every operation on the journal's first sector, in `first` and then in `second`. */
+  function failTwice(
+    life: Life,
+    moods: Mood[],
+    first: (life: Life) => void,
+    second: (life: Life) => void,
+  ): void {
+    const note = () => life.world;
+    life.boot();
+    const steps = record(life.board, () => first(life), note);
+    for (const step of steps.filter(({ length }) => length === 48)) {
+      for (const tear of tearsIn(step)) {
+        for (const mood of moods) {
+          const begin = life.story.length;
+          cutIn(life.board, step, tear);
+          life.world = step.note as World;
+          life.story.push(nameOf(step, steps, tear));
+          tell(life, 'BEGIN', () => {
+            life.boot(mood);
+            const later = record(life.board, () => second(life), note);
+            for (const again of later) {
+              const middle = life.story.length;
+              for (const last of moods) {
+                cutIn(life.board, again, TEARS.everything);
+                life.world = again.note as World;
+                life.story.push(nameOf(again, later, TEARS.everything));
+                life.boot(last).recover();
+                life.boot(mood).recover();
+                life.story.length = middle;
+              }
+            }
+          });
+          life.story.length = begin;
+        }
+      }
+    }
+  }
+  const MOODS: Mood[] = ['ones', 'zeros', { seed: 1 }];
+
+  it('because its spoiling was cut, and a restore is cut after that', () => {
+    const life = new Life(OLD);
+    life.boot().update(OTHER);
+    failTwice(
+      life,
+      MOODS,
+      () => life.update(NEW),
+      () => {
+        life.recover();
+        life.restore();
+      },
+    );
+  });
+
+  it('because its spoiling was cut, and an update with its journal elsewhere is cut after that', () => {
+    const elsewhere = { journal: 'log', backup: 'spare' };
+    const life = new Life(OLD, {}, boardWith(), [{ ...STORAGE, ...elsewhere }]);
+    for (const image of [NEW, OLD, OTHER]) life.boot().update(image);
+    failTwice(
+      life,
+      MOODS,
+      () => life.update(NEW),
+      () => life.update(NEW, elsewhere),
+    );
+  });
+
+  it('because it moves elsewhere, and the same is cut again', () => {
+    const elsewhere = { journal: 'log', backup: 'spare' };
+    const life = new Life(OLD, {}, boardWith(), [{ ...STORAGE, ...elsewhere }]);
+    for (const image of [NEW, OLD, OTHER]) life.boot().update(image);
+    failTwice(
+      life,
+      MOODS,
+      () => life.update(NEW, elsewhere),
+      () => life.update(NEW),
+    );
+  });
+});
+
+describe('a life of sixty boots ends well', () => {
+  for (const [where, options] of Object.entries({
+    'with a partition for the journal': {},
+    'with the journal in a named partition': { journal: 'log', backup: 'spare' },
+  })) {
+    it(`${where}, whatever happens`, () => {
+      for (const seed of seeds(150, 5000)) {
+        const below = random(seed);
+        const life = new Life(OLD, options, boardWith());
+        tell(life, `seed ${seed}`, () => {
+          for (let n = 0; n < 60; n++) live(life, below);
+          end(life, below);
+        });
+      }
+    });
+  }
+});
