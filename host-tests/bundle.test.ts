@@ -66,9 +66,9 @@ const isFunction = (node: AnyNode) => node.type.startsWith('Function');
 function declarations(body: AnyNode, names: Set<string>): void {
   for (const node of children(body)) {
     if (node.type === 'FunctionDeclaration')
-      names.add((node.id as unknown as { name: string }).name);
+      names.add((node.id as { name: string }).name);
     if (node.type === 'VariableDeclarator')
-      names.add((node.id as unknown as { name: string }).name);
+      names.add((node.id as { name: string }).name);
     if (!isFunction(node)) declarations(node, names);
   }
 }
@@ -102,7 +102,7 @@ function usedTooEarly(program: AnyNode): string[] {
 
   function visit(node: AnyNode, scope: Scope): void {
     if (isFunction(node)) {
-      const id = node.id as unknown as { name: string } | undefined;
+      const id = node.id as { name: string } | undefined;
       if (node.type === 'FunctionDeclaration' && id) scope.seen.add(id.name);
       // Its body runs when it is called; the module's own code has run by then.
       const isTopLevel = !scope.parent;
@@ -120,7 +120,7 @@ function usedTooEarly(program: AnyNode): string[] {
             else visit(value, scope);
         } else visit(node.init, scope);
       }
-      scope.seen.add((node.id as unknown as { name: string }).name);
+      scope.seen.add((node.id as { name: string }).name);
       for (const method of methods) enter(method, scope);
       return;
     }
@@ -193,7 +193,7 @@ for (const file of ['ota.js', 'ota.min.js']) {
     it('calls nothing that Espruino lacks', () => {
       walk(program, (node) => {
         if (node.type === 'MemberExpression' && !node.computed)
-          assert.ok(!MISSING.includes((node.property as unknown as { name: string }).name));
+          assert.ok(!MISSING.includes((node.property as { name: string }).name));
         if (node.type === 'Identifier')
           assert.ok(!MISSING_GLOBALS.includes((node as unknown as { name: string }).name));
         // Espruino cannot assign to a length.
