@@ -107,7 +107,7 @@ function readTable(): void {
         encrypted: (words[7] & 1) > 0,
         readonly: (words[7] & 2) > 0,
       });
-    else if (magic !== MAGIC_MD5) fail('NO_PARTITION', 'partition table', 'missing or torn');
+    else if (magic !== MAGIC_MD5) fail('NO_PARTITION', 'partition table: missing or torn');
   }
 }
 
@@ -179,7 +179,8 @@ export function readChip(): void {
   areas.forEach((area) => {
     const { address, size, encrypted, readonly } = area.row;
     const end = address + size;
-    if (chip && end > chip) fail('NO_PARTITION', area.name, 'ends at ' + end, chip);
+    if (chip && end > chip)
+      fail('NO_PARTITION', area.name + ': ends at ' + end + ', the chip at ' + chip);
     areas.forEach((other) => {
       if (other.isNeeded && overlap(area, other)) area.why = 'overlaps ' + other.name;
     });

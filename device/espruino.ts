@@ -47,10 +47,10 @@ export function espruino(): Runtime {
     pack: (words) => text(new Uint32Array(words).buffer),
     unpack: (bytes) => new Uint32Array(E.toArrayBuffer(bytes)),
     join: text,
-    bytes: function (chunk) {
-      if (typeof chunk === 'string') return chunk;
-      return chunk instanceof Uint8Array || chunk instanceof ArrayBuffer ? text(chunk) : undefined;
-    },
+    bytes: (chunk) =>
+      typeof chunk === 'string' || chunk instanceof Uint8Array || chunk instanceof ArrayBuffer
+        ? text(chunk)
+        : undefined,
     crc32: E.CRC32,
     kick: E.kickWatchdog,
     live: STORAGE,

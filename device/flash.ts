@@ -75,7 +75,7 @@ export function isBlank(data: Bytes): boolean {
 /** @throws E_FORBIDDEN if an address is outside the fence */
 function guard(address: number): number {
   const sector = { first: address >>> 12, span: 1 };
-  if (!fence.some((range) => isInside(sector, range))) fail('FORBIDDEN', 'address', '' + address);
+  if (!fence.some((range) => isInside(sector, range))) fail('FORBIDDEN', 'address ' + address);
   return address;
 }
 
@@ -107,5 +107,5 @@ export function writeSector(sector: number, data: Bytes, isSame: (found: Bytes) 
     if (length) runtime.program(address, length < SECTOR ? data.substr(0, length) : data);
     if (isSame(readSector(sector))) return;
   }
-  fail('FLASH', 'sector ' + sector, 'reads back wrong');
+  fail('FLASH', 'sector ' + sector + ': reads back wrong');
 }

@@ -317,7 +317,7 @@ export function eachSaved(visit: (sector: number, slot: number, check: number) =
 
 /** @returns the SAVED record of a sector. */
 function readSaved(sector: number): Bytes {
-  return readSlot(savedAt(sector)) || fail('FLASH', 'journal', 'flickers');
+  return readSlot(savedAt(sector)) || fail('FLASH', 'journal: flickers');
 }
 
 /** Appends the SAVED record of a sector again: the last SAVED always names the sector in flight. */
@@ -332,7 +332,7 @@ export function repeatSaved(sector: number): void {
  * @throws E_SPACE
  */
 export function needSlots(records: number, boots: number): void {
-  if (area.span && slotsLeft() < records + boots * BOOT_SLOTS) fail('SPACE', 'journal', 'is full');
+  if (area.span && slotsLeft() < records + boots * BOOT_SLOTS) fail('SPACE', 'journal: is full');
 }
 
 /** @returns the slots left beside the reserve. */
@@ -345,7 +345,7 @@ function appendRecord(bytes: Bytes): void {
   let slot;
   do {
     slot = next++;
-    if (area.span && slot >= area.span * SLOTS) fail('SPACE', 'journal', 'is full');
+    if (area.span && slot >= area.span * SLOTS) fail('SPACE', 'journal: is full');
     // A slot that does not keep the record is left behind; the log goes on after it.
   } while (area.span && !program(addressOf(slot), sign(bytes, addressOf(slot))));
   apply(slot, bytes);
@@ -368,7 +368,8 @@ export function decide(type: string): void {
 
 /** Programs zero over `length` bytes, whatever they read. */
 function spoil(address: number, length: number): void {
-  if (!program(address, fill(0, length))) fail('FLASH', 'address ' + address, 'does not program');
+  if (!program(address, fill(0, length)))
+    fail('FLASH', 'address ' + address + ': does not program');
 }
 
 /**
@@ -445,7 +446,7 @@ export function openJournal(places: Places, size: number, crc: number, old: Rang
   spoilBegin(place);
   for (let n = 0; n < place.span; n++) erase(first - n);
   // Zero was programmed there, so this also proves that the chip erases.
-  if (!program(addressOf(0), sign(begin, addressOf(0)))) fail('FLASH', 'journal', 'does not erase');
+  if (!program(addressOf(0), sign(begin, addressOf(0)))) fail('FLASH', 'journal: does not erase');
   if (old) {
     fenceIn([old]);
     spoilBegin(old);

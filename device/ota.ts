@@ -36,7 +36,7 @@ function look(): void {
 
 /** Reads the partition table and the journal. */
 function lookAll(isFull: boolean): void {
-  if (active) fail('STATE', 'ota', 'an update is in progress');
+  if (active) fail('STATE', 'ota: an update is in progress');
   look();
   readJournal(isFull);
 }
@@ -106,7 +106,7 @@ export function recover(options: RecoverOptions = {}): Report {
 export function confirm(): Report {
   lookAll(true);
   if (decision === 'C' && limit && isUsable()) confirmTrial();
-  if (decision !== 'K') fail('STATE', 'confirm', 'nothing is on trial');
+  if (decision !== 'K') fail('STATE', 'confirm: nothing is on trial');
   return report(true);
 }
 
@@ -116,7 +116,7 @@ export function restore(options: RecoverOptions = {}): Report {
   else {
     lookAll(true);
     listen(options);
-    if (!decision || !isUsable()) fail('STATE', 'restore', 'no backup is left');
+    if (!decision || !isUsable()) fail('STATE', 'restore: no backup is left');
     undo();
   }
   return report(true);

@@ -20,7 +20,9 @@ export function labelOf(range: Range): string {
 
 /** @returns the partition that an option names. */
 function named(option: string, label: string): Area {
-  return find((area) => area.name === label) || fail('NO_PARTITION', option, 'no "' + label + '"');
+  return (
+    find((area) => area.name === label) || fail('NO_PARTITION', option + ': no "' + label + '"')
+  );
 }
 
 /** @returns why an area can hold neither backup nor journal, if so. */
@@ -34,7 +36,7 @@ function whyUnfit(area: Area, target: Range): string | false | undefined {
 function namedSpare(option: string, label: string, target: Range): Area {
   const area = named(option, label);
   const why = whyUnfit(area, target);
-  if (why) fail('FORBIDDEN', option + ' ' + label, why);
+  if (why) fail('FORBIDDEN', option + ' ' + label + ': ' + why);
   return area;
 }
 
@@ -68,11 +70,11 @@ function placeJournal(places: Places, options: Options, ahead: number): void {
         (spare.span < target.span + count && pick((area) => area.isFree)) ||
         spare;
   if (area === NONE) return;
-  if (area.span < count) fail('SPACE', 'journal', count * SECTOR + ' bytes', area.span * SECTOR);
+  if (area.span < count)
+    fail('SPACE', 'journal: needs ' + count * SECTOR + ' bytes of ' + area.span * SECTOR);
   places.area = tailOf(area, count);
   if (overlap(places.area, spare)) places.spare = { first: spare.first, span: spare.span - count };
-  if (places.spare !== NONE && places.spare.span < 1)
-    fail('SPACE', 'backup', 'has only the journal');
+  if (places.spare !== NONE && places.spare.span < 1) fail('SPACE', 'backup: has only the journal');
 }
 
 /** @returns what keeps the old content. */
@@ -83,7 +85,7 @@ function placeSpare(target: Range, backup: string | false | undefined): Range {
     areas
       .filter((area) => (area === passive || area.isFree) && !whyUnfit(area, target))
       .sort((a, b) => (a === passive ? -1 : b === passive ? 1 : b.span - a.span))[0] ||
-    fail('NO_BACKUP', 'backup', 'none is free; name one or say false')
+    fail('NO_BACKUP', 'backup: none is free; name one or say false')
   );
 }
 
@@ -121,23 +123,23 @@ export function stateOf(): Report['state'] {
  */
 function isOpen(target: Range, isDirect: boolean): boolean {
   const label = labelOf(journal.target);
-  if (decision === 'C' && limit) fail('PENDING', label, 'is on trial');
+  if (decision === 'C' && limit) fail('PENDING', label + ': is on trial');
   if (!decision || 'SCR'.indexOf(decision) < 0) return false;
   const wasDirect = flags & DIRECT;
   const isKept = isUsable() && (wasDirect > 0 || canPutBack());
   // What is decided is finished first.
   if (decision !== 'S' && isKept && !wasDirect) return false;
   if (journal.target.first !== target.first || journal.target.span !== target.span)
-    fail('PENDING', label, 'is unfinished');
+    fail('PENDING', label + ': is unfinished');
   if (!isDirect && (wasDirect || !isKept))
-    fail('PENDING', label, 'is half written; say backup: false');
+    fail('PENDING', label + ': is half written; say backup: false');
   return isKept && decision === 'S';
 }
 
 function checkNumber(name: 'size' | 'crc32' | 'trial', options: Options, to: number): void {
   const value = options[name];
   if (value != null && !(value >= 0 && value <= to && value % 1 === 0))
-    fail('ARGUMENT', name, '' + value, to);
+    fail('ARGUMENT', name + ': ' + value + ', limit ' + to);
 }
 
 /**
@@ -155,7 +157,7 @@ export function choosePlaces(options: Options, ahead: number): Places {
   checkNumber('size', options, 0xffffffff);
   checkNumber('crc32', options, 0xffffffff);
   checkNumber('trial', options, isDirect ? 0 : 255);
-  if (why) fail('FORBIDDEN', label, why);
+  if (why) fail('FORBIDDEN', label + ': ' + why);
   if (options.size! > target.row.size) failSize(label, options.size!, target.row.size);
   if (isOpen(target, isDirect))
     return { target: journal.target, spare: journal.spare, area: journal.area, isOpen: true };

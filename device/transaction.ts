@@ -40,7 +40,6 @@ import {
   used,
 } from './journal.ts';
 import { tick } from './progress.ts';
-import { SECTOR } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 
 /** Whether the journal says for good what the last `recover` came to. */
@@ -67,7 +66,7 @@ export function save(sector: number): void {
     slot = BLANK;
     let old = readSector(sector);
     if (!isBlank(old)) {
-      if (used >= spare.span) fail('SPACE', 'backup', 'is full', spare.span * SECTOR);
+      if (used >= spare.span) fail('SPACE', 'backup: full, sectors: ' + used);
       slot = spare.first + used;
       check = crc32(old);
       writeSector(slot, old, (found) => {
@@ -219,8 +218,8 @@ export function resume(): void {
 export function undo(): void {
   const isCommitted = decision === 'C' || decision === 'K';
   if (decision === 'X' || (isCommitted && !kept) || !canPutBack())
-    fail('STATE', 'restore', 'no backup is left');
-  if (isCommitted && isChanged()) fail('CHANGED', 'restore', 'a sector without backup has changed');
+    fail('STATE', 'restore: no backup is left');
+  if (isCommitted && isChanged()) fail('CHANGED', 'restore: a sector without backup has changed');
   if (isFinal()) {
     needSlots(1, 0);
     settle(false);

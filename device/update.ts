@@ -67,7 +67,7 @@ function checkRoom(from: number, to: number): void {
   if (places.spare === NONE || to - from <= free) return;
   for (let sector = first + from; sector < first + to; sector++)
     if (!(isOpen && savedAt(sector)) && !isBlank(readSector(sector))) free--;
-  if (free < 0) fail('SPACE', 'backup', 'lacks ' + -free * SECTOR + ' bytes');
+  if (free < 0) fail('SPACE', 'backup: lacks ' + -free * SECTOR + ' bytes');
 }
 
 /** Begins the journal: the first thing that is written. */
@@ -85,7 +85,7 @@ function open(): void {
   if (area === NONE) {
     // Nothing has shown yet that this chip erases: see it before the first program.
     erase(first + taken);
-    if (!isBlank(readSector(first + taken))) fail('FLASH', label, 'does not erase');
+    if (!isBlank(readSector(first + taken))) fail('FLASH', label + ': does not erase');
   }
   isOpen = true;
 }
@@ -139,7 +139,8 @@ function verify(): void {
     crc = ~crc32(pack([~crc]) + zeros) ^ crc32(read(first * SECTOR + at, SECTOR));
     tick('verify', (at + SECTOR - 1) >>> 12, span);
   }
-  if (crc >>> 0 !== options.crc32) fail('VERIFY', label, 'CRC-32 ' + (crc >>> 0), options.crc32);
+  if (crc >>> 0 !== options.crc32)
+    fail('VERIFY', label + ': CRC-32 ' + (crc >>> 0) + ', not ' + options.crc32);
 }
 
 /** Takes what is left of the image, erases what follows it, verifies and commits. */
@@ -154,7 +155,7 @@ function complete(): void {
 
 /** Copies the old content of the first `count` sectors to the backup. */
 function backup(count: number): void {
-  if (places.spare === NONE) fail('STATE', 'backup', 'is false');
+  if (places.spare === NONE) fail('STATE', 'backup: is false');
   if (!(count > 0 && count <= span)) failSize(label, count * SECTOR, span * SECTOR);
   // What is copied ahead needs a second record when it is overwritten.
   if (isOpen) needSlots(span + count - kept, options.trial || 0);
@@ -171,7 +172,7 @@ function backup(count: number): void {
 
 /** Refuses a call to an update that is over, or to another one. */
 function assertActive(update: Update): void {
-  if (active !== update) fail('STATE', label, 'is over');
+  if (active !== update) fail('STATE', label + ': is over');
 }
 
 function finish(): Result {
@@ -204,10 +205,14 @@ export function startUpdate(newOptions: Options, newPlaces: Places): Update {
     write: (chunk) => {
       const bytes = runtime.bytes(chunk);
       assertActive(update);
-      if (bytes == null) return fail('ARGUMENT', 'write', typeof chunk);
+      if (bytes == null)
+        return fail(
+          'ARGUMENT',
+          'write: ' + typeof chunk + ' is no string, Uint8Array or ArrayBuffer',
+        );
       if (received + bytes.length > size) failSize(label, received + bytes.length, size);
       received += bytes.length;
-      attempt(() => write(bytes, bytes !== chunk));
+      attempt(() => write(bytes, typeof chunk !== 'string'));
     },
     end: () => {
       assertActive(update);

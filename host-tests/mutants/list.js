@@ -31,7 +31,11 @@ export const MUTANTS = [
     suites: RULES,
     edits: [
       ['journal', "  append(type);\n  append('D');\n", '  append(type);\n  append(type);\n'],
-      ['journal', '    decision = type;\n    isSolid = false;\n', '    isSolid = decision === type;\n    decision = type;\n'],
+      [
+        'journal',
+        '    decision = type;\n    isSolid = false;\n',
+        '    isSolid = decision === type;\n    decision = type;\n',
+      ],
       ['journal', "record[0] === 'D'", "record[0] === 'R'"],
     ],
   },
@@ -49,7 +53,9 @@ export const MUTANTS = [
   {
     name: 'a sector that reads blank is not erased',
     suites: RULES,
-    edits: [['flash', '    erase(sector);\n', '    if (!isBlank(readSector(sector))) erase(sector);\n']],
+    edits: [
+      ['flash', '    erase(sector);\n', '    if (!isBlank(readSector(sector))) erase(sector);\n'],
+    ],
   },
   {
     name: 'BEGIN alone is taken for nothing',
@@ -69,7 +75,13 @@ export const MUTANTS = [
   {
     name: 'BEGIN is spoiled only if it does not look blank',
     suites: RULES,
-    edits: [['journal', '  spoilBegin(place);\n', '  if (read(addressOf(0), 48) !== fill(255, 48)) spoilBegin(place);\n']],
+    edits: [
+      [
+        'journal',
+        '  spoilBegin(place);\n',
+        '  if (read(addressOf(0), 48) !== fill(255, 48)) spoilBegin(place);\n',
+      ],
+    ],
   },
   {
     name: 'the sector in flight is not erased first',
@@ -84,7 +96,13 @@ export const MUTANTS = [
   {
     name: 'a torn tail is not zeroed',
     suites: RULES,
-    edits: [['journal', '  for (let slot = last + 1; slot < end; slot++) spoil(addressOf(slot), SLOT);\n', '']],
+    edits: [
+      [
+        'journal',
+        '  for (let slot = last + 1; slot < end; slot++) spoil(addressOf(slot), SLOT);\n',
+        '',
+      ],
+    ],
   },
   {
     name: 'only one blank slot is zeroed',
@@ -130,13 +148,23 @@ export const MUTANTS = [
     name: 'SAVED is written before the copy is made',
     suites: ['power-cut'],
     edits: [
-      ['transaction', '      writeSector(slot, old, (found) => {', "      append('S', 0, sector | (slot << 16), check);\n      writeSector(slot, old, (found) => {"],
+      [
+        'transaction',
+        '      writeSector(slot, old, (found) => {',
+        "      append('S', 0, sector | (slot << 16), check);\n      writeSector(slot, old, (found) => {",
+      ],
     ],
   },
   {
     name: 'a sector is overwritten before it is saved',
     suites: ['power-cut'],
-    edits: [['transaction', '  if (!savedAt(sector)) save(sector);\n', '  if (!savedAt(sector)) {\n    const old = readSector(sector);\n    writeTarget(sector, data);\n    void old;\n    save(sector);\n  }\n']],
+    edits: [
+      [
+        'transaction',
+        '  if (!savedAt(sector)) save(sector);\n',
+        '  if (!savedAt(sector)) {\n    const old = readSector(sector);\n    writeTarget(sector, data);\n    void old;\n    save(sector);\n  }\n',
+      ],
+    ],
   },
   {
     name: 'the CRC-32 of the image is not compared',
@@ -147,7 +175,11 @@ export const MUTANTS = [
     name: 'the update is committed before it is verified',
     suites: ['api', 'scenarios', 'power-cut'],
     edits: [
-      ['update', '  if (options.crc32 != null) verify();\n', '  if (isOpen) commit(options.trial || 0);\n  if (options.crc32 != null) verify();\n'],
+      [
+        'update',
+        '  if (options.crc32 != null) verify();\n',
+        '  if (isOpen) commit(options.trial || 0);\n  if (options.crc32 != null) verify();\n',
+      ],
       ['update', '  if (isOpen) commit(options.trial || 0);\n  tick', '  tick'],
     ],
   },
@@ -194,6 +226,6 @@ export const MUTANTS = [
   {
     name: 'the user may change the array that he passed to write',
     suites: ['api'],
-    edits: [['update', 'write(bytes, bytes !== chunk)', 'write(bytes, false)']],
+    edits: [['update', "write(bytes, typeof chunk !== 'string')", 'write(bytes, false)']],
   },
 ];

@@ -35,7 +35,11 @@ async function build({ edits }) {
       return { code: tsBlankSpace(code), map: null };
     },
   };
-  const bundle = await rollup({ input: join(ROOT, 'device/index.ts'), plugins: [plant], onLog() {} });
+  const bundle = await rollup({
+    input: join(ROOT, 'device/index.ts'),
+    plugins: [plant],
+    onLog() {},
+  });
   const { output } = await bundle.generate({ format: 'cjs', strict: false, esModule: false });
   await bundle.close();
   if (left) throw new Error('an edit was for no source');
