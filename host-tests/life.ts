@@ -3,7 +3,7 @@
  * may hold, and what may be reported.
  */
 import assert from 'node:assert/strict';
-import type { Options, Report, RecoverOptions } from '../device/api.ts';
+import type { Options, Plan, RecoverOptions, Report } from '../device/api.ts';
 import {
   type Board,
   type BoardSnapshot,
@@ -13,7 +13,7 @@ import {
   differences,
 } from '../host/index.ts';
 import { STORAGE, contentName, boot, boardWith, codeOf, fenceIn, padded } from './fixtures.ts';
-import type { Ota } from './subject.ts';
+import { type Ota, otaOf } from './subject.ts';
 
 /** A complete content that the target may hold. */
 interface Content {
@@ -48,6 +48,8 @@ const REFUSED = ['E_STATE', 'E_CHANGED', 'E_PENDING', 'E_SPACE'];
 export class Life {
   readonly board: Board;
   readonly options: Options;
+  /** Where it is updated. */
+  readonly plan: Plan;
   world: World;
   /** What has happened, for messages. */
   story: string[] = [];
@@ -64,6 +66,7 @@ export class Life {
     this.board = board;
     this.options = { ...STORAGE, ...options };
     this.world = { may: [{ bytes: content }], said: 'none', previous: [], isOpen: false };
+    this.plan = otaOf(board).plan(this.options);
     this.#allowed = fenceIn(board, this.options, ...others);
     this.#start = board.snapshot();
   }
