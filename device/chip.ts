@@ -27,6 +27,8 @@ const NVS = 0x102;
 const SYSTEM_END = 0x106;
 const BOOTLOADER = 0x200;
 const CUSTOM = 0x4000;
+/** Espruino's `flash`, which it does not use any more, is data of a subtype of its own. */
+const UNUSED = 0x140;
 const FREE = -1;
 
 /** States of an otadata entry (esp_flash_partitions.h): below, the app is not confirmed yet. */
@@ -77,7 +79,7 @@ function addArea(row: Partition): void {
     isLive: isLive,
     isSystem: isLive || (kind >= OTADATA && kind < SYSTEM_END),
     isNeeded: kind === OTADATA || (kind >= BOOTLOADER && kind < CUSTOM),
-    isFree: kind < 0 || (kind >= CUSTOM && label === 'flash'),
+    isFree: kind < 0 || (kind === UNUSED && label === 'flash'),
   });
 }
 

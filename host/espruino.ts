@@ -69,7 +69,10 @@ function iterated(value: unknown): Uint8Array {
   if (typeof value === 'string') return Buffer.from(value, 'latin1');
   if (value instanceof Uint8Array) return value;
   const { data, count } = Object(value) as { data?: unknown; count?: unknown };
-  if (typeof data === 'number' && typeof count === 'number') return Buffer.alloc(count, data & 0xff);
+  if (typeof data === 'number' && typeof count === 'number')
+    return Buffer.alloc(count, data & 0xff);
+  if (Array.isArray(value) && value.every((part) => typeof part === 'string'))
+    return Buffer.from(value.join(''), 'latin1');
   const bytes: number[] = [];
   iterate(value, bytes);
   return Uint8Array.from(bytes);
@@ -291,7 +294,7 @@ export const PURE = {
   },
   toString(...args: unknown[]): string {
     if (args.length === 1 && typeof args[0] === 'string') return args[0];
-    return latin1(args.length === 1 && args[0] instanceof Uint8Array ? args[0] : iterated(args));
+    return latin1(iterated(args.length === 1 ? args[0] : args));
   },
   toFlatString: (...args: unknown[]): string => PURE.toString(...args),
   toUint8Array: (...args: unknown[]): Uint8Array => new Uint8Array(iterated(args)),
