@@ -65,10 +65,8 @@ const isFunction = (node: AnyNode) => node.type.startsWith('Function');
 
 function declarations(body: AnyNode, names: Set<string>): void {
   for (const node of children(body)) {
-    if (node.type === 'FunctionDeclaration')
-      names.add((node.id as { name: string }).name);
-    if (node.type === 'VariableDeclarator')
-      names.add((node.id as { name: string }).name);
+    if (node.type === 'FunctionDeclaration') names.add((node.id as { name: string }).name);
+    if (node.type === 'VariableDeclarator') names.add((node.id as { name: string }).name);
     if (!isFunction(node)) declarations(node, names);
   }
 }
@@ -152,7 +150,8 @@ function usedTooEarly(program: AnyNode): string[] {
 }
 
 describe('the search for what is used too early', () => {
-  const search = (text: string) => usedTooEarly(parse(text, { ecmaVersion: 5 }) as unknown as AnyNode);
+  const search = (text: string) =>
+    usedTooEarly(parse(text, { ecmaVersion: 5 }) as unknown as AnyNode);
 
   it('finds a variable that is declared after its use', () => {
     assert.equal(search('function e() {} function f() { return e = 1; var e; }').length, 1);
