@@ -11,7 +11,7 @@ import { Life, type Moment, type World, tell } from './life.ts';
 
 const NEW = image('b0 page, b1 page, a2 blank, a3 hole, a4 page, a5 page');
 /** Sector 1 is that of OLD. */
-const OTHER = image('c0 page, a1 page, c2 page, a3 hole, a4 page, a5 page');
+const OTHER = image('c0 page, a1 page, c2 page, c3 page, a4 page, a5 page');
 
 /** Half programmed, in three ways; half erased, in two. */
 const TORN: Tear[] = [TEARS.everyBit, someBits(1), TEARS.firstHalf];
@@ -199,7 +199,7 @@ describe('a rule of the journal:', () => {
     ]);
 
     rule(
-      'is not good because it was written twice',
+      'to put back what was committed needs SOLID behind it',
       [
         { act: restore, cut: inRecord },
         { act: recover },
@@ -209,6 +209,14 @@ describe('a rule of the journal:', () => {
       ],
       committed,
     );
+
+    rule('is not good because it was written twice', [
+      { act: updateTo(NEW), cut: inType('K'), tears: [TEARS.everyBit] },
+      { act: recover, cut: inType('K'), moods: ZEROS, tears: [TEARS.everyBit] },
+      { act: recover, moods: ZEROS },
+      { act: recover, moods: ONES },
+      { act: recover, moods: ZEROS },
+    ]);
   });
 
   describe('putting back', () => {
@@ -220,7 +228,7 @@ describe('a rule of the journal:', () => {
 
     rule('is announced by RESTORE before anything is touched', [
       { act: abort, cut: onTarget },
-      { act: resumeTo(NEW) },
+      { act: resumeTo(NEW), moods: [...BOTH, 'before'] },
       { act: recover },
     ]);
 
@@ -325,7 +333,7 @@ describe('a rule of the journal:', () => {
     rule('of the backup is erased even if it looks blank', [
       { act: updateTo(NEW), cut: onBackup },
       { act: resumeTo(OTHER) },
-      { act: restore },
+      { act: (life) => assert.equal(life.restore(), 'restored') },
       { act: recover },
     ]);
 
