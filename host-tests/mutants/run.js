@@ -46,9 +46,13 @@ async function build({ edits }) {
   return output[0].code;
 }
 
-/** Runs a suite on a bundle in dist. @returns the title of the test that fails first, if one does. */
+/**
+ * Runs a suite on a bundle in dist.
+ * @returns the title of the test that fails first, if one does
+ * @throws if the suite does not come to a report
+ */
 function runSuite(suite, subject) {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const mocha = spawn(
       process.execPath,
       [
@@ -70,7 +74,7 @@ function runSuite(suite, subject) {
       try {
         resolve(JSON.parse(report).failures[0].fullTitle);
       } catch {
-        resolve(`the suite ended with exit code ${code}`);
+        reject(new Error(`${suite} ended with exit code ${code} and no report`));
       }
     });
   });
@@ -97,10 +101,11 @@ async function work() {
     const { mutant, number } = job;
     const test = await kill(mutant, number).catch((error) => {
       survivors++;
-      return `NOT PLANTED: ${error.message}`;
+      return `FAILED: ${error.message}`;
     });
     if (!test) survivors++;
-    console.log(`${test ? 'killed  ' : 'SURVIVED'}  ${mutant.name}\n          ${test ?? ''}`);
+    const verdict = !test ? 'SURVIVED' : test.startsWith('FAILED') ? 'BROKEN  ' : 'killed  ';
+    console.log(`${verdict}  ${mutant.name}\n          ${test ?? ''}`);
   }
 }
 await Promise.all(Array.from({ length: availableParallelism() }, work));
