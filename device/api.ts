@@ -121,7 +121,7 @@ export interface Report {
     | 'damaged';
   /** Label of the partition. */
   partition?: string;
-  /** false: the journal is full, so the same work is done again at the next boot. */
+  /** From `recover`. false: the journal is full, so the same work is done again at the next boot. */
   sealed?: boolean;
   /** Sectors whose old content is in the backup. */
   saved?: number;

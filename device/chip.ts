@@ -117,8 +117,8 @@ function readTable(): void {
 function chipSize(): number {
   // At 0x1000 on an ESP32, at 0 on its successors. Byte 3, high nibble: 0 is 1 MB, each step doubles it
   // (esp_app_format.h).
-  let header = read(0x1000, 4);
-  if (header[0] !== '\xe9') header = read(0, 4);
+  let header = read(0, 4);
+  if (header[0] !== '\xe9') header = read(0x1000, 4);
   return header[0] === '\xe9' ? 0x100000 << (header.charCodeAt(3) >> 4) : 0;
 }
 
@@ -154,7 +154,7 @@ function readBoot(): void {
     });
   // The chip knows better than otadata: the bootloader may have fallen back to another app.
   app = apps.filter((area) => isAt(address, area.row))[0] || chosen;
-  passive = isOnTrial ? undefined : slots[(slots.indexOf(app) + 1) % slots.length];
+  passive = isOnTrial || !app ? undefined : slots[(slots.indexOf(app) + 1) % slots.length];
   [app, chosen].forEach((area) => {
     if (area) area.isNeeded = true;
   });

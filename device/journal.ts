@@ -15,7 +15,7 @@
  *         12     4  CRC-32 of bytes 0 to 11 and of the slot's address on the chip (4 bytes)
  *
  *     letter  record     says
- *          B  BEGIN      a transaction is open; slots 0 to 2, see below
+ *          B  BEGIN      a transaction is open; slots 0 to 2, counts only with SOLID in slot 3; see below
  *          S  SAVED      this sector's old content is safe; the last SAVED names the sector in flight
  *          C  COMMIT     the new content is complete, on trial for some boots; none: it is put back unless confirmed
  *          T  BOOT       trial boot number n happened
@@ -47,12 +47,15 @@
  * A new version number is due when a reader of this one would misread the journal. A journal of another
  * version is taken for none.
  *
+ * Several journals may be on the chip. That with the highest id counts, of those that have SOLID in slot 3. A new
+ * id is above all that can be read, counting or not; so a BEGIN is never spoiled, only its SOLID is. Ids wrap around.
+ *
  * NOR cells of an interrupted erase or program may read one way now and another way later. So nothing
  * that was in flight is trusted, whatever it reads: see `settle` and SOLID.
  */
 
 import { fail } from './errors.ts';
-import { NONE, crc32, erase, fenceIn, fill, pack, program, read, unpack } from './flash.ts';
+import { crc32, erase, fenceIn, fill, pack, program, read, unpack } from './flash.ts';
 import type { Range } from './flash.ts';
 import { SECTOR } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
@@ -63,8 +66,9 @@ const VERSION = 1;
 const SLOT = 16;
 const RECORD = 12;
 
-/** Slots that BEGIN takes, and its bytes without the CRC. */
-const BEGIN_SLOTS = 3;
+/** Slots before the log: BEGIN and its SOLID. Bytes of BEGIN, and of it without the CRC. */
+const HEAD_SLOTS = 4;
+const BEGIN = 48;
 const BEGIN_RECORD = 44;
 
 /** Slots per sector. */
@@ -72,6 +76,9 @@ const SLOTS = 256;
 
 /** Slots that only decisions may take: some eight consecutive cuts, each inside the microseconds of a decision. */
 const RESERVE = 40;
+
+/** Slots that the decisions of an undisturbed update and of its restore take. */
+const DECISIONS = 12;
 
 /** Slots that one trial boot takes: two zeroed ones, the last record again, BOOT. */
 const BOOT_SLOTS = 4;
@@ -97,7 +104,9 @@ export let area: Range;
 export let target: Range;
 /** What holds the old content: the backup. `span` may be less than the target's. */
 export let spare: Range;
-export let id = 0;
+let id: number;
+/** The highest id that can be read on the chip. */
+let highest = 0;
 export let flags: number;
 /** Trial boots: how many there may be, how many there were. */
 export let limit: number;
@@ -125,7 +134,7 @@ let isSettled: boolean;
 
 /** @returns the sectors that a journal needs for some SAVED records and trial boots. */
 export function journalSectors(records: number, boots: number): number {
-  return Math.ceil((BEGIN_SLOTS + records + RESERVE + BOOT_SLOTS * boots) / SLOTS);
+  return Math.ceil((HEAD_SLOTS + records + DECISIONS + RESERVE + BOOT_SLOTS * boots) / SLOTS);
 }
 
 /** @returns the address of a slot of the journal at `place`. */
@@ -185,65 +194,63 @@ function reset(begin: Bytes, sector: number): void {
   id = words[0] >>> 16;
   flags = words[3] >>> 16;
   decision = begin[0];
-  next = BEGIN_SLOTS;
+  next = HEAD_SLOTS;
   last = next - 1;
   isSettled = isSolid = false;
   limit = booted = kept = used = 0;
   index = [];
 }
 
-/** Reads the BEGIN at a sector into the state. @returns whether one is there */
-function readBegin(sector: number): boolean {
-  const begin = read(sector * SECTOR, SLOT * BEGIN_SLOTS);
+/**
+ * Reads the journal that begins at a sector into the state.
+ * @returns whether it counts
+ */
+function readHead(sector: number): boolean {
+  const head = read(sector * SECTOR, HEAD_SLOTS * SLOT);
+  const begin = head.substr(0, BEGIN);
   if (
     (unpack(begin)[0] & 0xffff) !== 66 + (VERSION << 8) ||
     sign(begin.substr(0, BEGIN_RECORD), sector * SECTOR) !== begin
   )
     return false;
   reset(begin, sector);
-  return true;
+  if ((id - highest) << 16 > 0) highest = id;
+  return validRecord(head.substr(BEGIN), HEAD_SLOTS - 1)[0] === 'D';
 }
 
 /**
  * Reads the journal on the chip into the state.
- *
- * A BEGIN that a cut left half-programmed or half-spoiled may be seen at one boot and not at another. So a
- * journal with work to do comes before any other: there is one at most, and its BEGIN was never in flight
- * since. Else the newest counts.
  * @param sectors - where one may begin, absolute
  * @param isFull - see `replay`
  */
 export function readJournal(sectors: number[], isFull: boolean): void {
   let best = -1;
-  let rank = 0;
   let newest = 0;
   let sector = -1;
   sectors.forEach((candidate) => {
-    if (!readBegin(candidate)) return;
     sector = candidate;
-    replay(isFull);
-    const isBusy = isQuiet() || decision === 'B' ? 0 : 1;
-    // Ids wrap around.
-    if (best < 0 || isBusy > rank || (isBusy === rank && (id - newest) << 16 > 0)) {
+    if (readHead(sector) && (best < 0 || (id - newest) << 16 > 0)) {
       best = sector;
-      rank = isBusy;
       newest = id;
     }
   });
   if (best < 0) {
     reset(fill(0, SLOT), 0);
     decision = '';
-  } else if (best !== sector) {
-    readBegin(best);
+  } else {
+    if (best !== sector) readHead(best);
     replay(isFull);
   }
 }
 
-/** @returns bytes 0 to 11 of a slot, if it holds a record that counts; else nothing. */
-function readSlot(slot: number): Bytes {
-  const bytes = read(addressOf(slot), SLOT);
+/** @returns bytes 0 to 11 of what slot number `slot` holds, if it is a record that counts; else nothing. */
+function validRecord(bytes: Bytes, slot: number): Bytes {
   const record = bytes.substr(0, RECORD);
   return unpack(record)[0] >>> 16 === id && sign(record, addressOf(slot)) === bytes ? record : '';
+}
+
+function readSlot(slot: number): Bytes {
+  return validRecord(read(addressOf(slot), SLOT), slot);
 }
 
 /** Walks over the log, and leaves `next` after its last slot that is not blank. */
@@ -251,7 +258,7 @@ function walk(visit: (slot: number) => void): void {
   const none = fill(255, SLOT);
   let text = '';
   let blanks = 0;
-  for (let slot = BEGIN_SLOTS; slot < area.span * SLOTS && blanks < END_RUN; slot++) {
+  for (let slot = HEAD_SLOTS; slot < area.span * SLOTS && blanks < END_RUN; slot++) {
     const offset = (slot & 255) * SLOT;
     if (!text || !offset) text = read(addressOf(slot) - offset, SECTOR);
     blanks++;
@@ -269,7 +276,7 @@ function walk(visit: (slot: number) => void): void {
  * At most boots it ends with a final decision and its SOLID. Then no record before them needs a look,
  * unless the caller wants to know what is saved.
  */
-export function replay(isFull: boolean): void {
+function replay(isFull: boolean): void {
   walk((slot) => {
     if (isFull) replaySlot(slot);
   });
@@ -332,32 +339,36 @@ export function repeatSaved(sector: number): void {
  * @throws E_SPACE
  */
 export function needSlots(records: number, boots: number): void {
-  if (area.span && slotsLeft() < records + boots * BOOT_SLOTS) fail('SPACE', 'journal: is full');
+  if (area.span && slotsLeft() < records + boots * BOOT_SLOTS) fail('SPACE', 'journal: full');
 }
 
 /** @returns the slots left beside the reserve. */
-function slotsLeft(): number {
+export function slotsLeft(): number {
   return area.span * SLOTS - RESERVE - next;
 }
 
 /** Appends bytes 0 to 11 of a record, in the next slot that keeps it. */
 function appendRecord(bytes: Bytes): void {
-  let slot;
-  do {
-    slot = next++;
-    if (area.span && slot >= area.span * SLOTS) fail('SPACE', 'journal: is full');
-    // A slot that does not keep the record is left behind; the log goes on after it.
-  } while (area.span && !program(addressOf(slot), sign(bytes, addressOf(slot))));
-  apply(slot, bytes);
+  for (let tries = 9; tries--;) {
+    const address = addressOf(next);
+    if (area.span && next >= area.span * SLOTS) fail('SPACE', 'journal: full');
+    if (!area.span || program(address, sign(bytes, address))) {
+      apply(next++, bytes);
+      return;
+    }
+    // A slot that holds something else now is left behind. One that is blank is not: three would end the log.
+    if (read(address, SLOT) !== fill(255, SLOT)) next++;
+  }
+  fail('FLASH', 'journal: does not program');
 }
 
 /**
  * Appends a record.
- * @param argument - its argument and its words 1 and 2; blank if missing
- * @throws E_SPACE if the journal is full
+ * @param argument - its argument and its words 1 and 2; 0 if missing
+ * @throws E_SPACE if the journal is full, E_FLASH
  */
-export function append(type: string, argument = 0, word1 = -1, word2 = -1): void {
-  appendRecord(pack([type.charCodeAt(0) | (argument << 8) | (id << 16), word1, word2]));
+export function append(type: string, argument?: number, word1?: number, word2?: number): void {
+  appendRecord(pack([type.charCodeAt(0) | (argument! << 8) | (id << 16), word1! | 0, word2! | 0]));
 }
 
 /** Appends a decision and, because it reads back in this very boot, SOLID. */
@@ -395,8 +406,8 @@ export function isRestoring(): boolean {
 }
 
 /**
- * Makes sure that nothing of this journal is put back any more. BEGIN is about to be spoiled: if a cut leaves
- * that half done, it may read valid once more, and invalid again when half of the old content is back.
+ * Makes sure that nothing of this journal is put back any more. Its SOLID is about to be spoiled: if a cut leaves
+ * that half done, the journal may count once more, and not again when half of the old content is back.
  */
 export function forget(): void {
   // Where there is no room to say so, there is none to reopen the journal either.
@@ -408,9 +419,9 @@ export function forget(): void {
 /** Where an update works. */
 export interface Places {
   target: Range;
-  /** What keeps the old content; NONE in a direct update. */
+  /** What keeps the old content; no sectors in a direct update. */
   spare: Range;
-  /** Where the journal goes; NONE: it is kept in RAM only. */
+  /** Where the journal goes; no sectors: it is kept in RAM only. */
   area: Range;
   /** Whether the transaction in the journal is gone on with. */
   isOpen: boolean;
@@ -420,11 +431,16 @@ function wordOf(range: Range): number {
   return range.first | (range.span << 16);
 }
 
+/** Spoils the SOLID of BEGIN, so that a journal counts no more. */
+function spoilHead(place: Range): void {
+  spoil((place.first + place.span - 1) * SECTOR + BEGIN, SLOT);
+}
+
 /**
  * Begins a journal.
  * @param size - bytes of the image; 0 unknown
  * @param crc - CRC-32 of the image; 0 unknown
- * @param old - another journal, whose BEGIN is spoiled then; until then the newer one counts
+ * @param old - another journal, which counts no more from then on
  * @throws E_FLASH if the chip does not erase or program
  */
 export function openJournal(places: Places, size: number, crc: number, old: Range | false): void {
@@ -432,28 +448,29 @@ export function openJournal(places: Places, size: number, crc: number, old: Rang
   const first = place.first + place.span - 1;
   const begin =
     pack([
-      66 | (VERSION << 8) | ((id + 1) << 16),
+      66 | (VERSION << 8) | ((highest + 1) << 16),
       wordOf(places.target),
       wordOf(places.spare),
-      place.span | ((places.spare === NONE ? DIRECT : 0) << 16),
+      place.span | ((places.spare.span ? 0 : DIRECT) << 16),
       size,
       crc,
     ]) + fill(255, 20);
   reset(begin, first);
   isSettled = true;
-  if (place === NONE) return;
-  // An erase that loses power half way can leave later records readable. Without BEGIN none of them counts.
-  spoilBegin(place);
-  for (let n = 0; n < place.span; n++) erase(first - n);
-  // Zero was programmed there, so this also proves that the chip erases.
-  if (!program(addressOf(0), sign(begin, addressOf(0)))) fail('FLASH', 'journal: does not erase');
+  if (place.span) {
+    highest = id;
+    // An erase that loses power half way can leave some records readable. Without SOLID none of them counts.
+    spoilHead(place);
+    for (let n = 0; n < place.span; n++) erase(first - n);
+    next--;
+    // Zero was programmed where SOLID goes, so it also proves that the chip erases.
+    if (!program(addressOf(0), sign(begin, addressOf(0)))) fail('FLASH', 'journal: does not erase');
+    append('D');
+    if (next !== HEAD_SLOTS) fail('FLASH', 'journal: does not erase');
+  }
   if (old) {
     fenceIn([old]);
-    spoilBegin(old);
+    spoilHead(old);
     fenceIn([area, target, spare]);
   }
-}
-
-function spoilBegin(place: Range): void {
-  spoil(addressOf(0, place), SLOT * BEGIN_SLOTS);
 }

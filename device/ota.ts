@@ -14,7 +14,7 @@ import {
   recover as recoverTarget,
   undo,
 } from './transaction.ts';
-import { active, startUpdate } from './update.ts';
+import { active, isOpen, label, startUpdate } from './update.ts';
 
 /** Makes the runtime at the first call: nothing runs when the module loads. */
 let makeRuntime: (() => Runtime) | undefined;
@@ -41,12 +41,9 @@ function lookAll(isFull: boolean): void {
   readJournal(isFull);
 }
 
-function report(sealed: boolean): Report {
-  const result: Report = { state: active ? 'updating' : stateOf() };
-  if (decision) {
-    result.partition = labelOf(target);
-    result.sealed = sealed;
-  }
+function report(): Report {
+  const result: Report = { state: stateOf() };
+  if (decision) result.partition = labelOf(target);
   if (result.state === 'trial') {
     result.boots = booted;
     result.trial = limit;
@@ -82,50 +79,49 @@ export function begin(options: Options): Update {
 /**
  * Finishes or undoes what power loss interrupted. Call it once per boot, before the app uses the partition.
  */
-export function recover(options: RecoverOptions = {}): Report {
+export function recover(options?: RecoverOptions): Report {
   lookAll(false);
-  const isOnTrial = decision === 'C';
-  if (
-    !decision ||
-    isQuiet() ||
-    !isUsable() ||
-    (options.resume && decision === 'S') ||
-    (isOnTrial && isCounted)
-  )
-    return report(isQuiet());
+  const isOnTrial = decision === 'C' && limit > 0;
+  const isCountedTrial = isOnTrial && isCounted;
+  const isKept = options && options.resume && decision === 'S';
   isCounted = true;
   listen(options);
-  recoverTarget();
-  const result = report(isSealed);
-  // An expired trial that is kept: old and new would have mixed.
-  if (isOnTrial && decision === 'K') result.code = 'E_CHANGED';
+  const isIdle = !decision || isQuiet() || !isUsable() || isKept || isCountedTrial;
+  if (!isIdle) recoverTarget();
+  const result = report();
+  if (decision) result.sealed = isIdle || isSealed;
+  // An expired trial that is kept: old and new would have mixed, or the old content is lost.
+  if (!isIdle && isOnTrial && decision === 'K') result.code = 'E_CHANGED';
   return result;
 }
 
 /** Ends the trial: the new content stays. */
 export function confirm(): Report {
   lookAll(true);
-  if (decision === 'C' && limit && isUsable()) confirmTrial();
+  const isUndecided = decision === 'K' || (decision === 'C' && limit > 0);
+  if (isUndecided && !isQuiet() && isUsable()) confirmTrial();
   if (decision !== 'K') fail('STATE', 'confirm: nothing is on trial');
-  return report(true);
+  return report();
 }
 
 /** Puts the old content back: of an update that is open, on trial or committed. */
-export function restore(options: RecoverOptions = {}): Report {
-  if (active) active.abort();
-  else {
-    lookAll(true);
-    listen(options);
-    if (!decision || !isUsable()) fail('STATE', 'restore: no backup is left');
-    undo();
+export function restore(options?: RecoverOptions): Report {
+  if (active) {
+    const result = active.abort();
+    return { state: result.state, partition: result.partition };
   }
-  return report(true);
+  lookAll(true);
+  listen(options);
+  if (!decision || !isUsable()) fail('STATE', 'restore: no backup is left');
+  undo();
+  return report();
 }
 
 /** @returns where the last update stands. Writes nothing. */
 export function status(): Report {
-  if (!active) lookAll(true);
-  const result = report(isQuiet());
+  if (active) return { state: 'updating', partition: label, saved: isOpen ? kept : 0 };
+  lookAll(true);
+  const result = report();
   result.saved = decision ? kept : 0;
   return result;
 }

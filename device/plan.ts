@@ -7,7 +7,7 @@ import { fail, failSize } from './errors.ts';
 import { NONE, isInside, overlap } from './flash.ts';
 import type { Range } from './flash.ts';
 import * as journal from './journal.ts';
-import { DIRECT, decision, flags, journalSectors, limit } from './journal.ts';
+import { DIRECT, decision, flags, journalSectors, limit, slotsLeft } from './journal.ts';
 import type { Places } from './journal.ts';
 import { SECTOR } from './runtime.ts';
 import { canPutBack, outcome } from './transaction.ts';
@@ -21,7 +21,8 @@ export function labelOf(range: Range): string {
 /** @returns the partition that an option names. */
 function named(option: string, label: string): Area {
   return (
-    find((area) => area.name === label) || fail('NO_PARTITION', option + ': no "' + label + '"')
+    find((area) => area.kind >= 0 && area.name === label) ||
+    fail('NO_PARTITION', option + ': no "' + label + '"')
   );
 }
 
@@ -69,12 +70,12 @@ function placeJournal(places: Places, options: Options, ahead: number): void {
       : pick((area) => area.name === 'ota_journal') ||
         (spare.span < target.span + count && pick((area) => area.isFree)) ||
         spare;
-  if (area === NONE) return;
+  if (!area.span) return;
   if (area.span < count)
     fail('SPACE', 'journal: needs ' + count * SECTOR + ' bytes of ' + area.span * SECTOR);
   places.area = tailOf(area, count);
   if (overlap(places.area, spare)) places.spare = { first: spare.first, span: spare.span - count };
-  if (places.spare !== NONE && places.spare.span < 1) fail('SPACE', 'backup: has only the journal');
+  if (spare.span && places.spare.span < 1) fail('SPACE', 'backup: has only the journal');
 }
 
 /** @returns what keeps the old content. */
@@ -97,14 +98,23 @@ export function readJournal(isFull: boolean): void {
   );
 }
 
+/** @returns whether a range may be written to: it is inside one area that nothing speaks against. */
+function isWritable(range: Range): boolean {
+  return !range.span || !!find((area) => !area.why && isInside(range, area));
+}
+
+/** @returns whether the target of the journal is still a partition. */
+function isTarget(): boolean {
+  const { first, span } = journal.target;
+  return !!find((area) => area.kind >= 0 && area.first === first && area.span === span);
+}
+
 /**
- * @returns whether the journal's ranges are still what they were: inside one area, and writable. A new table
- * or an app OTA may have changed that.
+ * @returns whether the journal and its target may still be written to. A new table or an app OTA may have changed
+ * that.
  */
 export function isUsable(): boolean {
-  return [journal.area, journal.target, journal.spare].every(
-    (range) => !range.span || !!find((area) => !area.why && isInside(range, area)),
-  );
+  return isTarget() && isWritable(journal.target) && isWritable(journal.area);
 }
 
 /** @returns what the journal says. */
@@ -112,8 +122,8 @@ export function stateOf(): Report['state'] {
   if (!decision) return 'none';
   if (decision === 'X') return 'restored';
   if (decision === 'K' || decision === 'O') return 'committed';
+  if (decision === 'C' && limit) return isUsable() ? 'trial' : 'committed';
   if (!isUsable()) return 'damaged';
-  if (decision === 'C' && limit && outcome === 'interrupted') return 'trial';
   return decision !== 'B' && flags & DIRECT ? 'incomplete' : outcome;
 }
 
@@ -123,22 +133,24 @@ export function stateOf(): Report['state'] {
  */
 function isOpen(target: Range, isDirect: boolean): boolean {
   const label = labelOf(journal.target);
-  if (decision === 'C' && limit) fail('PENDING', label + ': is on trial');
-  if (!decision || 'SCR'.indexOf(decision) < 0) return false;
+  // A partition that is not there any more is in nobody's way.
+  if (!decision || 'SCR'.indexOf(decision) < 0 || !isTarget()) return false;
+  if (decision === 'C' && limit && isUsable()) fail('PENDING', label + ': is on trial');
   const wasDirect = flags & DIRECT;
   const isKept = isUsable() && (wasDirect > 0 || canPutBack());
-  // What is decided is finished first.
-  if (decision !== 'S' && isKept && !wasDirect) return false;
+  // What is decided is finished first. What cannot go on, for lack of room, is put back first.
+  const isStuck = !isWritable(journal.spare) || slotsLeft() < 4;
+  if (decision === 'C' || (isKept && !wasDirect && (decision === 'R' || isStuck))) return false;
   if (journal.target.first !== target.first || journal.target.span !== target.span)
     fail('PENDING', label + ': is unfinished');
   if (!isDirect && (wasDirect || !isKept))
     fail('PENDING', label + ': is half written; say backup: false');
-  return isKept && decision === 'S';
+  return isKept && decision === 'S' && !isStuck;
 }
 
 function checkNumber(name: 'size' | 'crc32' | 'trial', options: Options, to: number): void {
   const value = options[name];
-  if (value != null && !(value >= 0 && value <= to && value % 1 === 0))
+  if (value != null && !(typeof value === 'number' && value >= 0 && value <= to && value % 1 === 0))
     fail('ARGUMENT', name + ': ' + value + ', limit ' + to);
 }
 
@@ -147,7 +159,8 @@ function checkNumber(name: 'size' | 'crc32' | 'trial', options: Options, to: num
  * @param ahead - see `placeJournal`
  */
 export function choosePlaces(options: Options, ahead: number): Places {
-  const label = (options || {}).partition;
+  if (!options) fail('ARGUMENT', 'options: missing');
+  const label = options.partition;
   const isDirect = options.backup === false;
   const target = named('partition', label);
   const why =

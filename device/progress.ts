@@ -5,8 +5,8 @@ import { SECTOR } from './runtime.ts';
 let onProgress: ((progress: Progress) => void) | undefined;
 
 /** Reports to the callback in these options from now on. */
-export function listen(options: { onProgress?: (progress: Progress) => void }): void {
-  onProgress = options.onProgress;
+export function listen(options: { onProgress?: (progress: Progress) => void } | undefined): void {
+  onProgress = options && options.onProgress;
 }
 
 /** Reports sectors done, as bytes. */

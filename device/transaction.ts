@@ -64,16 +64,12 @@ export function save(sector: number): void {
   let check = 0;
   if (!(flags & DIRECT)) {
     slot = BLANK;
-    let old = readSector(sector);
+    const old = readSector(sector);
     if (!isBlank(old)) {
       if (used >= spare.span) fail('SPACE', 'backup: full, sectors: ' + used);
       slot = spare.first + used;
       check = crc32(old);
-      writeSector(slot, old, (found) => {
-        // Frees one of two copies: a sector is a third of what an update may take of the chip's memory.
-        old = '';
-        return crc32(found) === check;
-      });
+      writeSector(slot, old, (found) => crc32(found) === check);
     }
   }
   append('S', 0, sector | (slot << 16), check);
@@ -110,7 +106,8 @@ function isChanged(): boolean {
  */
 export function commit(boots: number): void {
   needSlots(3, boots);
-  append('C', boots, -1, checkUnsaved());
+  outcome = 'interrupted';
+  append('C', boots, 0, checkUnsaved());
   if (!boots) decide('K');
 }
 
@@ -127,8 +124,10 @@ export function canPutBack(): boolean {
 /** Puts back every saved sector; none is skipped because it reads equal. */
 function putBack(): void {
   let done = 0;
-  eachSaved((sector, slot) => {
-    writeTarget(sector, slot === BLANK ? blankSector() : readSector(slot));
+  eachSaved((sector, slot, check) => {
+    const old = slot === BLANK ? blankSector() : readSector(slot);
+    if (slot !== BLANK && crc32(old) !== check) fail('FLASH', 'backup: flickers');
+    writeTarget(sector, old);
     tick('restore', ++done, kept);
   });
 }
@@ -139,7 +138,7 @@ function putBack(): void {
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
 export function restore(): void {
-  if (decision !== 'B') {
+  if ('BX'.indexOf(decision) < 0) {
     if (!canPutBack()) return;
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
     if (!isRestoring()) {
@@ -161,12 +160,6 @@ export function confirm(): void {
 
 /** What `recover` does while the journal has room. */
 function recoverSealed(): void {
-  if (decision === 'X') {
-    // A decision without SOLID may flicker: it is made again.
-    settle(false);
-    decide('X');
-    return;
-  }
   if (decision === 'C') {
     settle(true);
     if (booted < limit) {
@@ -174,8 +167,12 @@ function recoverSealed(): void {
       return;
     }
   }
-  // After REOPEN alone the restore was never decided: the new content stays.
-  if ('KO'.indexOf(decision) >= 0 || (decision === 'C' && (flags & DIRECT || isChanged())))
+  // After REOPEN alone the restore was never decided: the new content stays. So it does where old and new would
+  // mix, and where the old content is not kept any more. A decision without SOLID may flicker: it is made again.
+  if (
+    'KO'.indexOf(decision) >= 0 ||
+    (decision === 'C' && (flags & DIRECT || !canPutBack() || isChanged()))
+  )
     confirm();
   else restore();
 }
@@ -193,7 +190,7 @@ export function recover(): void {
   } catch (error) {
     if ((error as { code?: string }).code !== 'E_SPACE') throw error;
     isSealed = false;
-    if ('CKO'.indexOf(decision) < 0 && canPutBack()) {
+    if ('KO'.indexOf(decision) < 0 && canPutBack() && !(decision === 'C' && isChanged())) {
       putBack();
       outcome = 'restored';
     }
@@ -202,7 +199,7 @@ export function recover(): void {
 
 /**
  * Goes on with an interrupted update, of the same image or another one. The caller has seen that no slot
- * is damaged.
+ * is damaged, and that there is room in the journal.
  * @throws E_FLASH, E_SPACE
  */
 export function resume(): void {
@@ -216,7 +213,7 @@ export function resume(): void {
  * @throws E_STATE if it is not kept; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
  */
 export function undo(): void {
-  const isCommitted = decision === 'C' || decision === 'K';
+  const isCommitted = 'CKO'.indexOf(decision) >= 0;
   if (decision === 'X' || (isCommitted && !kept) || !canPutBack())
     fail('STATE', 'restore: no backup is left');
   if (isCommitted && isChanged()) fail('CHANGED', 'restore: a sector without backup has changed');

@@ -3,7 +3,6 @@
 import type { Options, Result, Update } from './api.ts';
 import { fail, failSize } from './errors.ts';
 import {
-  NONE,
   blankSector,
   crc32,
   erase,
@@ -30,11 +29,13 @@ export let active: Update | undefined;
 let options: Options;
 let places: Places;
 /** The partition to update: its label, first sector, sectors. */
-let label: string;
+export let label: string;
 let first: number;
 let span: number;
 /** Whether the journal is this update's: something was written. */
-let isOpen: boolean;
+export let isOpen: boolean;
+/** Whether nothing that the target reads can be trusted: an update was given up without putting back. */
+let isSuspect: boolean;
 /** Bytes of the image: at least, at most, and what came in. */
 let least: number;
 let size: number;
@@ -61,10 +62,15 @@ function attempt(part: () => void): void {
   }
 }
 
+/** Refuses to go on after an abort() in the user's progress callback. */
+function assertOngoing(): void {
+  if (!active) fail('STATE', label + ': is over');
+}
+
 /** @throws E_SPACE if sectors of the target will certainly not fit the backup */
 function checkRoom(from: number, to: number): void {
   let free = places.spare.span - (isOpen ? used : 0);
-  if (places.spare === NONE || to - from <= free) return;
+  if (!places.spare.span || to - from <= free) return;
   for (let sector = first + from; sector < first + to; sector++)
     if (!(isOpen && savedAt(sector)) && !isBlank(readSector(sector))) free--;
   if (free < 0) fail('SPACE', 'backup: lacks ' + -free * SECTOR + ' bytes');
@@ -79,10 +85,14 @@ function open(): void {
   if (options.size) checkRoom((size + SECTOR - 1) >>> 12, span);
   // What lies in the target is left alone: it is content now.
   const isMine = !!journal.decision && !overlap(old, target) && isUsable();
-  const isMoving = isMine && area !== NONE && old.first + old.span !== area.first + area.span;
   if (isMine) forget();
-  openJournal(places, options.size || 0, options.crc32 || 0, isMoving && old);
-  if (area === NONE) {
+  openJournal(
+    places,
+    options.size || 0,
+    options.crc32 || 0,
+    isMine && old.span > 0 && old.first + old.span !== area.first + area.span && old,
+  );
+  if (!area.span) {
     // Nothing has shown yet that this chip erases: see it before the first program.
     erase(first + taken);
     if (!isBlank(readSector(first + taken))) fail('FLASH', label + ': does not erase');
@@ -92,11 +102,12 @@ function open(): void {
 
 /** Brings the next sector to `data`. */
 function take(data: Bytes): void {
-  if (readSector(first + taken) !== data) {
+  assertOngoing();
+  if (readSector(first + taken) !== data || isSuspect) {
     open();
     const before = kept;
     rewrite(first + taken, data);
-    if (kept > before && places.spare !== NONE) tick('backup', kept, span);
+    if (kept > before && places.spare.span) tick('backup', kept, span);
     changed++;
   }
   tick('write', ++taken, span);
@@ -145,17 +156,18 @@ function verify(): void {
 
 /** Takes what is left of the image, erases what follows it, verifies and commits. */
 function complete(): void {
+  if (pending) write(fill(255, SECTOR - pending), false);
   const rest = blankSector();
-  if (pending) write(rest.substr(pending), false);
   while (taken < span) take(rest);
   if (options.crc32 != null) verify();
+  assertOngoing();
   if (isOpen) commit(options.trial || 0);
   tick('verify', span, span);
 }
 
 /** Copies the old content of the first `count` sectors to the backup. */
 function backup(count: number): void {
-  if (places.spare === NONE) fail('STATE', 'backup: is false');
+  if (!places.spare.span) fail('STATE', 'backup: is false');
   if (!(count > 0 && count <= span)) failSize(label, count * SECTOR, span * SECTOR);
   // What is copied ahead needs a second record when it is overwritten.
   if (isOpen) needSlots(span + count - kept, options.trial || 0);
@@ -195,6 +207,7 @@ export function startUpdate(newOptions: Options, newPlaces: Places): Update {
   least = options.size || 1;
   size = options.size || span * SECTOR;
   isOpen = places.isOpen;
+  isSuspect = !isOpen && !!journal.decision && 'SCR'.indexOf(journal.decision) >= 0;
   received = pending = taken = changed = 0;
   pieces = [];
   const update: Update = {

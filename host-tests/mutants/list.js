@@ -45,8 +45,8 @@ export const MUTANTS = [
     edits: [
       [
         'transaction',
-        '    writeTarget(sector, slot === BLANK ? blankSector() : readSector(slot));\n',
-        '    const old = slot === BLANK ? blankSector() : readSector(slot);\n    if (readSector(sector) !== old) writeTarget(sector, old);\n',
+        '    writeTarget(sector, old);\n',
+        '    if (readSector(sector) !== old) writeTarget(sector, old);\n',
       ],
     ],
   },
@@ -60,7 +60,7 @@ export const MUTANTS = [
   {
     name: 'BEGIN alone is taken for nothing',
     suites: RULES,
-    edits: [['ota', '    !decision ||\n', "    !decision ||\n    decision === 'B' ||\n"]],
+    edits: [['ota', '!decision || isQuiet()', "!decision || decision === 'B' || isQuiet()"]],
   },
   {
     name: 'a restore after a commit is not announced by REOPEN',
@@ -70,7 +70,7 @@ export const MUTANTS = [
   {
     name: 'BEGIN is not spoiled',
     suites: RULES,
-    edits: [['journal', '  spoilBegin(place);\n', '']],
+    edits: [['journal', '    spoilHead(place);\n', '']],
   },
   {
     name: 'BEGIN is spoiled only if it does not look blank',
@@ -78,8 +78,8 @@ export const MUTANTS = [
     edits: [
       [
         'journal',
-        '  spoilBegin(place);\n',
-        '  if (read(addressOf(0), 48) !== fill(255, 48)) spoilBegin(place);\n',
+        '    spoilHead(place);\n',
+        '    if (read(addressOf(3), 16) !== fill(255, 16)) spoilHead(place);\n',
       ],
     ],
   },
@@ -132,7 +132,7 @@ export const MUTANTS = [
   {
     name: 'what is written to the backup is not read back',
     suites: ['scenarios', 'api'],
-    edits: [['transaction', 'return crc32(found) === check;', 'return true;']],
+    edits: [['transaction', '(found) => crc32(found) === check', '() => true']],
   },
   {
     name: 'records are not read back',
@@ -150,8 +150,8 @@ export const MUTANTS = [
     edits: [
       [
         'transaction',
-        '      writeSector(slot, old, (found) => {',
-        "      append('S', 0, sector | (slot << 16), check);\n      writeSector(slot, old, (found) => {",
+        '      writeSector(slot, old, (found)',
+        "      append('S', 0, sector | (slot << 16), check);\n      writeSector(slot, old, (found)",
       ],
     ],
   },
