@@ -202,11 +202,10 @@ function reset(begin: Bytes, sector: number): void {
 }
 
 /**
- * Reads the journal that begins at a sector into the state.
+ * Takes the head of a journal, the bytes of its first slots, into the state.
  * @returns whether it counts
  */
-function readHead(sector: number): boolean {
-  const head = read(sector * SECTOR, HEAD_SLOTS * SLOT);
+function takeHead(head: Bytes, sector: number): boolean {
   const begin = head.substr(0, BEGIN);
   if (
     (unpack(begin)[0] & 0xffff) !== 66 + (VERSION << 8) ||
@@ -224,22 +223,23 @@ function readHead(sector: number): boolean {
  * @param isFull - see `replay`
  */
 export function readJournal(sectors: number[], isFull: boolean): void {
-  let best = -1;
+  let best = '';
+  let at = 0;
   let newest = 0;
-  let sector = -1;
-  sectors.forEach((candidate) => {
-    sector = candidate;
-    if (readHead(sector) && (best < 0 || (id - newest) << 16 > 0)) {
-      best = sector;
+  sectors.forEach((sector) => {
+    const head = read(sector * SECTOR, HEAD_SLOTS * SLOT);
+    if (takeHead(head, sector) && (!best || (id - newest) << 16 > 0)) {
+      best = head;
+      at = sector;
       newest = id;
     }
   });
-  if (best < 0) {
+  if (best) {
+    takeHead(best, at);
+    replay(isFull);
+  } else {
     reset(fill(0, SLOT), 0);
     decision = '';
-  } else {
-    if (best !== sector) readHead(best);
-    replay(isFull);
   }
 }
 
@@ -249,12 +249,8 @@ function validRecord(bytes: Bytes, slot: number): Bytes {
   return unpack(record)[0] >>> 16 === id && sign(record, addressOf(slot)) === bytes ? record : '';
 }
 
-function readSlot(slot: number): Bytes {
-  return validRecord(read(addressOf(slot), SLOT), slot);
-}
-
 /** Walks over the log, and leaves `next` after its last slot that is not blank. */
-function walk(visit: (slot: number) => void): void {
+function walk(visit: (slot: number, bytes: Bytes) => void): void {
   const none = fill(255, SLOT);
   let text = '';
   let blanks = 0;
@@ -265,7 +261,7 @@ function walk(visit: (slot: number) => void): void {
     if (text[offset] !== '\xff' || text.substr(offset, SLOT) !== none) {
       blanks = 0;
       next = slot + 1;
-      visit(slot);
+      visit(slot, text.substr(offset, SLOT));
     }
   }
 }
@@ -277,18 +273,22 @@ function walk(visit: (slot: number) => void): void {
  * unless the caller wants to know what is saved.
  */
 function replay(isFull: boolean): void {
-  walk((slot) => {
-    if (isFull) replaySlot(slot);
+  let before = '';
+  let final = '';
+  walk((slot, bytes) => {
+    if (isFull) replaySlot(slot, bytes);
+    before = final;
+    final = bytes;
   });
-  if (isFull) return;
-  replaySlot(next - 2);
-  replaySlot(next - 1);
+  if (isFull || !final) return;
+  replaySlot(next - 2, before);
+  replaySlot(next - 1, final);
   if (!isQuiet()) replay(true);
 }
 
-function replaySlot(slot: number): void {
-  const bytes = readSlot(slot);
-  if (bytes) apply(slot, bytes);
+function replaySlot(slot: number, bytes: Bytes): void {
+  const record = bytes && validRecord(bytes, slot);
+  if (record) apply(slot, record);
 }
 
 /** @returns whether the new or the old content counts for good. */
@@ -324,7 +324,8 @@ export function eachSaved(visit: (sector: number, slot: number, check: number) =
 
 /** @returns the SAVED record of a sector. */
 function readSaved(sector: number): Bytes {
-  return readSlot(savedAt(sector)) || fail('FLASH', 'journal: flickers');
+  const slot = savedAt(sector);
+  return validRecord(read(addressOf(slot), SLOT), slot) || fail('FLASH', 'journal: flickers');
 }
 
 /** Appends the SAVED record of a sector again: the last SAVED always names the sector in flight. */

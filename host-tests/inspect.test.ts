@@ -65,7 +65,7 @@ describe('inspect tells', () => {
     const found = inspected(board);
     assert.equal(found.status.state, 'interrupted');
     assert.equal(found.status.saved, found.records.filter(({ letter }) => letter === 'S').length);
-    assert.match(letters(found), /^S{20,}$/);
+    assert.match(letters(found), /^DS{20,}$/);
     assert.deepEqual(found.journal, {
       area: { label: 'ota_journal', address: 0x311000, size: 0x2000 },
       id: 1,
@@ -89,7 +89,7 @@ describe('inspect tells', () => {
     assert.equal(found.status.state, 'committed');
     assert.equal(found.journal?.size, NEW.length);
     assert.equal(found.journal.crc32, 0xec69e630);
-    assert.match(letters(found), /^S{76}.*D$/);
+    assert.match(letters(found), /^DS{76}.*D$/);
     assert.equal(found.nextBoot.erases + found.nextBoot.bytesProgrammed, 0);
   });
 
