@@ -95,17 +95,16 @@ export function program(address: number, bytes: Bytes): boolean {
  * not programmed.
  * @param sector - absolute number
  * @param data - SECTOR bytes
- * @param isSame - whether what was read back is `data`
  * @throws E_FLASH if it differs twice: the firmware reports no flash error
  */
-export function writeSector(sector: number, data: Bytes, isSame: (found: Bytes) => boolean): void {
+export function writeSector(sector: number, data: Bytes): void {
   const address = sector * SECTOR;
   let length = SECTOR;
   while (length && data.substr(length - PAGE, PAGE) === fill(255, PAGE)) length -= PAGE;
   for (let tries = 2; tries--;) {
     erase(sector);
     if (length) runtime.program(address, length < SECTOR ? data.substr(0, length) : data);
-    if (isSame(readSector(sector))) return;
+    if (readSector(sector) === data) return;
   }
   fail('FLASH', 'sector ' + sector + ': reads back wrong');
 }

@@ -48,11 +48,6 @@ export let isSealed: boolean;
 /** What a journal without a final decision has come to. */
 export let outcome: 'interrupted' | 'restored' | 'damaged' = 'interrupted';
 
-/** Writes a sector of the target. */
-function writeTarget(sector: number, data: Bytes): void {
-  writeSector(sector, data, (found) => found === data);
-}
-
 /**
  * Makes sure that the old content of a sector is safe. Does nothing if it is already.
  * @throws E_SPACE, E_FLASH
@@ -69,7 +64,7 @@ export function save(sector: number): void {
       if (used >= spare.span) fail('SPACE', 'backup: full, sectors: ' + used);
       slot = spare.first + used;
       check = crc32(old);
-      writeSector(slot, old, (found) => crc32(found) === check);
+      writeSector(slot, old);
     }
   }
   append('S', 0, sector | (slot << 16), check);
@@ -83,7 +78,7 @@ export function save(sector: number): void {
 export function rewrite(sector: number, data: Bytes): void {
   if (!savedAt(sector)) save(sector);
   else if (inFlight !== sector) repeatSaved(sector);
-  writeTarget(sector, data);
+  writeSector(sector, data);
 }
 
 /** @returns the CRC-32 of those of all sectors of the target that were not saved. */
@@ -127,7 +122,7 @@ function putBack(): void {
   eachSaved((sector, slot, check) => {
     const old = slot === BLANK ? blankSector() : readSector(slot);
     if (slot !== BLANK && crc32(old) !== check) fail('FLASH', 'backup: flickers');
-    writeTarget(sector, old);
+    writeSector(sector, old);
     tick('restore', ++done, kept);
   });
 }
@@ -205,7 +200,7 @@ export function recover(): void {
 export function resume(): void {
   settle(true);
   // It was in flight: whatever it reads, its cells may be unstable.
-  writeTarget(inFlight, blankSector());
+  writeSector(inFlight, blankSector());
 }
 
 /**
