@@ -35,7 +35,10 @@ export interface Options {
   trial?: number;
   /** Overwrite a partition that the firmware is using right now (nvs, Espruino's Storage). */
   overwriteLive?: boolean;
-  /** Called after each sector. What it throws is ignored. */
+  /**
+   * Called after each sector. What it throws stops the update: the old content is put back. Calls of this module
+   * in it throw E_STATE.
+   */
   onProgress?: (progress: Progress) => void;
 }
 
@@ -155,6 +158,6 @@ export interface OtaError extends Error {
 export interface RecoverOptions {
   /** Leave an interrupted update open, so that `begin` resumes it; the partition holds neither content until then. */
   resume?: boolean;
-  /** Called after each sector that is put back. What it throws is ignored. */
+  /** Called after each sector that is put back. What it throws is ignored; calls of this module in it throw E_STATE. */
   onProgress?: (progress: Progress) => void;
 }

@@ -6,7 +6,7 @@ import { fail } from './errors.ts';
 import { use as useRuntime } from './flash.ts';
 import { booted, decision, isQuiet, kept, limit, target } from './journal.ts';
 import { choosePlaces, describe, isUsable, labelOf, readJournal, stateOf } from './plan.ts';
-import { listen } from './progress.ts';
+import { isCalling, listen } from './progress.ts';
 import type { Runtime } from './runtime.ts';
 import {
   confirm as confirmTrial,
@@ -36,7 +36,7 @@ function look(): void {
 
 /** Reads the partition table and the journal. */
 function lookAll(isFull: boolean): void {
-  if (active) fail('STATE', 'ota: an update is in progress');
+  if (active || isCalling) fail('STATE', 'ota: an update is in progress');
   look();
   readJournal(isFull);
 }

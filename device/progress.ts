@@ -4,16 +4,25 @@ import { SECTOR } from './runtime.ts';
 /** The user's callback of the call that is being served. */
 let onProgress: ((progress: Progress) => void) | undefined;
 
+/** Whether it is being called: then no other call is served. */
+export let isCalling = false;
+
 /** Reports to the callback in these options from now on. */
 export function listen(options: { onProgress?: (progress: Progress) => void } | undefined): void {
   onProgress = options && options.onProgress;
 }
 
-/** Reports sectors done, as bytes. */
+/**
+ * Reports sectors done, as bytes. What the callback throws goes on to whoever called, and so stops an update;
+ * but nothing stops putting back.
+ */
 export function tick(phase: Progress['phase'], done: number, total: number): void {
+  isCalling = true;
   try {
     if (onProgress) onProgress({ phase: phase, done: done * SECTOR, total: total * SECTOR });
-  } catch {
-    // A progress bar must not decide over an update.
+  } catch (error) {
+    if (phase !== 'restore') throw error;
+  } finally {
+    isCalling = false;
   }
 }

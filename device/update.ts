@@ -18,7 +18,7 @@ import * as journal from './journal.ts';
 import { forget, kept, needSlots, openJournal, savedAt, used } from './journal.ts';
 import { choosePlaces, isUsable, stateOf } from './plan.ts';
 import type { Places } from './journal.ts';
-import { listen, tick } from './progress.ts';
+import { isCalling, listen, tick } from './progress.ts';
 import { SECTOR } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 import { commit, restore, resume, rewrite, save } from './transaction.ts';
@@ -62,11 +62,6 @@ function attempt(part: () => void): void {
   }
 }
 
-/** Refuses to go on after an abort() in the user's progress callback. */
-function assertOngoing(): void {
-  if (!active) fail('STATE', label + ': is over');
-}
-
 /** @throws E_SPACE if sectors of the target will certainly not fit the backup */
 function checkRoom(from: number, to: number): void {
   let free = places.spare.span - (isOpen ? used : 0);
@@ -102,7 +97,6 @@ function open(): void {
 
 /** Brings the next sector to `data`. */
 function take(data: Bytes): void {
-  assertOngoing();
   if (readSector(first + taken) !== data || isSuspect) {
     open();
     const before = kept;
@@ -160,9 +154,8 @@ function complete(): void {
   const rest = blankSector();
   while (taken < span) take(rest);
   if (options.crc32 != null) verify();
-  assertOngoing();
-  if (isOpen) commit(options.trial || 0);
   tick('verify', span, span);
+  if (isOpen) commit(options.trial || 0);
 }
 
 /** Copies the old content of the first `count` sectors to the backup. */
@@ -182,9 +175,9 @@ function backup(count: number): void {
   });
 }
 
-/** Refuses a call to an update that is over, or to another one. */
+/** Refuses a call to an update that is over, to another one, and in the progress callback. */
 function assertActive(update: Update): void {
-  if (active !== update) fail('STATE', label + ': is over');
+  if (active !== update || isCalling) fail('STATE', label + ': not now');
 }
 
 function finish(): Result {

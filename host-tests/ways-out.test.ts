@@ -252,7 +252,8 @@ describe('ways out', () => {
         },
       });
       const assertBack = () => {
-        assert.equal(aborted, 'restored');
+        // The call itself is refused; that it throws is what stops the update.
+        assert.equal(aborted, 'begun');
         assertHolds(board, 'storage', OLD);
         assert.equal(ota.status().state, 'restored');
         assertStays(board, 'restored', OLD);
@@ -314,6 +315,39 @@ describe('ways out', () => {
         /^E_(STATE|VERIFY)$/,
       );
       assertBack();
+    });
+
+    it('stops backup()', () => {
+      const { board, ota, started } = givenUp(
+        STORAGE,
+        ({ phase, done }) => phase === 'backup' && done === 2 * SECTOR,
+      );
+      assert.equal(
+        codeOf(() => started.backup()),
+        'E_STATE',
+      );
+      assert.equal(ota.status().state, 'restored');
+      // It is over, so the app may write again.
+      overwrite(board, 0, 0x33);
+      assertStays(board, 'restored', board.content('storage'));
+    });
+
+    it('may come again and again, at every call of it', () => {
+      const board = boardWith();
+      const ota = boot(board);
+      const started = ota.begin({
+        ...STORAGE,
+        onProgress: () => {
+          started.abort();
+        },
+      });
+      assert.equal(
+        codeOf(() => started.write(NEW)),
+        'E_STATE',
+      );
+      assert.equal(ota.status().state, 'restored');
+      assertHolds(board, 'storage', OLD);
+      assertStays(board, 'restored', OLD);
     });
 
     it('is too late, or puts the old content back, in the last call of all', () => {
