@@ -11,6 +11,7 @@ import {
   type Row,
   SECTOR,
   TABLES,
+  TEARS,
   differences,
   encodeTable,
   pattern,
@@ -350,19 +351,39 @@ describe('ways out', () => {
       assertStays(board, 'restored', OLD);
     });
 
-    it('is too late, or puts the old content back, in the last call of all', () => {
-      const { board, ota, started } = givenUp(
+    it('stops end() in the last call of all', () => {
+      const { started, assertBack } = givenUp(
         STORAGE,
-        ({ phase, done }) => phase === 'verify' && done === SECTORS * SECTOR,
+        ({ phase, done, total }) => phase === 'verify' && done === total,
       );
       started.write(NEW);
-      let state: string = 'restored';
-      codeOf(() => {
-        state = started.end().state;
-      });
-      assert.equal(ota.status().state, state);
-      assertStays(board, state as 'restored', state === 'restored' ? OLD : NEW);
+      assert.equal(
+        codeOf(() => started.end()),
+        'E_STATE',
+      );
+      assertBack();
     });
+
+    for (const call of ['recover', 'restore', 'status'] as const) {
+      it(`${call}() in that of recover() disturbs nothing, wherever power fails`, () => {
+        const board = boardWith();
+        leaveOpen(boot(board));
+        const ota = reboot(board);
+        const codes = new Set<string>();
+        const steps = record(board, () => {
+          const onProgress = () => codes.add(codeOf(() => ota[call]()));
+          assert.equal(ota.recover({ onProgress }).state, 'restored');
+        });
+        assert.deepEqual([...codes], ['E_STATE']);
+        for (const step of steps) {
+          for (const tear of [TEARS.nothing, TEARS.someBits, TEARS.everyBit]) {
+            cutIn(board, step, tear);
+            assert.equal(boot(board).recover().state, 'restored', nameOf(step, steps, tear));
+            assertHolds(board, 'storage', OLD);
+          }
+        }
+      });
+    }
   });
 
   describe('of programs that do nothing', () => {
