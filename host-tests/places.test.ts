@@ -13,6 +13,7 @@ import {
   TABLES,
   encodeTable,
   pattern,
+  seconds,
 } from '../host/index.ts';
 import {
   NEW,
@@ -660,7 +661,10 @@ describe('places', () => {
             assert.ok(flash.wear[area.address / SECTOR + n], `${shown(area)}: ${n}`);
         if (journal) assert.ok(flash.wear[(journal.address + journal.size) / SECTOR - 1]);
         flash.wear.forEach((count, sector) => assert.ok(!count || sectors.has(sector)));
-        assert.ok(flash.counters.erases <= worst.erases);
+        const { counters } = flash;
+        assert.ok(counters.erases <= worst.erases);
+        assert.ok(counters.bytesProgrammed <= worst.bytes);
+        assert.ok(seconds(counters, 'w25q32jv_typ') <= worst.seconds);
         assert.equal(flash.misuse, undefined);
       }
     });
