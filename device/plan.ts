@@ -198,7 +198,8 @@ function areaOf(range: Range): PlanArea | undefined {
 
 /** @returns what an update in these places would use, and cost at most. */
 export function describe({ target, spare, area, isOpen }: Places): Plan {
-  const erases = target.span * (spare.span ? 2 : 1) + area.span;
+  // Without a journal the first sector is erased once to see that the chip erases.
+  const erases = target.span * (spare.span ? 2 : 1) + (area.span || 1);
   return {
     partition: areaOf(target)!,
     backup: areaOf(spare),
