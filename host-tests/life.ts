@@ -248,7 +248,8 @@ export class Life {
     const found = may.find((content) => isSame(content.bytes, bytes));
     const replaced = may.filter(({ isNew }) => !isNew).map(({ bytes }) => bytes);
     // What is not the new content may be that of an update before: there is more that it has replaced.
-    const kept = found?.isNew ? replaced : [...replaced, ...previous];
+    const more = previous.filter((bytes) => !replaced.some((other) => isSame(bytes, other)));
+    const kept = found?.isNew ? replaced : [...replaced, ...more];
     this.world = {
       may: [{ bytes }],
       said: state,
