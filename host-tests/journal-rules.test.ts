@@ -16,7 +16,7 @@ const OTHER = image('c0 page, a1 page, c2 page, c3 page, a4 page, a5 page');
 /** Half programmed, in three ways; half erased, in two. */
 const TORN: Tear[] = [TEARS.everyBit, someBits(1), TEARS.firstHalf];
 /** Each record reads whole, as it was before the cut or as it was to be after it. */
-const WHOLE: Mood[] = Array.from({ length: 12 }, (_, seed) => ({ seed, whole: 16 }));
+const WHOLE: Mood[] = Array.from({ length: 24 }, (_, seed) => ({ seed, whole: 16 }));
 const ONES: Mood[] = ['ones'];
 const ZEROS: Mood[] = ['zeros'];
 const BOTH: Mood[] = ['ones', 'zeros'];

@@ -4,7 +4,7 @@
  *     npm test                      everything
  *     npm test -- --grep damaged    what mocha is told: options of its own
  *
- * Each suite of device code is a job, and all other suites are one; as many jobs run at a time as there are
+ * Each long suite of device code is a job, the short ones are one, and all other suites are one; as many jobs run at a time as there are
  * processors. What counts is mocha's own report, as JSON. The exit code is 1 if anything failed.
  * The last line is `N passed, N failed, N skipped`. With TEST_REPORT=FILE the sums go there instead, as JSON.
  */
@@ -43,8 +43,15 @@ function listJobs() {
   const rank = (file) => (LONG.includes(nameOf(file)) ? LONG.indexOf(nameOf(file)) : LONG.length);
   const device = files.filter(isDeviceSuite).sort((a, b) => rank(a) - rank(b));
   const others = files.filter((file) => !isDeviceSuite(file));
-  const jobs = device.flatMap((file) =>
-    ['sources', ...BUNDLES].map((subject) => ({ name: nameOf(file), subject, files: [file] })),
+  // A process takes seconds to start, so the short suites share one.
+  const long = device.filter((file) => rank(file) < LONG.length).map((file) => [file]);
+  const short = device.filter((file) => rank(file) === LONG.length);
+  const jobs = [...long, short].flatMap((files) =>
+    ['sources', ...BUNDLES].map((subject) => ({
+      name: files.length > 1 ? 'other device suites' : nameOf(files[0]),
+      subject,
+      files,
+    })),
   );
   return [...jobs, { name: 'host, cli, bench', subject: 'sources', files: others }];
 }
@@ -104,7 +111,7 @@ function printResult({ name, subject, passed, skipped, faults, output, seconds }
   ].filter(Boolean);
   const mark = faults.length ? '✖' : '✔';
   const time = `${seconds.toFixed(1)} s`.padStart(7);
-  console.log(`${mark} ${name.padEnd(18)} ${subject.padEnd(10)} ${time}   ${parts.join(', ')}`);
+  console.log(`${mark} ${name.padEnd(19)} ${subject.padEnd(10)} ${time}   ${parts.join(', ')}`);
 }
 
 function printFaults(results) {
