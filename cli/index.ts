@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { inspectCommand } from './inspect-command.ts';
 import { VERSION } from './package-files.ts';
+import { packCommand } from './pack-command.ts';
 import { simulateCommand } from './simulate-command.ts';
 import { tableCommand } from './table-command.ts';
 
@@ -17,8 +18,10 @@ function makeProgram(): Command {
   const program = new Command('part-ota')
     .description('updates the data partitions of an ESP32 so that power may fail at any moment')
     .version(VERSION)
+    // `pack` has a --version of its own.
+    .enablePositionalOptions()
     .addHelpText('after', HELP);
-  for (const command of [simulateCommand(), inspectCommand(), tableCommand()])
+  for (const command of [simulateCommand(), packCommand(), inspectCommand(), tableCommand()])
     program.addCommand(command);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;
