@@ -69,17 +69,22 @@ const host = (input, file, options) => ({
 });
 const types = (input, file) => ({ input, external, output: { file }, plugins: [dts()] });
 
+/** A module for the chip, readable and small. */
+const device = (input, name) => ({
+  input,
+  output: [
+    { ...es5, file: `dist/${name}.js`, banner, plugins: [terser(readable)] },
+    { ...es5, file: `dist/${name}.min.js`, plugins: [terser(inlined), terser(small)] },
+  ],
+  plugins: [typescript({ tslib: noHelpers })],
+});
+
 export default [
-  {
-    input: 'device/index.ts',
-    output: [
-      { ...es5, file: 'dist/ota.js', banner, plugins: [terser(readable)] },
-      { ...es5, file: 'dist/ota.min.js', plugins: [terser(inlined), terser(small)] },
-    ],
-    plugins: [typescript({ tslib: noHelpers })],
-  },
+  device('device/index.ts', 'ota'),
+  device('device/http/index.ts', 'ota-http'),
   host('host/index.ts', 'dist/board.js'),
   host('cli/index.ts', 'dist/part-ota.js', { banner: '#!/usr/bin/env node' }),
   types('device/index.ts', 'dist/ota.d.ts'),
+  types('device/http/index.ts', 'dist/ota-http.d.ts'),
   types('host/index.ts', 'dist/board.d.ts'),
 ];

@@ -1,0 +1,260 @@
+/** The calls of the API, and the steps of an update: manifest, comparison, plan, sectors. */
+
+import type { Options, Partition, Report, Update } from '../api.ts';
+import { SECTOR } from '../runtime.ts';
+import type { Bytes } from '../runtime.ts';
+import type { AirResult, Check, CheckOptions, UpdateOptions } from './api.ts';
+import { fail } from './errors.ts';
+import { crc32, headLength, readHead, refuse, root } from './head.ts';
+import { BLOCK_HASHES, CRC_BYTES, HASH_BYTES, METADATA_AT } from './manifest.ts';
+import type { Seam } from './seam.ts';
+import * as sectors from './sectors.ts';
+import { hashAt, hashOf, lengthOf } from './sectors.ts';
+import {
+  ask,
+  drop,
+  fetched,
+  isStreaming,
+  later,
+  right,
+  start,
+  wrong,
+} from './stream.ts';
+
+/** What is used of the core, `require("ota")`. */
+interface Ota {
+  partitions: () => Partition[];
+  plan: (options: Options) => unknown;
+  begin: (options: Options) => Update;
+  status: () => Report;
+}
+declare const require: (name: string) => unknown;
+declare const Promise: new <T>(
+  executor: (resolve: (value: T) => void, reject: (error: unknown) => void) => void,
+) => Promise<T>;
+
+/** Bytes of the manifest that are fetched first: all that is before the hashes, if there is no metadata. */
+const START = METADATA_AT + CRC_BYTES;
+/** Sectors that are taken before others are let run. */
+const STRIDE = 32;
+
+let makeSeam: () => Seam;
+let ota: Ota;
+let options: UpdateOptions & Options;
+let isUpdate: boolean;
+/** Ends the call that is being served; undefined: none is. */
+let settle: ((result: unknown, error: unknown) => void) | undefined;
+/** The update of the core. */
+let session: Update | undefined;
+
+let manifest: string;
+/** Bytes of the manifest up to its hashes. */
+let headSize: number;
+/** What was found out about the image. */
+let found: AirResult;
+/** Bytes of the partition. */
+let span: number;
+/** Where the hashes of the sectors begin in it. */
+let hashesAt: number;
+/** The block that is being looked at. */
+let block: number;
+/** The hashes of the blocks: of those that the partition holds, and of the image. */
+let held: Bytes;
+let wanted: Bytes;
+
+/** Works over another engine from the next call on. */
+export function use(make: () => Seam): void {
+  makeSeam = make;
+}
+
+/** Ends the call: the connection, the timer, the update, the promise. Without a result it has failed. */
+function finish(result: unknown, error?: unknown): void {
+  const done = settle;
+  const open = session;
+  settle = session = undefined;
+  drop();
+  if (!result && open)
+    try {
+      open.abort();
+    } catch {
+      // The core has given up already. The first error says more.
+    }
+  if (done) done(result, error);
+}
+
+/** Begins with the manifest; a second time, if the image on the server has changed meanwhile. */
+function askHead(): void {
+  if (session) session.abort();
+  session = undefined;
+  ask(manifest, 0, 0, START, START, (bytes) => {
+    headSize = headLength(bytes);
+    if (headSize === START) takeHead(bytes);
+    else ask(manifest, 0, START, headSize, headSize, (more) => takeHead(bytes + more));
+  });
+}
+
+/** Checks the first part of the manifest. */
+function takeHead(bytes: Bytes): void {
+  found = readHead(bytes) as AirResult;
+  const { label, digest, size } = found;
+  const name = options.partition || label;
+  const partition = ota.partitions().filter((row) => row.label === name)[0];
+  if (!partition) return fail('NO_PARTITION', name + ': not in the partition table');
+  if (options.digest != null && options.digest.toLowerCase().indexOf(digest) < 0)
+    refuse('digest: ' + digest + ', not ' + options.digest);
+  if (label && label !== name) refuse('label: ' + label + ', not ' + name);
+  span = partition.size;
+  if (size > span) refuse(name + ': image of ' + size + ' bytes, limit ' + span);
+  right();
+  sectors.begin(partition.address, found);
+  options.size = size;
+  options.crc32 = crc32;
+  // What was in flight when power failed may read right now, and wrong at the next boot: the core settles it first.
+  if (isUpdate && /^[iud]/.test(ota.status().state)) begin();
+  held = '';
+  later(0, hash);
+}
+
+function begin(): void {
+  session = ota.begin(options);
+}
+
+/** Hashes the next block of what the partition holds. */
+function hash(): void {
+  const hashes = sectors.hashBlock(held.length / HASH_BYTES);
+  // An image of one sector has no hash but that.
+  held += sectors.count > 1 ? hashOf(hashes) : hashes;
+  if (held.length * 4 < sectors.count) later(0, hash);
+  else compare();
+}
+
+/** Compares the partition with the image. */
+function compare(): void {
+  const isTall = held.length > HASH_BYTES;
+  wanted = root;
+  hashesAt = headSize + (isTall ? held.length : 0);
+  found.same = (isTall ? hashOf(held) : held) === wanted && sectors.isRestBlank(span);
+  if (!session) {
+    if (found.same) return complete('untouched');
+    if (isUpdate) ota.plan(options);
+  }
+  block = 0;
+  if (sectors.count === 1) planBlock(wanted);
+  else if (!isTall) askBlock(planBlock);
+  else
+    askHashes(headSize, held.length, wanted, (hashes) => {
+      wanted = hashes;
+      askBlock(planBlock);
+    });
+}
+
+/** Ends what was asked for. */
+function complete(state: AirResult['state']): void {
+  found.state = state;
+  found.fetched = fetched;
+  finish(found);
+}
+
+/** Fetches hashes from the manifest, and proves them. */
+function askHashes(from: number, length: number, hash: Bytes, act: (hashes: Bytes) => void): void {
+  const size = hashesAt + HASH_BYTES * sectors.count;
+  ask(manifest, size, from, from + length, size, (hashes) => {
+    if (hashOf(hashes) !== hash) return wrong('MANIFEST', 'not what the digest proves');
+    right();
+    act(hashes);
+  });
+}
+
+/** Fetches the hashes of the sectors in the block. */
+function askBlock(act: (hashes: Bytes) => void): void {
+  const length = HASH_BYTES * sectors.sectorsIn(block);
+  askHashes(hashesAt + block * SECTOR, length, hashAt(wanted, block), act);
+}
+
+/** Plans the block, asks for the next; behind the last one it begins the update. */
+function planBlock(hashes: Bytes): void {
+  const isHeld = hashAt(held, block) === hashAt(wanted, block);
+  sectors.planBlock(block, hashes, isHeld ? hashes : sectors.hashBlock(block));
+  if (++block * BLOCK_HASHES < sectors.count) return askBlock(planBlock);
+  if (!isUpdate) return complete('untouched');
+  if (options.onPlan) options.onPlan(found);
+  if (!session) begin();
+  step();
+}
+
+/** Takes sectors until one has to be fetched, or until others should run. */
+function step(): void {
+  while (sectors.sector < sectors.count) {
+    const { sector } = sectors;
+    const place = sectors.placeOf(sector);
+    const hash = sectors.nextHash();
+    const isKept = place === sector;
+    if (!isKept && !hash) {
+      block = sector >>> 7;
+      return askBlock((hashes) => {
+        sectors.keep(hashes);
+        step();
+      });
+    }
+    const content = place === sectors.FETCH ? '' : sectors.contentOf(place);
+    // The content of another sector was found by four bytes of its hash.
+    if (!isKept && (!content || hashOf(content) !== hash)) return askSector(hash);
+    put(content);
+    if (sectors.sector % STRIDE === 0 && !isStreaming()) return later(0, step);
+  }
+  const { state, changed } = session!.end();
+  found.changed = changed;
+  complete(state);
+}
+
+/** Hands the next sector to the core. */
+function put(content: Bytes): void {
+  const length = lengthOf(sectors.sector);
+  session!.write(length < SECTOR ? content.substr(0, length) : content);
+  sectors.advance();
+}
+
+/** Fetches the next sector, and goes on. */
+function askSector(hash: Bytes): void {
+  const { sector } = sectors;
+  const from = sector * SECTOR;
+  const until = from + lengthOf(sector);
+  ask(options.url, found.size, from, until, sectors.endOfRun(), (bytes) => {
+    if (hashOf(bytes) !== hash)
+      return wrong('HTTP', 'sector ' + sector + ' is not what the manifest says');
+    right();
+    put(bytes);
+    step();
+  });
+}
+
+function run<T>(newOptions: UpdateOptions, isForUpdate: boolean): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (settle) fail('STATE', 'ota-http: one call at a time');
+    if (!newOptions.url) fail('ARGUMENT', 'url: missing');
+    options = Object.create(newOptions) as UpdateOptions;
+    isUpdate = isForUpdate;
+    manifest = options.url + '.ota';
+    ota = require('ota') as Ota;
+    start(makeSeam(), options, (error) => finish(undefined, error), askHead);
+    settle = (result, error) => {
+      if (result) resolve(result as T);
+      else reject(error);
+    };
+    later(0, askHead);
+  });
+}
+
+/**
+ * Brings a partition to the image at a URL. Only sectors that the partition has nowhere are fetched; each is proven
+ * before flash is touched. Whatever fails, the old content stays or is put back; after power loss the next call goes on
+ * where it was, if `ota.recover({ resume: true })` was called at boot.
+ */
+export function update(options: UpdateOptions): Promise<AirResult> {
+  return run(options, true);
+}
+
+/** Tells what an update would fetch. Writes nothing. */
+export function check(options: CheckOptions): Promise<Check> {
+  return run(options as UpdateOptions, false);
+}

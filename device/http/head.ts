@@ -1,0 +1,77 @@
+/** The first part of a manifest, up to its hashes: what it must be, and what it says. See `manifest.ts`. */
+
+import type { Bytes } from '../runtime.ts';
+import { SECTOR } from '../runtime.ts';
+import type { Check } from './api.ts';
+import { fail } from './errors.ts';
+import * as format from './manifest.ts';
+import { seam } from './stream.ts';
+
+/** Throws E_MANIFEST. */
+export function refuse(message: string): never {
+  return fail('MANIFEST', message);
+}
+
+/** @returns `bytes`, filled up to a sector. Doubling is what interpreters are fast at. */
+export function filled(bytes: Bytes, by: Bytes): Bytes {
+  const missing = SECTOR - bytes.length;
+  if (!missing) return bytes;
+  while (by.length < missing) by += by;
+  return bytes + by.substr(0, missing);
+}
+
+/** @returns the number in `count` bytes, little-endian. */
+export function numberAt(bytes: Bytes, at: number, count: number): number {
+  let value = 0;
+  while (count--) value = value * 256 + bytes.charCodeAt(at + count);
+  return value;
+}
+
+function textAt(bytes: Bytes, at: number, length: number): string {
+  return bytes.substr(at, length).split('\0')[0];
+}
+
+/** @returns how many bytes the head has, by its first ones; 0: this is no manifest. */
+export function headLength(bytes: Bytes): number {
+  const metadata = numberAt(bytes, format.METADATA_LENGTH_AT, 2);
+  const signature = numberAt(bytes, format.SIGNATURE_LENGTH_AT, 2);
+  if (bytes.substr(0, 4) !== format.MAGIC || Math.max(metadata, signature) > format.FREE_LIMIT)
+    refuse('manifest: not of format version 1');
+  return format.METADATA_AT + metadata + signature + format.CRC_BYTES;
+}
+
+/** What `readHead` has found. */
+export let crc32: number;
+export let root: Bytes;
+
+/**
+ * Reads a whole head. What it says of itself guards against accidents; only the digest is proof.
+ * @throws E_MANIFEST
+ */
+export function readHead(bytes: Bytes): Check {
+  const end = bytes.length - format.CRC_BYTES;
+  const descriptor = bytes.substr(format.DESCRIPTOR_AT, format.DESCRIPTOR_BYTES);
+  const hash = seam.sha256(descriptor);
+  const size = numberAt(descriptor, format.IMAGE_SIZE_AT, 8);
+  let digest = '';
+  if (
+    seam.crc32(bytes.substr(0, end)) !== numberAt(bytes, end, format.CRC_BYTES) ||
+    descriptor.substr(0, format.IMAGE_SIZE_AT) !== format.DESCRIPTOR_START ||
+    !size
+  )
+    refuse('manifest: damaged');
+  for (let i = 0; i < format.HASH_BYTES; i++)
+    digest += (256 + hash.charCodeAt(i)).toString(16).substr(1);
+  crc32 = numberAt(bytes, format.IMAGE_CRC_AT, 4);
+  root = descriptor.substr(format.ROOT_HASH_AT, format.HASH_BYTES);
+  return {
+    label: textAt(bytes, format.LABEL_AT, format.LABEL_BYTES),
+    version: textAt(bytes, format.VERSION_AT, format.VERSION_BYTES),
+    size: size,
+    digest: digest,
+    same: false,
+    changed: 0,
+    copied: 0,
+    fetch: 0,
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * The seam: all that `ota-http` needs of the engine and its network, beside `Promise`, `setTimeout` and
+ * `clearTimeout`.
+ *
+ * Two functions are its own: `request` and `sha256`. The others are those of the core's runtime (`../runtime.ts`):
+ * whoever wrote that for another engine hands on the same. `espruino.ts` is the binding to Espruino.
+ */
+
+import type { Bytes, Runtime } from '../runtime.ts';
+
+/** What the engine can do. */
+export interface Seam extends Pick<Runtime, 'read' | 'join' | 'crc32' | 'kick'> {
+  /** @returns the SHA-256 of `data`, 32 bytes. */
+  sha256: (data: Bytes) => Bytes;
+  /**
+   * Sends a GET for bytes `first` to `last` of a file, both included: with the header `Range: bytes=first-last`, and
+   * `Connection: close`. Asks for no compression, follows no redirect, has no timeout of its own. It may throw. None of
+   * the three functions is called before it returns; after `close` they may be called still, and do nothing.
+   * @param url - http or https
+   * @param onHead - the response has begun: with status 200, 206, 404, ...
+   * @param onData - the next bytes of the body, free of any transfer encoding; in a piece of any length. It writes to
+   * flash before it returns: what comes in meanwhile has to wait.
+   * @param onEnd - the connection is over, whether everything has arrived or not
+   * @returns close, which ends the connection
+   */
+  request: (
+    url: string,
+    first: number,
+    last: number,
+    onHead: (status: number, header: Header) => void,
+    onData: (bytes: Bytes) => void,
+    onEnd: (why?: string) => void,
+  ) => () => void;
+}
+
+/** @returns the value of the header whose name is this in lower case, if there is one. */
+export type Header = (name: string) => string | undefined;
