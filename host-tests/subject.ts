@@ -16,8 +16,11 @@ export const SUBJECT = process.env.SUBJECT ?? 'sources';
 
 const pathOf = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url));
 
-/** @returns the sources as one module, with their types blanked out and nothing else done to them. */
-async function bundled(): Promise<string> {
+/** `require('ota-http')`. */
+export type OtaHttp = typeof import('../device/http/index.ts');
+
+/** @returns sources as one module, with their types blanked out and nothing else done to them. */
+async function bundled(input: string): Promise<string> {
   const blankTypes = {
     name: 'blank-types',
     transform: (code: string, id: string) => ({
@@ -25,18 +28,35 @@ async function bundled(): Promise<string> {
       map: null,
     }),
   };
-  const bundle = await rollup({ input: pathOf('device/index.ts'), plugins: [blankTypes] });
+  const bundle = await rollup({ input: pathOf(input), plugins: [blankTypes] });
   const { output } = await bundle.generate({ format: 'cjs', strict: false, esModule: false });
   await bundle.close();
   return output[0].code;
 }
 
 const source =
-  SUBJECT === 'sources' ? await bundled() : readFileSync(pathOf(`dist/${SUBJECT}`), 'latin1');
+  SUBJECT === 'sources'
+    ? await bundled('device/index.ts')
+    : readFileSync(pathOf(`dist/${SUBJECT}`), 'latin1');
+let httpSource: string | undefined;
 
 /** Puts the module on a board. */
 export function uploadTo(board: Board): void {
   board.upload('ota', source);
+}
+
+/** Makes `ota-http` of the same form as `ota`: once, before `uploadHttpTo`. */
+export async function buildHttp(): Promise<void> {
+  httpSource ??=
+    SUBJECT === 'sources'
+      ? await bundled('device/http/index.ts')
+      : readFileSync(pathOf(`dist/${SUBJECT.replace('ota', 'ota-http')}`), 'latin1');
+}
+
+/** Puts both modules on a board. */
+export function uploadHttpTo(board: Board): void {
+  uploadTo(board);
+  board.upload('ota-http', httpSource!);
 }
 
 /** @returns the module, as the present boot of a board sees it. */

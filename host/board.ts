@@ -9,7 +9,9 @@ import {
   storageLibrary,
 } from './espruino.ts';
 import { type FlashProfile, seconds } from './flash-timing.ts';
+import { HttpClient, type Network, parseUrl, tcp } from './http.ts';
 import { FlashMisuse, type Mood, NorFlash, PowerCut, type Snapshot, latin1 } from './nor-flash.ts';
+import { promiseLibrary } from './promise.ts';
 import { type Row, TABLES, decodeTable, encodeTable } from './tables.ts';
 
 /** The firmware has aborted: a write into a dangerous region, or the watchdog. Power is off since. */
@@ -49,6 +51,8 @@ export interface BoardOptions {
   watchdogMs?: number;
   /** Which chip the watchdog's clock is for. */
   profile?: FlashProfile;
+  /** What `require("http")` reaches. Default: the real network. */
+  network?: Network;
 }
 
 /** What a module finds around it. */
@@ -84,7 +88,7 @@ Object.setPrototypeOf(ABSENT, null);
 /** What it has. */
 const GIVEN = (
   'require E process print console setTimeout clearTimeout setInterval clearInterval getTime ' +
-  'peek8 peek16 peek32 poke8 poke16 poke32 Modules ESP32 load global globalThis'
+  'peek8 peek16 peek32 poke8 poke16 poke32 Modules ESP32 Promise url load global globalThis'
 ).split(' ');
 
 /** A module that is compiled once, and run at every boot that asks for it. */
@@ -159,6 +163,10 @@ const MEMORY = { free: 2000, usage: 300, total: 2300, history: 0, gc: 0, gctime:
 const STATE = { sdkVersion: 'v3.3.6', freeHeap: 60000, minHeap: 50000 };
 /** Boots in a row that end in a reboot before the board counts as hung. */
 const BOOT_LOOP = 20;
+/** Milliseconds that `settle` and `wait` let pass on the board's clock. */
+const DAY = 24 * 3600 * 1000;
+/** Milliseconds of real time that `wait` waits for a real network to say something. */
+const PATIENCE = 2000;
 
 /** One entry of otadata (esp_flash_partitions.h, esp_ota_select_entry_t), as the bootloader wants it. */
 function otaEntry(sequence: number): Uint8Array {
@@ -201,6 +209,13 @@ export class Board {
   readonly #natives: Map<string, object>;
   readonly #globals: Globals;
   readonly #timing: FlashProfile | undefined;
+  readonly #http: HttpClient;
+  /** What the idle loop has to call: handlers of events, reactions of promises. */
+  #jobs: (() => void)[] = [];
+  /** What happens in the network, and when. */
+  #happenings: { at: number; call: () => void }[] = [];
+  /** Called when something comes from the network. */
+  #wake: () => void = () => undefined;
   #running: Row;
   #world: World | undefined;
   /** What has stopped the CPU; thrown again by everything. */
@@ -233,6 +248,14 @@ export class Board {
       ['Storage', storageLibrary(this.#files)],
     ]);
     if (options.crypto !== false) this.#natives.set('crypto', cryptoLibrary());
+    this.#http = new HttpClient({
+      network: options.network ?? tcp,
+      queue: (job) => this.#jobs.push(job),
+      after: (ms, call) => this.#happenings.push({ at: this.#now + ms, call }),
+      wake: () => this.#wake(),
+      assertOn,
+    });
+    this.#natives.set('http', this.#http.library());
     this.#globals = this.#makeGlobals();
   }
 
@@ -342,8 +365,7 @@ export class Board {
     try {
       return this.#evaluate(world, script);
     } catch (error) {
-      if (!(error instanceof Reboot)) throw error;
-      this.#boot(error.isReset);
+      this.#rebootOr(error);
       return undefined;
     }
   }
@@ -357,27 +379,45 @@ export class Board {
     return this.#require(this.#on(), name) as T;
   }
 
-  /** Lets time pass: timers are called when they are due. Promises are not waited for. */
+  /**
+   * Lets time pass: timers are called when they are due, and what promises and the network have for scripts is
+   * delivered. A real network has its own time: see `wait`.
+   */
   advance(ms: number): void {
     const end = this.#now + ms;
-    for (;;) {
-      const world = this.isOn ? this.#world : undefined;
-      const due =
-        world &&
-        [...world.timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0];
-      if (!due) break;
-      const [id, timer] = due;
-      this.#now = Math.max(this.#now, timer.at);
-      if (timer.every === undefined) world.timers.delete(id);
-      else timer.at += Math.max(timer.every, 1);
-      try {
-        this.#attempt(timer.call);
-      } catch (error) {
-        if (!(error instanceof Reboot)) throw error;
-        this.#boot(error.isReset);
-      }
-    }
+    while (this.#step(end));
     this.#now = end;
+  }
+
+  /**
+   * Lets as much time pass as it takes until a promise of a script is settled, over a network in memory.
+   * @returns its value
+   * @throws what it was rejected with, or Error if it will never be settled
+   */
+  settle<T>(promise: PromiseLike<T> | T): T {
+    const end = this.#now + DAY;
+    const outcome = this.#observe(promise);
+    while (!outcome.settled) if (!this.#step(end)) throw this.#stuck();
+    return outcome.settled();
+  }
+
+  /**
+   * Lets the board live until a promise of one of its scripts is settled, over a real network. The board's clock stands while
+   * that is busy, and goes to the next timer when it is silent.
+   * @param patience - milliseconds of real time after which an open connection counts as silent
+   * @returns its value; rejects as `settle` throws
+   */
+  async wait<T>(promise: PromiseLike<T> | T, patience = PATIENCE): Promise<T> {
+    const end = this.#now + DAY;
+    const outcome = this.#observe(promise);
+    while (!outcome.settled) {
+      // The host has to come to its sockets, and a turn of the board's idle loop is not long.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#turnOrReboot()) continue;
+      if (this.#http.isBusy && (await this.#isTold(patience))) continue;
+      if (!this.#step(end)) throw this.#stuck();
+    }
+    return outcome.settled();
   }
 
   /** @returns what survives a reboot: the chip, the files, which app runs. Takes microseconds. */
@@ -390,6 +430,7 @@ export class Board {
     this.flash.restore(snapshot.flash);
     this.#files.restore(snapshot.files);
     if (snapshot.running !== this.running) this.#running = this.partition(snapshot.running);
+    this.#unplug();
     this.#world = undefined;
     this.#halted = undefined;
   }
@@ -471,6 +512,88 @@ export class Board {
     }
   }
 
+  /** Watches a promise of a script. @returns an object that gets the function `settled` when it is */
+  #observe<T>(promise: PromiseLike<T> | T): { settled?: () => T } {
+    const outcome: { settled?: () => T } = {};
+    const isPromise = typeof (promise as PromiseLike<T> | undefined)?.then === 'function';
+    if (!isPromise) return { settled: () => promise as T };
+    (promise as PromiseLike<T>).then(
+      (value) => {
+        outcome.settled = () => value;
+      },
+      (error: unknown) => {
+        outcome.settled = () => {
+          throw error;
+        };
+      },
+    );
+    return outcome;
+  }
+
+  #stuck(): Error {
+    return new Error('the promise is pending, and nothing will happen any more');
+  }
+
+  /** Waits for the network. @returns whether it has said something */
+  #isTold(patience: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), patience);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+
+  /** Does the next thing that is due. @returns whether there was any */
+  #step(end: number): boolean {
+    if (!this.isOn || !this.#world) return false;
+    if (this.#turnOrReboot()) return true;
+    const { timers } = this.#world;
+    const [timer] = [...timers].sort(([, a], [, b]) => a.at - b.at);
+    const [happening] = this.#happenings.toSorted((a, b) => a.at - b.at);
+    const isTimer = timer && (!happening || timer[1].at < happening.at);
+    const due = isTimer ? timer[1] : happening;
+    if (!due || due.at > end) return false;
+    this.#now = Math.max(this.#now, due.at);
+    if (!isTimer) {
+      this.#happenings.splice(this.#happenings.indexOf(happening), 1);
+      happening.call();
+      return true;
+    }
+    const [id, { every, call }] = timer;
+    if (every === undefined) timers.delete(id);
+    else timer[1].at += Math.max(every, 1);
+    this.#jobs.push(call);
+    return this.#turnOrReboot();
+  }
+
+  /** One turn of the idle loop. @returns whether there was anything to do */
+  #turnOrReboot(): boolean {
+    if (!this.isOn || !this.#world) return false;
+    try {
+      if (!this.#jobs.length) return this.#http.turn();
+      for (const job of this.#jobs.splice(0)) this.#attempt(job);
+    } catch (error) {
+      this.#rebootOr(error);
+    }
+    return true;
+  }
+
+  /** Boots if that is what was thrown; throws everything else. */
+  #rebootOr(error: unknown): void {
+    if (isFatal(error)) this.#unplug();
+    if (!(error instanceof Reboot)) throw error;
+    this.#boot(error.isReset);
+  }
+
+  /** Ends whatever this boot has to do with the network, and what it is still to do. */
+  #unplug(): void {
+    this.#http.reset();
+    this.#happenings = [];
+    this.#jobs = [];
+  }
+
   /** @param isReset - whether the whole chip starts, not only JavaScript */
   #boot(isReset: boolean): void {
     for (let boots = 0; boots < BOOT_LOOP; boots++) {
@@ -500,6 +623,11 @@ export class Board {
     for (const handler of world.onInit) this.#attempt(handler);
     if (world.scripts)
       this.#attempt(() => this.#evaluate(world, 'if (typeof onInit == "function") onInit()'));
+  }
+
+  #complain(reason: unknown): void {
+    this.uncaught.push(reason);
+    this.#print(`Uncaught Error: Unhandled promise rejection: ${shown(reason)}`);
   }
 
   /** Calls something whose errors are printed. */
@@ -563,6 +691,7 @@ export class Board {
 
   /** Costs little: what a boot finds inherits from objects that are made once, and never changed. */
   #newWorld(): World {
+    this.#unplug();
     const globals = Object.create(this.#globals) as Globals;
     globals.E = Object.create(this.#globals.E) as Globals['E'];
     globals.process = Object.create(this.#globals.process) as Globals['process'];
@@ -608,6 +737,12 @@ export class Board {
       poke32: () => undefined,
       load: () => this.#halt(new Reboot(false)),
       ESP32: { reboot, getState: () => ({ ...STATE }), setOTAValid: () => undefined },
+      Promise: promiseLibrary({
+        queue: (job) => this.#jobs.push(job),
+        isFatal: (error) => isFatal(error) || error instanceof Reboot,
+        unhandled: (reason) => this.#complain(reason),
+      }),
+      url: { parse: parseUrl },
       Modules: this.#makeModules(),
     };
     return Object.setPrototypeOf(globals, ABSENT) as Globals;

@@ -2,6 +2,7 @@
 export * from './board.ts';
 export { pattern } from './espruino.ts';
 export * from './flash-timing.ts';
+export { type Network, type Peer, type Socket, type Target, tcp } from './http.ts';
 export * from './nor-flash.ts';
 export * from './tables.ts';
 export { TEARS, type Change, type Tear, someBits, tearsOf } from './tears.ts';

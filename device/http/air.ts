@@ -10,16 +10,7 @@ import { BLOCK_HASHES, CRC_BYTES, HASH_BYTES, METADATA_AT } from './manifest.ts'
 import type { Seam } from './seam.ts';
 import * as sectors from './sectors.ts';
 import { hashAt, hashOf, lengthOf } from './sectors.ts';
-import {
-  ask,
-  drop,
-  fetched,
-  isStreaming,
-  later,
-  right,
-  start,
-  wrong,
-} from './stream.ts';
+import { ask, drop, fetched, isStreaming, later, right, start, wrong } from './stream.ts';
 
 /** What is used of the core, `require("ota")`. */
 interface Ota {
