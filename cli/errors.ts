@@ -33,6 +33,16 @@ export function writeOutput(file: string, content: string | Uint8Array): void {
   });
 }
 
+/** Does `action`, which concerns a file; an InputError then names it. */
+export function about<T>(file: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof InputError) throw new InputError(`${file}: ${error.message}`);
+    throw error;
+  }
+}
+
 /** @returns a parser for an option that takes a whole number, decimal or 0x…; commander names the option. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Area, Partition } from '../device/api.ts';
 import { SECTOR } from '../host/index.ts';
-import { InputError, readInput, wholeNumber } from './errors.ts';
+import { about, InputError, readInput, wholeNumber } from './errors.ts';
 import { type Inspection, inspect, type NextBoot } from './inspect.ts';
 import { readBundle } from './package-files.ts';
 import { columns, grouped, hex, plural, secondsText, sizeOf } from './report-format.ts';
@@ -128,13 +128,7 @@ export function inspectCommand(): Command {
       if (flags.tableOffset % SECTOR)
         throw new InputError(`--table-offset: not a multiple of ${SECTOR}`);
       const bundle = readBundle();
-      let inspection: Inspection;
-      try {
-        inspection = inspect(chip, flags.tableOffset, bundle);
-      } catch (error) {
-        if (error instanceof InputError) throw new InputError(`${file}: ${error.message}`);
-        throw error;
-      }
+      const inspection = about(file, () => inspect(chip, flags.tableOffset, bundle));
       const lines = flags.json
         ? [JSON.stringify(inspection, null, 2)]
         : [

@@ -1,17 +1,20 @@
 /** fs-verity's Merkle tree over an image, as device/http/manifest.ts describes it. */
 import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import {
   BLOCK_HASHES,
   DESCRIPTOR_BYTES,
   DESCRIPTOR_START,
   HASH_BYTES,
+  IMAGE_LIMIT,
   IMAGE_SIZE_AT,
   ROOT_HASH_AT,
 } from '../device/http/manifest.ts';
 import { SECTOR } from '../host/index.ts';
 import { InputError } from './errors.ts';
+import { grouped } from './report-format.ts';
 
-export const sha256 = (bytes: Uint8Array) => hash('sha256', bytes, 'buffer');
+const sha256 = (bytes: Uint8Array) => hash('sha256', bytes, 'buffer');
 
 /** @returns the hash of each 4096 bytes; what is missing of the last ones is zero. */
 function hashBlocks(bytes: Uint8Array): Buffer {
@@ -36,22 +39,46 @@ export function treeBytes(size: number): number {
   return levelLengths(size).reduce((sum, hashes) => sum + hashes * HASH_BYTES, 0);
 }
 
-/** A Merkle tree, and what it comes to. */
-export interface Tree {
-  /** The levels, from the highest to the lowest; none over a single sector. */
+/** What follows from an image alone. */
+export interface ImageFacts {
+  /** Bytes. */
+  size: number;
+  crc32: number;
+  /** The levels of the Merkle tree, from the highest to the lowest; none over a single sector. */
   levels: Buffer[];
-  root: Buffer;
+  /** SHA-256 of each sector, 32 bytes each. */
+  hashes: Buffer;
+  /** struct fsverity_descriptor. */
+  descriptor: Buffer;
+  /** fs-verity digest, 64 hex digits. */
+  digest: string;
 }
 
-/** @param image - at least one byte */
-export function hashImage(image: Uint8Array): Tree {
+/** @throws InputError if there is no image of this size */
+export function checkImageSize(size: number): void {
+  if (!size) throw new InputError('image: is empty');
+  if (size > IMAGE_LIMIT)
+    throw new InputError(`image: ${grouped(size)} bytes, limit ${grouped(IMAGE_LIMIT)}`);
+}
+
+/** @throws InputError if the image is empty or larger than 16 MiB */
+export function examineImage(image: Uint8Array): ImageFacts {
+  checkImageSize(image.length);
   const levels: Buffer[] = [];
-  let hashes = hashBlocks(image);
-  while (hashes.length > HASH_BYTES) {
-    levels.unshift(hashes);
-    hashes = hashBlocks(hashes);
+  let root = hashBlocks(image);
+  while (root.length > HASH_BYTES) {
+    levels.unshift(root);
+    root = hashBlocks(root);
   }
-  return { levels, root: hashes };
+  const descriptor = makeDescriptor(image.length, root);
+  return {
+    size: image.length,
+    crc32: crc32(image),
+    levels,
+    hashes: levels.at(-1) ?? root,
+    descriptor,
+    digest: digestOf(descriptor),
+  };
 }
 
 /**
@@ -90,11 +117,14 @@ export function differingHashes(a: Buffer, b: Buffer): number[] {
   return numbers;
 }
 
-/** @returns struct fsverity_descriptor; its SHA-256 is the digest. */
-export function makeDescriptor(size: number, root: Uint8Array): Buffer {
+/** @returns struct fsverity_descriptor. */
+function makeDescriptor(size: number, root: Uint8Array): Buffer {
   const descriptor = Buffer.alloc(DESCRIPTOR_BYTES);
   descriptor.write(DESCRIPTOR_START, 'latin1');
   descriptor.writeUInt32LE(size, IMAGE_SIZE_AT);
   descriptor.set(root, ROOT_HASH_AT);
   return descriptor;
 }
+
+/** @returns the fs-verity digest that a descriptor stands for, 64 hex digits. */
+export const digestOf = (descriptor: Uint8Array) => sha256(descriptor).toString('hex');

@@ -8,7 +8,6 @@ import {
   FREE_LIMIT,
   HASH_BYTES,
   IMAGE_CRC_AT,
-  IMAGE_LIMIT,
   IMAGE_SIZE_AT,
   LABEL_AT,
   LABEL_BYTES,
@@ -22,7 +21,14 @@ import {
   VERSION_BYTES,
 } from '../device/http/manifest.ts';
 import { InputError } from './errors.ts';
-import { hashImage, makeDescriptor, proveTree, sha256, treeBytes } from './manifest-tree.ts';
+import {
+  checkImageSize,
+  digestOf,
+  examineImage,
+  type ImageFacts,
+  proveTree,
+  treeBytes,
+} from './manifest-tree.ts';
 import { grouped, hex } from './report-format.ts';
 
 /** What is appended to the name of an image for that of its manifest. */
@@ -58,12 +64,6 @@ function refuse(thing: string, what: string): never {
   throw new InputError(`${thing}: ${what}`);
 }
 
-/** @throws InputError if there is no image of this size */
-export function checkImageSize(size: number): void {
-  if (!size) refuse('image', 'is empty');
-  if (size > IMAGE_LIMIT) refuse('image', `${grouped(size)} bytes, limit ${grouped(IMAGE_LIMIT)}`);
-}
-
 /** @returns a field padded with NUL. */
 function makeText(thing: string, text: string, length: number, limit: number): Buffer {
   const bytes = Buffer.from(text);
@@ -79,27 +79,31 @@ function word(value: number): Buffer {
   return bytes;
 }
 
+/** Makes the manifest of an image. @throws InputError if a field is too long */
+export function packFacts(image: ImageFacts, fields: Partial<ManifestFields> = {}): Buffer {
+  const { partition = '', version = '', metadata = new Uint8Array() } = fields;
+  if (metadata.length > FREE_LIMIT)
+    refuse('metadata', `${grouped(metadata.length)} bytes, limit ${grouped(FREE_LIMIT)}`);
+  const head = Buffer.concat([
+    Buffer.from(MAGIC, 'latin1'),
+    // Two bytes of it are the length of the signature: none.
+    word(metadata.length),
+    word(image.crc32),
+    word(0),
+    makeText('partition', partition, LABEL_BYTES, LABEL_BYTES),
+    makeText('version', version, VERSION_BYTES, VERSION_BYTES - 1),
+    image.descriptor,
+    metadata,
+  ]);
+  return Buffer.concat([head, word(crc32(head)), ...image.levels]);
+}
+
 /**
  * Makes the manifest of an image.
  * @throws InputError if the image is empty or larger than 16 MiB, or a field is too long
  */
-export function makeManifest(image: Uint8Array, fields: Partial<ManifestFields> = {}): Buffer {
-  const { partition = '', version = '', metadata = new Uint8Array() } = fields;
-  checkImageSize(image.length);
-  if (metadata.length > FREE_LIMIT)
-    refuse('metadata', `${grouped(metadata.length)} bytes, limit ${grouped(FREE_LIMIT)}`);
-  const { levels, root } = hashImage(image);
-  const head = Buffer.concat([
-    Buffer.from(MAGIC, 'latin1'),
-    word(metadata.length),
-    word(crc32(image)),
-    word(0),
-    makeText('partition', partition, LABEL_BYTES, LABEL_BYTES),
-    makeText('version', version, VERSION_BYTES, VERSION_BYTES - 1),
-    makeDescriptor(image.length, root),
-    metadata,
-  ]);
-  return Buffer.concat([head, word(crc32(head)), ...levels]);
+export function makeManifest(image: Uint8Array, fields?: Partial<ManifestFields>): Buffer {
+  return packFacts(examineImage(image), fields);
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -146,8 +150,6 @@ function readDescriptor(descriptor: Buffer): { size: number; root: Buffer } {
     refuse('descriptor', 'not of fs-verity version 1, SHA-256, blocks of 4096 bytes, without salt');
   if (descriptor.subarray(ROOT_HASH_AT + HASH_BYTES).some((byte) => byte))
     refuse('descriptor', 'not zero after the root hash');
-  if (size > IMAGE_LIMIT)
-    refuse('image', `${grouped(Number(size))} bytes, limit ${grouped(IMAGE_LIMIT)}`);
   checkImageSize(Number(size));
   return { size: Number(size), root };
 }
@@ -169,7 +171,7 @@ export function readManifest(bytes: Buffer, digest?: string): Manifest {
   if (bytes.readUInt32LE(RESERVED_AT)) refuse('manifest', `byte ${RESERVED_AT} to 15: not zero`);
   const descriptor = bytes.subarray(DESCRIPTOR_AT, DESCRIPTOR_AT + DESCRIPTOR_BYTES);
   const { size, root } = readDescriptor(descriptor);
-  const found = sha256(descriptor).toString('hex');
+  const found = digestOf(descriptor);
   if (digest !== undefined && found !== digest.toLowerCase())
     refuse('digest', `is ${found}, not ${digest.toLowerCase()}`);
   const tree = bytes.subarray(crcAt + CRC_BYTES);

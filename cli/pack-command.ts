@@ -1,7 +1,7 @@
 /** `part-ota pack` */
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { InputError, readInput, writeOutput } from './errors.ts';
+import { about, readInput, writeOutput } from './errors.ts';
 import { makeManifest, MANIFEST_SUFFIX, readManifest } from './manifest.ts';
 import { columns, grouped, hex, plural } from './report-format.ts';
 import { SECTOR } from '../host/index.ts';
@@ -38,13 +38,7 @@ export function packCommand(): Command {
       const output = flags.output ?? file + MANIFEST_SUFFIX;
       const { partition, version } = flags;
       const metadata = flags.metadata === undefined ? undefined : readInput(flags.metadata);
-      let bytes: Buffer;
-      try {
-        bytes = makeManifest(image, { partition, version, metadata });
-      } catch (error) {
-        if (error instanceof InputError) throw new InputError(`${file}: ${error.message}`);
-        throw error;
-      }
+      const bytes = about(file, () => makeManifest(image, { partition, version, metadata }));
       // What is written is what a reader takes.
       const { digest, size, crc32 } = readManifest(bytes);
       writeOutput(output, bytes);

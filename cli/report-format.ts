@@ -17,6 +17,26 @@ export function sizeOf(bytes: number): string {
 export const plural = (count: number, noun: string) =>
   `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
 
+/** @returns numbers in ascending order as people write them: 3, 7-9, 12; no more than some ranges. */
+export function rangesText(numbers: number[], most = 12): string {
+  const texts = rangesOf(numbers).map(([first, last]) =>
+    first === last ? `${first}` : `${first}-${last}`,
+  );
+  const more = texts.length - most;
+  return texts.slice(0, most).join(', ') + (more > 0 ? ` and ${more} more ranges` : '');
+}
+
+/** @returns numbers in ascending order as ranges, first and last. */
+export function rangesOf(numbers: number[]): [number, number][] {
+  const ranges: [number, number][] = [];
+  for (const n of numbers) {
+    const range = ranges.at(-1);
+    if (range && range[1] === n - 1) range[1] = n;
+    else ranges.push([n, n]);
+  }
+  return ranges;
+}
+
 /** 8.1 s */
 export const secondsText = (seconds: number) => `${seconds.toFixed(1)} s`;
 

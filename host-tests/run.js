@@ -6,6 +6,7 @@
  *
  * Each long suite of device code is a job, the short ones are one, and all other suites are one; as many jobs run at a time as there are
  * processors. What counts is mocha's own report, as JSON. The exit code is 1 if anything failed.
+ * Lines that a suite begins with ▸ are shown, too.
  * The last line is `N passed, N failed, N skipped`. With TEST_REPORT=FILE the sums go there instead, as JSON.
  */
 import { spawn } from 'node:child_process';
@@ -112,6 +113,7 @@ function printResult({ name, subject, passed, skipped, faults, output, seconds }
   const mark = faults.length ? '✖' : '✔';
   const time = `${seconds.toFixed(1)} s`.padStart(7);
   console.log(`${mark} ${name.padEnd(19)} ${subject.padEnd(10)} ${time}   ${parts.join(', ')}`);
+  for (const [, note] of output.matchAll(/^ *▸ (.*)$/gm)) console.log(`  ▸ ${note}`);
 }
 
 function printFaults(results) {

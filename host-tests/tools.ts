@@ -1,0 +1,35 @@
+/** Programs that tests run: `part-ota` as it is built, and those of others where they are installed. */
+import { execFile, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Context } from 'mocha';
+
+/** The command as it is built. */
+export const PART_OTA = fileURLToPath(new URL('../dist/part-ota.js', import.meta.url));
+
+/** How a run of the command ended. */
+export interface Run {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `part-ota` in a folder. */
+export function runPartOta(folder: string, ...words: string[]): Promise<Run> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [PART_OTA, ...words], { cwd: folder }, (error, stdout, stderr) => {
+      resolve({ status: error ? Number(error.code) : 0, stdout, stderr });
+    });
+  });
+}
+
+/** @returns whether a program is on the PATH. */
+export function isInstalled(program: string, ...args: string[]): boolean {
+  return spawnSync(program, args, { stdio: 'ignore' }).error === undefined;
+}
+
+/** Skips the test or suite unless a program is on the PATH, and says so. */
+export function needs(context: Context, program: string, ...args: string[]): void {
+  if (isInstalled(program, ...args)) return;
+  console.log(`      ▸ not compared with ${program}: it is not installed`);
+  context.skip();
+}
