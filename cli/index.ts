@@ -1,10 +1,12 @@
 /** The command `part-ota`. */
 import { Command, CommanderError } from 'commander';
+import { diffCommand } from './diff-command.ts';
 import { inspectCommand } from './inspect-command.ts';
 import { VERSION } from './package-files.ts';
 import { packCommand } from './pack-command.ts';
 import { simulateCommand } from './simulate-command.ts';
 import { tableCommand } from './table-command.ts';
+import { verifyCommand } from './verify-command.ts';
 
 /** What a command exits with when its arguments or files are wrong. */
 const WRONG_INPUT = 2;
@@ -21,7 +23,14 @@ function makeProgram(): Command {
     // `pack` has a --version of its own.
     .enablePositionalOptions()
     .addHelpText('after', HELP);
-  for (const command of [simulateCommand(), packCommand(), inspectCommand(), tableCommand()])
+  for (const command of [
+    simulateCommand(),
+    packCommand(),
+    verifyCommand(),
+    diffCommand(),
+    inspectCommand(),
+    tableCommand(),
+  ])
     program.addCommand(command);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;

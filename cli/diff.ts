@@ -1,0 +1,165 @@
+/** What an update over the air from one image to another would cost, from images or from manifests. */
+import { hash } from 'node:crypto';
+import { HASH_BYTES, MAGIC } from '../device/http/manifest.ts';
+import { journalSectors } from '../device/journal.ts';
+import { PAGE, SECTOR, seconds, type Work } from '../host/index.ts';
+import { examineImage, treeBytes } from './manifest-tree.ts';
+import { packFacts, readManifest } from './manifest.ts';
+
+/** One sector of an image. */
+interface Sector {
+  /** Its hash in the manifest: what is missing of it is zero. */
+  hash: string;
+  /** Bytes of the image in it: SECTOR, or fewer in the last one. */
+  bytes: number;
+  /** What the chip holds, filled up with 0xff; unknown where only the manifest is at hand. */
+  content?: Buffer;
+  /** Hash of what the chip holds; unknown if the image fills a part of it and only the manifest is at hand. */
+  chip?: string;
+}
+
+/** An image, as far as it is known. */
+export interface Side {
+  size: number;
+  digest: string;
+  sectors: Sector[];
+  /** Bytes of the manifest, and of what precedes its hashes. */
+  manifest: number;
+  head: number;
+}
+
+/** What an update from one to the other does. */
+export interface Difference {
+  /** Sectors that change, of those that either image has. */
+  changed: number[];
+  sectors: number;
+  /** Of those, sectors whose new content the device copies from elsewhere on its partition. */
+  copied: number[];
+  fetched: {
+    /** Sectors that the device downloads. */
+    sectors: number[];
+    /** Their bytes, and those of the manifest. */
+    image: number;
+    manifest: number;
+  };
+  /** What is done to the flash, and for how long: typical of a W25Q32JV. Without network and JavaScript. */
+  work: Work;
+  seconds: number;
+}
+
+const hashOf = (bytes: Uint8Array) => hash('sha256', bytes, 'hex');
+const BLANK = Buffer.alloc(SECTOR, 0xff);
+/** What follows an image in its partition. */
+const erased: Sector = {
+  hash: hashOf(BLANK),
+  bytes: SECTOR,
+  content: BLANK,
+  chip: hashOf(BLANK),
+};
+
+function sectorsOf(size: number, hashes: Buffer, image?: Buffer): Sector[] {
+  const sectors: Sector[] = [];
+  for (let at = 0; at < size; at += SECTOR) {
+    const n = at / SECTOR;
+    const bytes = Math.min(SECTOR, size - at);
+    const hash = hashes.toString('hex', n * HASH_BYTES, (n + 1) * HASH_BYTES);
+    const content = image && Buffer.concat([image.subarray(at, at + bytes), BLANK], SECTOR);
+    const chip = bytes === SECTOR ? hash : content && hashOf(content);
+    sectors.push({ hash, bytes, content, chip });
+  }
+  return sectors;
+}
+
+/**
+ * Takes what a file holds: a manifest, if it begins like one or is said to be, else an image.
+ * @throws InputError if it is neither
+ */
+export function readSide(bytes: Buffer, isManifest: boolean): Side {
+  if (isManifest || bytes.toString('latin1', 0, MAGIC.length) === MAGIC) {
+    const { size, digest, hashes, length } = readManifest(bytes);
+    const sectors = sectorsOf(size, hashes);
+    return { size, digest, sectors, manifest: length, head: length - treeBytes(size) };
+  }
+  const facts = examineImage(bytes);
+  const { size, digest, hashes } = facts;
+  const manifest = packFacts(facts).length;
+  const sectors = sectorsOf(size, hashes, bytes);
+  return { size, digest, sectors, manifest, head: manifest - treeBytes(size) };
+}
+
+/** @returns whether the chip holds the same with either; if that is unknown, false. */
+function isSame(a: Sector, b: Sector): boolean {
+  if (a.bytes === b.bytes && a.hash === b.hash) return true;
+  return a.chip !== undefined && a.chip === b.chip;
+}
+
+/** @returns whether a sector of the chip holds at its start all that the image has in it. */
+function holdsStart(old: Sector, { bytes, hash }: Sector): boolean {
+  if (!old.content || bytes === SECTOR) return false;
+  const start = old.content.subarray(0, bytes);
+  return hashOf(Buffer.concat([start], SECTOR)) === hash;
+}
+
+/** @returns bytes of a sector up to the last page that is not blank; all if the content is unknown. */
+function bytesToProgram({ content, chip }: Sector): number {
+  if (chip === erased.chip) return 0;
+  let length = SECTOR;
+  while (content?.subarray(length - PAGE, length).equals(BLANK.subarray(0, PAGE))) length -= PAGE;
+  return length;
+}
+
+/** Bytes of the records of any update: BEGIN, spoiled and written, SOLID, COMMIT, CONFIRM, SOLID. */
+const FIXED_RECORDS = 128;
+
+/** Adds up what a transaction with backup does: device/transaction.ts. */
+function workOf(from: Side, to: Side, changed: number[]): Work {
+  const total = Math.max(from.sectors.length, to.sectors.length);
+  // All sectors are hashed; if any changes, all are compared, and read once more for the check in COMMIT.
+  const passes = changed.length ? 3 : 1;
+  const work = { erases: 0, bytesProgrammed: 0, commands: 0, bytesRead: passes * total * SECTOR };
+  for (const n of changed) {
+    const copy = bytesToProgram(from.sectors[n] ?? erased);
+    const isBlank = (from.sectors[n] ?? erased).chip === erased.chip;
+    work.erases += isBlank ? 1 : 2;
+    // The new sector, the record that the old one is saved, and the old one.
+    work.bytesProgrammed += bytesToProgram(to.sectors[n] ?? erased) + 16 + copy;
+    // Each is read back, and the old one is read before.
+    work.bytesRead += isBlank ? 2 * SECTOR : 3 * SECTOR;
+  }
+  if (changed.length) {
+    // As large as for a partition that the larger image fills.
+    work.erases += journalSectors(total, 0);
+    work.bytesProgrammed += FIXED_RECORDS;
+  }
+  work.commands = Math.ceil(work.bytesProgrammed / 64);
+  return work;
+}
+
+/** Compares two images. */
+export function diff(from: Side, to: Side): Difference {
+  const sectors = Math.max(from.sectors.length, to.sectors.length);
+  const changed: number[] = [];
+  for (let n = 0; n < sectors; n++)
+    if (!isSame(from.sectors[n] ?? erased, to.sectors[n] ?? erased)) changed.push(n);
+  // Sectors are written in order, so what lies behind the one that is written is still the old content.
+  const lastAt = new Map(from.sectors.map(({ chip }, n) => [chip, n]));
+  const isAtHand = (n: number) =>
+    (lastAt.get(to.sectors[n].hash) ?? -1) > n ||
+    holdsStart(from.sectors[n] ?? erased, to.sectors[n]);
+  const wanted = changed.filter((n) => n < to.sectors.length);
+  const fetched = wanted.filter((n) => !isAtHand(n));
+  const work = workOf(from, to, changed);
+  return {
+    changed,
+    sectors,
+    copied: wanted.filter(isAtHand),
+    fetched: {
+      sectors: fetched,
+      image: fetched.reduce((sum, n) => sum + to.sectors[n].bytes, 0),
+      // Where all hashes are right already, the root hash proves it.
+      manifest: from.digest === to.digest ? to.head : to.manifest,
+    },
+    work,
+    seconds: seconds(work),
+  };
+}

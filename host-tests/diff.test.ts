@@ -1,0 +1,189 @@
+/** `part-ota diff`: what it predicts, beside what the module does on the simulated board. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { diff, type Difference, readSide } from '../cli/diff.ts';
+import { InputError } from '../cli/errors.ts';
+import { makeManifest } from '../cli/manifest.ts';
+import type { Ota } from '../cli/device-module.ts';
+import { Board, pattern, seconds } from '../host/index.ts';
+import { runPartOta } from './tools.ts';
+
+const SECTOR = 4096;
+const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url));
+const bundle = () => read('dist/ota.min.js').toString('latin1');
+const stored = (name: string) => read(`examples/images/storage-${name}.bin`);
+
+const fromImage = (image: Uint8Array) => readSide(Buffer.from(image), false);
+const fromManifest = (image: Uint8Array) => readSide(makeManifest(image), true);
+const diffOf = (from: Uint8Array, to: Uint8Array) => diff(fromImage(from), fromImage(to));
+/** What is known without the images. */
+const diffOfManifests = (from: Uint8Array, to: Uint8Array) =>
+  diff(fromManifest(from), fromManifest(to));
+
+const old = pattern('old', 0x100000);
+
+/** @returns an image with other content in some sectors. */
+function withChanges(image: Uint8Array, ...sectors: number[]): Uint8Array {
+  const copy = Uint8Array.from(image);
+  for (const n of sectors) copy.set(pattern(`sector ${n}`, SECTOR), n * SECTOR);
+  return copy;
+}
+
+/** @returns an image made of sectors of another one; -1 is a blank one. */
+function rearranged(image: Uint8Array, sectors: number[]): Uint8Array {
+  const blank = Buffer.alloc(SECTOR, 0xff);
+  return Buffer.concat(
+    sectors.map((n) => (n < 0 ? blank : image.subarray(n * SECTOR, (n + 1) * SECTOR))),
+  );
+}
+
+/** Updates a simulated board, and @returns what that cost. */
+function measured(from: Uint8Array, to: Uint8Array) {
+  const board = new Board({ partitions: { storage: from } });
+  board.upload('ota', bundle());
+  board.flash.resetCounters();
+  const update = board.require<Ota>('ota').begin({ partition: 'storage', size: to.length });
+  update.write(Uint8Array.from(to));
+  const { changed } = update.end();
+  return { changed, ...board.flash.counters };
+}
+
+describe('diff predicts what an update does to the flash', () => {
+  const part = pattern('new', 300 * 1024);
+  const cases: [string, Uint8Array, Uint8Array][] = [
+    ['every sector', old, pattern('new', 0x100000)],
+    ['a few sectors', old, withChanges(old, 0, 1, 100, 255)],
+    ['LittleFS', stored('v1.littlefs'), stored('v2.littlefs')],
+    ['SPIFFS', stored('v1.spiffs'), stored('v2.spiffs')],
+    ['SPIFFS, back', stored('v2.spiffs'), stored('v1.spiffs')],
+    ['a shorter image', old, part],
+    ['an image that ends inside a sector', old, part.subarray(0, 299999)],
+    ['one that was shorter', part.subarray(0, 299999), old],
+    ['one that grows inside its last sector', part.subarray(0, 299998), part.subarray(0, 299999)],
+  ];
+  for (const [name, from, to] of cases)
+    it(name, () => {
+      const predicted = diffOf(from, to);
+      const real = measured(from, to);
+      assert.equal(predicted.changed.length, real.changed);
+      // The journal is that of a partition of 1 MiB.
+      const journal = Math.max(from.length, to.length) < 0x100000 ? 1 : 0;
+      assert.equal(predicted.work.erases, real.erases - journal);
+      assert.equal(predicted.work.bytesProgrammed, real.bytesProgrammed);
+      if (journal) return;
+      // Over the air all sectors are hashed first.
+      const expected = seconds({ ...real, bytesRead: real.bytesRead + 0x100000 });
+      const ratio = predicted.seconds / expected;
+      assert.ok(ratio > 0.99 && ratio < 1.01, `${ratio}`);
+    });
+
+  it('nothing', () => {
+    const { changed, work, fetched, copied } = diffOf(old, old);
+    const sums = [changed.length, copied.length, fetched.image, work.erases, work.bytesProgrammed];
+    assert.deepEqual(sums, [0, 0, 0, 0, 0]);
+    // The root hash proves that all is right.
+    assert.equal(fetched.manifest, 324);
+  });
+});
+
+describe('diff predicts what is fetched', () => {
+  const sums = ({ changed, copied, fetched }: Difference) => ({
+    changed,
+    copied,
+    fetched: fetched.sectors,
+  });
+
+  it('the changed sectors and the manifest, from images as from manifests', () => {
+    const to = withChanges(old, 3, 200);
+    for (const difference of [
+      diffOf(old, to),
+      diffOfManifests(old, to),
+      diff(fromImage(old), fromManifest(to)),
+      diff(fromManifest(old), fromImage(to)),
+    ]) {
+      assert.deepEqual(sums(difference), { changed: [3, 200], copied: [], fetched: [3, 200] });
+      assert.equal(difference.fetched.image, 2 * SECTOR);
+      assert.equal(difference.fetched.manifest, 8580);
+    }
+  });
+
+  it('not what the old image has behind the place it goes to', () => {
+    const from = old.subarray(0, 8 * SECTOR);
+    // 2 and 3 come from behind; 5 would come from 1, which is overwritten by then, so it is fetched.
+    const to = rearranged(from, [0, 7, 6, 3, 4, 1, 6, 7]);
+    for (const difference of [diffOf(from, to), diffOfManifests(from, to)])
+      assert.deepEqual(sums(difference), { changed: [1, 2, 5], copied: [1, 2], fetched: [5] });
+  });
+
+  it('all that is not blank, of a longer image', () => {
+    const from = old.subarray(0, 2 * SECTOR);
+    const to = rearranged(old, [0, 1, -1, 3]);
+    for (const difference of [diffOf(from, to), diffOfManifests(from, to)]) {
+      assert.deepEqual(sums(difference), { changed: [3], copied: [], fetched: [3] });
+      assert.equal(difference.sectors, 4);
+    }
+  });
+
+  it('as many bytes as the image has in its last sector', () => {
+    const to = old.subarray(0, 5 * SECTOR + 100);
+    const difference = diffOf(pattern('other', 0x8000), to);
+    assert.deepEqual(difference.changed, [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert.deepEqual(difference.fetched.sectors, [0, 1, 2, 3, 4, 5]);
+    assert.equal(difference.fetched.image, to.length);
+  });
+
+  it('nothing of a last sector whose bytes are there, if the images are known', () => {
+    const to = old.subarray(0, 5 * SECTOR + 100);
+    const images = diffOf(old.subarray(0, 6 * SECTOR), to);
+    assert.deepEqual(sums(images), { changed: [5], copied: [5], fetched: [] });
+    // Of hashes it cannot be known.
+    const manifests = diffOfManifests(old.subarray(0, 6 * SECTOR), to);
+    assert.deepEqual(sums(manifests), { changed: [5], copied: [], fetched: [5] });
+    const same = diffOfManifests(to, withChanges(to.slice(), 0));
+    assert.deepEqual(same.changed, [0]);
+  });
+});
+
+describe('part-ota diff', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'part-ota-'));
+  const inFolder = (name: string) => join(folder, name);
+  const run = (...words: string[]) => runPartOta(folder, 'diff', ...words);
+  before(() => {
+    for (const version of ['v1', 'v2']) {
+      const image = stored(`${version}.littlefs`);
+      writeFileSync(inFolder(`${version}.bin`), image);
+      writeFileSync(inFolder(`${version}.bin.ota`), makeManifest(image));
+    }
+    writeFileSync(inFolder('bad.ota'), stored('v1.spiffs'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('prints what is fetched, erased, and how long it takes', async () => {
+    const { status, stdout, stderr } = await run('v1.bin', 'v2.bin');
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+    assert.match(stdout, /^v1\.bin to v2\.bin:\n/);
+    assert.match(stdout, /change +76 sectors of 256: 1, 28-40, 66-127\n/);
+    assert.match(stdout, /fetch +319,876 bytes, 30\.5 % .*76 sectors and 8,580 bytes of manifest/);
+    assert.match(stdout, /flash +150 erases, 591,680 bytes programmed, about 8\.2 s\n/);
+  });
+
+  it('prints JSON, of manifests too', async () => {
+    const { stdout } = await run('v1.bin.ota', 'v2.bin.ota', '--json');
+    const printed = JSON.parse(stdout) as Record<string, { count: number; bytes: number }>;
+    assert.equal(printed.sectors, 256);
+    assert.equal(printed.changed.count, 76);
+    assert.equal(printed.fetched.bytes, 319876);
+  });
+
+  it('refuses what is neither image nor manifest', async () => {
+    const none = await run('v1.bin', 'none.bin');
+    assert.equal(none.status, 2);
+    assert.match(none.stderr, /^error: none\.bin: no such file/);
+    const bad = await run('v1.bin', 'bad.ota');
+    assert.equal(bad.status, 2);
+    assert.match(bad.stderr, /^error: bad\.ota: manifest: does not begin with "OTA"/);
+    assert.throws(() => readSide(Buffer.from('OTA\x01'), false), InputError);
+  });
+});
