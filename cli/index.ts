@@ -4,6 +4,7 @@ import { diffCommand } from './diff-command.ts';
 import { inspectCommand } from './inspect-command.ts';
 import { VERSION } from './package-files.ts';
 import { packCommand } from './pack-command.ts';
+import { serveCommand } from './serve-command.ts';
 import { simulateCommand } from './simulate-command.ts';
 import { tableCommand } from './table-command.ts';
 import { verifyCommand } from './verify-command.ts';
@@ -28,6 +29,7 @@ function makeProgram(): Command {
     packCommand(),
     verifyCommand(),
     diffCommand(),
+    serveCommand(),
     inspectCommand(),
     tableCommand(),
   ])

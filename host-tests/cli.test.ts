@@ -278,12 +278,15 @@ describe('part-ota refuses', () => {
 
 describe('part-ota helps', () => {
   it('with every command, by an example', async () => {
-    for (const command of ['simulate', 'inspect', 'table']) {
+    for (const command of ['simulate', 'pack', 'verify', 'diff', 'serve', 'inspect', 'table']) {
       const { status, stdout } = await run(command, '--help');
       assert.equal(status, 0);
       assert.match(stdout, new RegExp(`Examples?:[^]*part-ota ${command}`));
     }
-    assert.match((await run('--help')).stdout, /simulate[^]*inspect[^]*table/);
+    assert.match(
+      (await run('--help')).stdout,
+      /simulate[^]*pack[^]*verify[^]*diff[^]*serve[^]*inspect[^]*table/,
+    );
   });
 
   it('with its version', async () => {

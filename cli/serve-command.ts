@@ -1,0 +1,74 @@
+/** `part-ota serve` */
+import { Command } from 'commander';
+import { wholeNumber } from './errors.ts';
+import { grouped } from './report-format.ts';
+import { addressesOf, isForAll, nameInUrl, type RequestRecord, startFileServer } from './serve.ts';
+
+interface Flags {
+  port: number;
+  host?: string;
+  rate?: number;
+  quiet?: true;
+}
+
+const HELP = `
+The page at / lists the images with a script for the board. An image without a
+manifest, or with that of another image, gets one made in passing; the log says so.
+Files whose names begin with a dot, and links that lead out, are not served.
+
+Example:
+  part-ota serve build --port 8000 --rate 50`;
+
+const print = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** @returns the line of the log for a request. */
+function lineOf(request: RequestRecord): string {
+  const { client, method, path, status, range, bytes, isCut, note } = request;
+  const words = [
+    new Date().toISOString(),
+    client,
+    method,
+    path,
+    status,
+    range ?? '-',
+    `${grouped(bytes)} bytes`,
+    isCut && 'CUT OFF',
+    note && `(${note})`,
+  ];
+  // What a client sends may hold anything that a terminal would act on.
+  return words
+    .filter(Boolean)
+    .join(' ')
+    .replace(/\p{Cc}/gu, '?');
+}
+
+/** @returns where to reach a server that listens at `host`. */
+function urlsOf(host: string | undefined, port: number): string[] {
+  const hosts = isForAll(host) ? ['localhost', ...addressesOf()] : [nameInUrl(host!)];
+  return hosts.map((name) => `http://${name}:${port}/`);
+}
+
+/** Makes the command. It throws an InputError for what the user has to change. */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('serve images and their manifests to boards')
+    .argument('<directory>', 'where the images are')
+    .option('--port <number>', 'TCP port; 0: any that is free', wholeNumber(0, 65535), 8080)
+    .option('--host <address>', 'listen at this address only (default: all of this machine)')
+    .option('--rate <kB/s>', 'send no faster, 1000 bytes per second', wholeNumber(1, 1000000))
+    .option('-q, --quiet', 'do not log requests')
+    .addHelpText('after', HELP)
+    .action(async (directory: string, flags: Flags) => {
+      const { port, host, rate, quiet } = flags;
+      const server = await startFileServer({
+        directory,
+        port,
+        host,
+        rate: rate === undefined ? undefined : rate * 1000,
+        onRequest: quiet ? undefined : (request) => print(lineOf(request)),
+      });
+      print(`${directory} at ${urlsOf(host, server.port).join(' and ')}`);
+      for (const signal of ['SIGINT', 'SIGTERM'] as const)
+        process.once(signal, () => void server.close());
+    });
+}
