@@ -45,7 +45,7 @@ function linesOf(difference: Difference, to: Side): string[] {
   if (copied.length)
     rows.splice(1, 0, [
       'copy',
-      `${plural(copied.length, 'sector')} from elsewhere in the partition`,
+      `${plural(copied.length, 'sector')}, blank or elsewhere in the partition`,
     ]);
   return columns(rows);
 }

@@ -33,7 +33,7 @@ export interface Difference {
   /** Sectors that change, of those that either image has. */
   changed: number[];
   sectors: number;
-  /** Of those, sectors whose new content the device copies from elsewhere on its partition. */
+  /** Of those, sectors whose new content is blank, or elsewhere in the partition when they are written. */
   copied: number[];
   fetched: {
     /** Sectors that the device downloads. */
@@ -93,11 +93,11 @@ function isSame(a: Sector, b: Sector): boolean {
   return a.chip !== undefined && a.chip === b.chip;
 }
 
-/** @returns whether a sector of the chip holds at its start all that the image has in it. */
-function holdsStart(old: Sector, { bytes, hash }: Sector): boolean {
-  if (!old.content || bytes === SECTOR) return false;
-  const start = old.content.subarray(0, bytes);
-  return hashOf(Buffer.concat([start], SECTOR)) === hash;
+/** @returns the hash of what the chip holds where a sector of another image goes; undefined if unknown. */
+function heldHash(old: Sector, { bytes }: Sector): string | undefined {
+  if (old.bytes === bytes) return old.hash;
+  if (bytes === SECTOR) return old.chip;
+  return old.content && hashOf(Buffer.concat([old.content.subarray(0, bytes)], SECTOR));
 }
 
 /** @returns bytes of a sector up to the last page that is not blank; all if the content is unknown. */
@@ -107,6 +107,9 @@ function bytesToProgram({ content, chip }: Sector): number {
   while (content?.subarray(length - PAGE, length).equals(BLANK.subarray(0, PAGE))) length -= PAGE;
   return length;
 }
+
+/** The first sectors, among which the device looks for the content of others: device/http/sectors.ts. */
+const KNOWN = 1024;
 
 /** Bytes of the records of any update: BEGIN, spoiled and written, SOLID, COMMIT, CONFIRM, SOLID. */
 const FIXED_RECORDS = 128;
@@ -135,29 +138,50 @@ function workOf(from: Side, to: Side, changed: number[]): Work {
   return work;
 }
 
+/** Where the new content of sectors comes from. */
+interface Sources {
+  /** Numbers of sectors whose content is elsewhere in the partition, or blank. */
+  copied: number[];
+  fetched: number[];
+}
+
+/** Counts what is in the partition, and takes what is there, as device/http/sectors.ts does. */
+function sourcesOf(from: Side, to: Side): Sources {
+  const sources: Sources = { copied: [], fetched: [] };
+  const held = to.sectors.map((sector, n) => heldHash(from.sectors[n] ?? erased, sector));
+  const counts = new Map<string | undefined, number>();
+  const count = (hash: string | undefined, change: number) =>
+    counts.set(hash, (counts.get(hash) ?? 0) + change);
+  for (const hash of held.slice(0, KNOWN)) count(hash, 1);
+  // Sectors are written in order: what lies before the one that is written is new, what lies behind is old.
+  to.sectors.forEach(({ hash }, n) => {
+    if (held[n] === hash) return;
+    const isAtHand = hash === erased.hash || (counts.get(hash) ?? 0) > 0;
+    (isAtHand ? sources.copied : sources.fetched).push(n);
+    if (n >= KNOWN) return;
+    count(held[n], -1);
+    count(hash, 1);
+  });
+  return sources;
+}
+
 /** Compares two images. */
 export function diff(from: Side, to: Side): Difference {
   const sectors = Math.max(from.sectors.length, to.sectors.length);
   const changed: number[] = [];
   for (let n = 0; n < sectors; n++)
     if (!isSame(from.sectors[n] ?? erased, to.sectors[n] ?? erased)) changed.push(n);
-  // Sectors are written in order, so what lies behind the one that is written is still the old content.
-  const lastAt = new Map(from.sectors.map(({ chip }, n) => [chip, n]));
-  const isAtHand = (n: number) =>
-    (lastAt.get(to.sectors[n].hash) ?? -1) > n ||
-    holdsStart(from.sectors[n] ?? erased, to.sectors[n]);
-  const wanted = changed.filter((n) => n < to.sectors.length);
-  const fetched = wanted.filter((n) => !isAtHand(n));
+  const { copied, fetched } = sourcesOf(from, to);
   const work = workOf(from, to, changed);
   return {
     changed,
     sectors,
-    copied: wanted.filter(isAtHand),
+    copied,
     fetched: {
       sectors: fetched,
       image: fetched.reduce((sum, n) => sum + to.sectors[n].bytes, 0),
-      // Where all hashes are right already, the root hash proves it.
-      manifest: from.digest === to.digest ? to.head : to.manifest,
+      // Where all is right already, the root hash proves it.
+      manifest: changed.length ? to.manifest : to.head,
     },
     work,
     seconds: seconds(work),

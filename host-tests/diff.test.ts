@@ -7,6 +7,9 @@ import { diff, type Difference, readSide } from '../cli/diff.ts';
 import { InputError } from '../cli/errors.ts';
 import { makeManifest } from '../cli/manifest.ts';
 import type { Ota } from '../cli/device-module.ts';
+import { type RequestRecord, startFileServer } from '../cli/serve.ts';
+import { randomOf } from '../cli/simulate-cuts.ts';
+import type { Check } from '../device/http/api.ts';
 import { Board, pattern, seconds } from '../host/index.ts';
 import { runPartOta } from './tools.ts';
 
@@ -109,15 +112,19 @@ describe('diff predicts what is fetched', () => {
     }
   });
 
-  it('not what the old image has behind the place it goes to', () => {
+  it('not what is in the partition when a sector is written', () => {
     const from = old.subarray(0, 8 * SECTOR);
-    // 2 and 3 come from behind; 5 would come from 1, which is overwritten by then, so it is fetched.
-    const to = rearranged(from, [0, 7, 6, 3, 4, 1, 6, 7]);
+    // 1 and 2 are behind; the old 1 is gone when 5 wants it; 6 has what 2 got; 7 is blank.
+    const to = rearranged(from, [0, 7, 5, 3, 4, 1, 5, -1]);
     for (const difference of [diffOf(from, to), diffOfManifests(from, to)])
-      assert.deepEqual(sums(difference), { changed: [1, 2, 5], copied: [1, 2], fetched: [5] });
+      assert.deepEqual(sums(difference), {
+        changed: [1, 2, 5, 6, 7],
+        copied: [1, 2, 6, 7],
+        fetched: [5],
+      });
   });
 
-  it('all that is not blank, of a longer image', () => {
+  it('nothing of what is blank behind a shorter image', () => {
     const from = old.subarray(0, 2 * SECTOR);
     const to = rearranged(old, [0, 1, -1, 3]);
     for (const difference of [diffOf(from, to), diffOfManifests(from, to)]) {
@@ -137,13 +144,66 @@ describe('diff predicts what is fetched', () => {
   it('nothing of a last sector whose bytes are there, if the images are known', () => {
     const to = old.subarray(0, 5 * SECTOR + 100);
     const images = diffOf(old.subarray(0, 6 * SECTOR), to);
-    assert.deepEqual(sums(images), { changed: [5], copied: [5], fetched: [] });
+    assert.deepEqual(sums(images), { changed: [5], copied: [], fetched: [] });
     // Of hashes it cannot be known.
     const manifests = diffOfManifests(old.subarray(0, 6 * SECTOR), to);
     assert.deepEqual(sums(manifests), { changed: [5], copied: [], fetched: [5] });
     const same = diffOfManifests(to, withChanges(to.slice(), 0));
     assert.deepEqual(same.changed, [0]);
   });
+});
+
+describe('diff predicts what ota-http does', () => {
+  /** Asks a board over HTTP what it would do, and @returns that and the bytes that it fetched. */
+  async function asked(from: Uint8Array, to: Uint8Array) {
+    const folder = mkdtempSync(join(tmpdir(), 'part-ota-test-'));
+    writeFileSync(join(folder, 'x.bin'), to);
+    let bytes = 0;
+    const onRequest = (request: RequestRecord) => (bytes += request.bytes);
+    const server = await startFileServer({
+      directory: folder,
+      port: 0,
+      host: '127.0.0.1',
+      onRequest,
+    });
+    const board = new Board({ partitions: { storage: from } });
+    board.upload('ota', bundle());
+    board.upload('ota-http', read('dist/ota-http.min.js').toString('latin1'));
+    const url = `http://127.0.0.1:${server.port}/x.bin`;
+    const check = `require('ota-http').check({ url: '${url}', partition: 'storage' })`;
+    const result = (await board.wait(board.run(check))) as Check;
+    await server.close();
+    rmSync(folder, { recursive: true });
+    return { ...result, bytes };
+  }
+
+  const random = randomOf(3);
+  const below = (limit: number) => Math.floor(random() * limit);
+  const shuffled = (length: number) =>
+    rearranged(
+      old,
+      Array.from({ length }, (_, n) => (below(3) ? n : below(260) - 4)).map((n) => Math.max(n, -1)),
+    );
+  const cases: [string, Uint8Array, Uint8Array][] = [
+    ['LittleFS', stored('v1.littlefs'), stored('v2.littlefs')],
+    ['SPIFFS', stored('v1.spiffs'), stored('v2.spiffs')],
+    ['the same', old, old],
+    ['what ends inside a sector', old, pattern('new', 123456)],
+    ['what only gets shorter', old, old.subarray(0, 123456)],
+    ['what only gets longer', old.subarray(0, 123456), old],
+    ['one sector', old, old.subarray(4096, 5000)],
+  ];
+  for (let n = 0; n < 8; n++)
+    cases.push([`sectors in disorder ${n}`, shuffled(256), shuffled(1 + below(256))]);
+  for (const [name, from, to] of cases)
+    it(`over HTTP: ${name}`, async () => {
+      const { changed, copied, fetched } = diffOf(from, to);
+      const { copied: copies, fetch, bytes, same } = await asked(from, to);
+      assert.deepEqual(
+        [copied.length, fetched.image, fetched.manifest, !changed.length],
+        [copies, fetch, bytes, same],
+      );
+    });
 });
 
 describe('part-ota diff', () => {
