@@ -24,14 +24,17 @@ const internal =
  * does not hoist them. And a function inside another is read again, and made again, each time that is called.
  */
 const plain = { inline: 1, reduce_funcs: false };
-/** Espruino hoists neither functions nor variables, so terser has to. */
-const hoist = { ...plain, hoist_funs: true, hoist_vars: true };
+/**
+ * Espruino hoists neither functions nor variables, so terser has to. Functions of a module are called when all of it is there;
+ * with the variables in front of them, those get the shorter names.
+ */
+const hoist = { ...plain, hoist_vars: true };
 // A raw "\xff" would be two bytes on the chip, which has no Unicode.
 const format = { ascii_only: true };
 const readable = {
   ecma: 5,
   toplevel: true,
-  compress: { defaults: false, ...hoist },
+  compress: { defaults: false, ...hoist, hoist_funs: true },
   mangle: false,
   format: { ...format, beautify: true, comments: 'all' },
 };

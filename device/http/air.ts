@@ -9,8 +9,8 @@ import { crc32, headLength, readHead, refuse, root } from './head.ts';
 import { BLOCK_HASHES, CRC_BYTES, HASH_BYTES, METADATA_AT } from './manifest.ts';
 import type { Seam } from './seam.ts';
 import * as sectors from './sectors.ts';
-import { hashAt, hashOf, lengthOf } from './sectors.ts';
-import { ask, drop, fetched, isStreaming, later, right, start, wrong } from './stream.ts';
+import { hashAt, lengthOf } from './sectors.ts';
+import { ask, drop, fetched, hashOf, later, start } from './stream.ts';
 
 /** What is used of the core, `require("ota")`. */
 interface Ota {
@@ -26,15 +26,14 @@ declare const Promise: new <T>(
 
 /** Bytes of the manifest that are fetched first: all that is before the hashes, if there is no metadata. */
 const START = METADATA_AT + CRC_BYTES;
-/** Sectors that are taken before others are let run. */
-const STRIDE = 32;
 
 let makeSeam: () => Seam;
 let ota: Ota;
 let options: UpdateOptions & Options;
-let isUpdate: boolean;
-/** Ends the call that is being served; undefined: none is. */
-let settle: ((result: unknown, error: unknown) => void) | undefined;
+let isUpdate: boolean | undefined;
+/** Settle the promise of the call that is being served; undefined: none is. */
+let resolve: ((result: unknown) => void) | undefined;
+let reject: (error: unknown) => void;
 /** The update of the core. */
 let session: Update | undefined;
 
@@ -43,10 +42,9 @@ let manifest: string;
 let headSize: number;
 /** What was found out about the image. */
 let found: AirResult;
-/** Bytes of the partition. */
-let span: number;
-/** Where the hashes of the sectors begin in it. */
+/** Where the hashes of the sectors begin in it, and where it ends. */
 let hashesAt: number;
+let manifestSize: number;
 /** The block that is being looked at. */
 let block: number;
 /** The hashes of the blocks: of those that the partition holds, and of the image. */
@@ -58,29 +56,34 @@ export function use(make: () => Seam): void {
   makeSeam = make;
 }
 
-/** Ends the call: the connection, the timer, the update, the promise. Without a result it has failed. */
-function finish(result: unknown, error?: unknown): void {
-  const done = settle;
-  const open = session;
-  settle = session = undefined;
-  drop();
-  if (!result && open)
+/** Gives up the update: the old content comes back. */
+function undo(): void {
+  const last = session;
+  session = undefined;
+  if (last)
     try {
-      open.abort();
+      last.abort();
     } catch {
-      // The core has given up already. The first error says more.
+      // The core has given up already.
     }
-  if (done) done(result, error);
+}
+
+/** Ends the call: the connection, the timer, the update, the promise. */
+function finish(value: unknown, isResult?: boolean): void {
+  const settle = isResult ? resolve! : reject;
+  drop();
+  if (!isResult) undo();
+  session = resolve = undefined;
+  settle(value);
 }
 
 /** Begins with the manifest; a second time, if the image on the server has changed meanwhile. */
 function askHead(): void {
-  if (session) session.abort();
-  session = undefined;
-  ask(manifest, 0, 0, START, START, (bytes) => {
+  undo();
+  ask(manifest, 0, START, START, (bytes) => {
     headSize = headLength(bytes);
     if (headSize === START) takeHead(bytes);
-    else ask(manifest, 0, START, headSize, headSize, (more) => takeHead(bytes + more));
+    else ask(manifest, START, headSize, headSize, (more) => takeHead(bytes + more));
   });
 }
 
@@ -90,14 +93,13 @@ function takeHead(bytes: Bytes): void {
   const { label, digest, size } = found;
   const name = options.partition || label;
   const partition = ota.partitions().filter((row) => row.label === name)[0];
-  if (!partition) return fail('NO_PARTITION', name + ': not in the partition table');
-  if (options.digest != null && options.digest.toLowerCase().indexOf(digest) < 0)
+  if (!partition) fail('NO_PARTITION', name + ': no such partition');
+  if (options.digest != null && options.digest.indexOf(digest) < 0)
     refuse('digest: ' + digest + ', not ' + options.digest);
   if (label && label !== name) refuse('label: ' + label + ', not ' + name);
-  span = partition.size;
-  if (size > span) refuse(name + ': image of ' + size + ' bytes, limit ' + span);
-  right();
-  sectors.begin(partition.address, found);
+  if (size > partition.size)
+    refuse(name + ': image of ' + size + ' bytes, limit ' + partition.size);
+  sectors.begin(partition, found);
   options.size = size;
   options.crc32 = crc32;
   // What was in flight when power failed may read right now, and wrong at the next boot: the core settles it first.
@@ -124,7 +126,8 @@ function compare(): void {
   const isTall = held.length > HASH_BYTES;
   wanted = root;
   hashesAt = headSize + (isTall ? held.length : 0);
-  found.same = (isTall ? hashOf(held) : held) === wanted && sectors.isRestBlank(span);
+  manifestSize = hashesAt + HASH_BYTES * sectors.count;
+  found.same = (isTall ? hashOf(held) : held) === wanted && sectors.isRestBlank();
   if (!session) {
     if (found.same) return complete('untouched');
     if (isUpdate) ota.plan(options);
@@ -133,7 +136,7 @@ function compare(): void {
   if (sectors.count === 1) planBlock(wanted);
   else if (!isTall) askBlock(planBlock);
   else
-    askHashes(headSize, held.length, wanted, (hashes) => {
+    askHashes(headSize, hashesAt, wanted, (hashes) => {
       wanted = hashes;
       askBlock(planBlock);
     });
@@ -143,42 +146,39 @@ function compare(): void {
 function complete(state: AirResult['state']): void {
   found.state = state;
   found.fetched = fetched;
-  finish(found);
+  finish(found, true);
 }
 
-/** Fetches hashes from the manifest, and proves them. */
-function askHashes(from: number, length: number, hash: Bytes, act: (hashes: Bytes) => void): void {
-  const size = hashesAt + HASH_BYTES * sectors.count;
-  ask(manifest, size, from, from + length, size, (hashes) => {
-    if (hashOf(hashes) !== hash) return wrong('MANIFEST', 'not what the digest proves');
-    right();
-    act(hashes);
-  });
+/** Fetches a block of hashes from the manifest. */
+function askHashes(from: number, limit: number, hash: Bytes, act: (hashes: Bytes) => void): void {
+  const until = Math.min(from + SECTOR, limit);
+  ask(manifest, from, until, manifestSize, act, manifestSize, hash, 'MANIFEST');
 }
 
 /** Fetches the hashes of the sectors in the block. */
 function askBlock(act: (hashes: Bytes) => void): void {
-  const length = HASH_BYTES * sectors.sectorsIn(block);
-  askHashes(hashesAt + block * SECTOR, length, hashAt(wanted, block), act);
+  askHashes(hashesAt + block * SECTOR, manifestSize, hashAt(wanted, block), act);
 }
 
 /** Plans the block, asks for the next; behind the last one it begins the update. */
 function planBlock(hashes: Bytes): void {
   const isHeld = hashAt(held, block) === hashAt(wanted, block);
   sectors.planBlock(block, hashes, isHeld ? hashes : sectors.hashBlock(block));
-  if (++block * BLOCK_HASHES < sectors.count) return askBlock(planBlock);
-  if (!isUpdate) return complete('untouched');
-  if (options.onPlan) options.onPlan(found);
-  if (!session) begin();
-  step();
+  if (++block * BLOCK_HASHES < sectors.count) askBlock(planBlock);
+  else if (isUpdate) {
+    sectors.forget();
+    if (options.onPlan) options.onPlan(found);
+    if (!session) begin();
+    step();
+  } else complete('untouched');
 }
 
-/** Takes sectors until one has to be fetched, or until others should run. */
+/** Takes sectors until one has to be fetched. */
 function step(): void {
   while (sectors.sector < sectors.count) {
     const { sector } = sectors;
     const place = sectors.placeOf(sector);
-    const hash = sectors.nextHash();
+    const hash = hashAt(sectors.kept, sectors.used);
     const isKept = place === sector;
     if (!isKept && !hash) {
       block = sector >>> 7;
@@ -191,11 +191,10 @@ function step(): void {
     // The content of another sector was found by four bytes of its hash.
     if (!isKept && (!content || hashOf(content) !== hash)) return askSector(hash);
     put(content);
-    if (sectors.sector % STRIDE === 0 && !isStreaming()) return later(0, step);
   }
-  const { state, changed } = session!.end();
-  found.changed = changed;
-  complete(state);
+  const result = session!.end();
+  found.changed = result.changed;
+  complete(result.state);
 }
 
 /** Hands the next sector to the core. */
@@ -207,31 +206,26 @@ function put(content: Bytes): void {
 
 /** Fetches the next sector, and goes on. */
 function askSector(hash: Bytes): void {
-  const { sector } = sectors;
-  const from = sector * SECTOR;
-  const until = from + lengthOf(sector);
-  ask(options.url, found.size, from, until, sectors.endOfRun(), (bytes) => {
-    if (hashOf(bytes) !== hash)
-      return wrong('HTTP', 'sector ' + sector + ' is not what the manifest says');
-    right();
-    put(bytes);
+  const from = sectors.sector * SECTOR;
+  const until = from + lengthOf(sectors.sector);
+  const take = (content: Bytes) => {
+    put(content);
     step();
-  });
+  };
+  ask(options.url, from, until, sectors.endOfRun(), take, found.size, hash);
 }
 
-function run<T>(newOptions: UpdateOptions, isForUpdate: boolean): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (settle) fail('STATE', 'ota-http: one call at a time');
+function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
+  return new Promise<T>((newResolve, newReject) => {
+    if (resolve) fail('STATE', 'ota-http: busy');
     if (!newOptions.url) fail('ARGUMENT', 'url: missing');
     options = Object.create(newOptions) as UpdateOptions;
     isUpdate = isForUpdate;
     manifest = options.url + '.ota';
     ota = require('ota') as Ota;
-    start(makeSeam(), options, (error) => finish(undefined, error), askHead);
-    settle = (result, error) => {
-      if (result) resolve(result as T);
-      else reject(error);
-    };
+    start(makeSeam(), options, finish, askHead);
+    resolve = newResolve as (result: unknown) => void;
+    reject = newReject;
     later(0, askHead);
   });
 }
@@ -247,5 +241,5 @@ export function update(options: UpdateOptions): Promise<AirResult> {
 
 /** Tells what an update would fetch. Writes nothing. */
 export function check(options: CheckOptions): Promise<Check> {
-  return run(options as UpdateOptions, false);
+  return run(options as UpdateOptions);
 }

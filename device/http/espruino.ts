@@ -8,6 +8,7 @@ interface Response {
   /** A string. */
   statusCode: string;
   headers: Record<string, string>;
+  /** `close` says nothing of use. */
   on: (event: 'data' | 'close', call: (bytes: Bytes) => void) => void;
 }
 interface Request {
@@ -43,10 +44,13 @@ export function espruino(): Seam {
   const sha256 = (require('crypto') as Crypto).SHA256;
   const text = E.toString;
   return {
-    read: (address, length) => text(flash.read(length, address)),
+    read: (address, length) => {
+      // Whatever takes long reads.
+      E.kickWatchdog();
+      return text(flash.read(length, address));
+    },
     join: text,
     crc32: E.CRC32,
-    kick: E.kickWatchdog,
     sha256: (data) => text(sha256(data)),
     request: (address, first, last, onHead, onData, onEnd) => {
       const target = url.parse(address);
@@ -54,7 +58,7 @@ export function espruino(): Seam {
       const request = http.request(target, (response) => {
         // Whatever nobody listens to fills the memory until Espruino is out of it.
         response.on('data', onData);
-        response.on('close', () => onEnd());
+        response.on('close', onEnd);
         onHead(+response.statusCode, (name) => {
           // Espruino also takes the first bytes of the body for headers; they come after the true ones.
           for (const key in response.headers)

@@ -1,7 +1,6 @@
 /** The first part of a manifest, up to its hashes: what it must be, and what it says. See `manifest.ts`. */
 
 import type { Bytes } from '../runtime.ts';
-import { SECTOR } from '../runtime.ts';
 import type { Check } from './api.ts';
 import { fail } from './errors.ts';
 import * as format from './manifest.ts';
@@ -12,14 +11,6 @@ export function refuse(message: string): never {
   return fail('MANIFEST', message);
 }
 
-/** @returns `bytes`, filled up to a sector. Doubling is what interpreters are fast at. */
-export function filled(bytes: Bytes, by: Bytes): Bytes {
-  const missing = SECTOR - bytes.length;
-  if (!missing) return bytes;
-  while (by.length < missing) by += by;
-  return bytes + by.substr(0, missing);
-}
-
 /** @returns the number in `count` bytes, little-endian. */
 export function numberAt(bytes: Bytes, at: number, count: number): number {
   let value = 0;
@@ -27,16 +18,15 @@ export function numberAt(bytes: Bytes, at: number, count: number): number {
   return value;
 }
 
-function textAt(bytes: Bytes, at: number, length: number): string {
-  return bytes.substr(at, length).split('\0')[0];
-}
-
-/** @returns how many bytes the head has, by its first ones; 0: this is no manifest. */
+/**
+ * @returns how many bytes the head has, by its first ones
+ * @throws E_MANIFEST
+ */
 export function headLength(bytes: Bytes): number {
   const metadata = numberAt(bytes, format.METADATA_LENGTH_AT, 2);
   const signature = numberAt(bytes, format.SIGNATURE_LENGTH_AT, 2);
   if (bytes.substr(0, 4) !== format.MAGIC || Math.max(metadata, signature) > format.FREE_LIMIT)
-    refuse('manifest: not of format version 1');
+    refuse('manifest: not version 1');
   return format.METADATA_AT + metadata + signature + format.CRC_BYTES;
 }
 
@@ -48,7 +38,7 @@ export let root: Bytes;
  * Reads a whole head. What it says of itself guards against accidents; only the digest is proof.
  * @throws E_MANIFEST
  */
-export function readHead(bytes: Bytes): Check {
+export function readHead(bytes: Bytes): Omit<Check, 'same'> {
   const end = bytes.length - format.CRC_BYTES;
   const descriptor = bytes.substr(format.DESCRIPTOR_AT, format.DESCRIPTOR_BYTES);
   const hash = seam.sha256(descriptor);
@@ -65,11 +55,10 @@ export function readHead(bytes: Bytes): Check {
   crc32 = numberAt(bytes, format.IMAGE_CRC_AT, 4);
   root = descriptor.substr(format.ROOT_HASH_AT, format.HASH_BYTES);
   return {
-    label: textAt(bytes, format.LABEL_AT, format.LABEL_BYTES),
-    version: textAt(bytes, format.VERSION_AT, format.VERSION_BYTES),
+    label: bytes.substr(format.LABEL_AT, format.LABEL_BYTES).split('\0')[0],
+    version: bytes.substr(format.VERSION_AT, format.VERSION_BYTES).split('\0')[0],
     size: size,
     digest: digest,
-    same: false,
     changed: 0,
     copied: 0,
     fetch: 0,

@@ -9,7 +9,7 @@
 import type { Bytes, Runtime } from '../runtime.ts';
 
 /** What the engine can do. */
-export interface Seam extends Pick<Runtime, 'read' | 'join' | 'crc32' | 'kick'> {
+export interface Seam extends Pick<Runtime, 'read' | 'join' | 'crc32'> {
   /** @returns the SHA-256 of `data`, 32 bytes. */
   sha256: (data: Bytes) => Bytes;
   /**
@@ -20,7 +20,7 @@ export interface Seam extends Pick<Runtime, 'read' | 'join' | 'crc32' | 'kick'> 
    * @param onHead - the response has begun: with status 200, 206, 404, ...
    * @param onData - the next bytes of the body, free of any transfer encoding; in a piece of any length. It writes to
    * flash before it returns: what comes in meanwhile has to wait.
-   * @param onEnd - the connection is over, whether everything has arrived or not
+   * @param onEnd - the connection is over, whether everything has arrived or not; with the reason, if it is known
    * @returns close, which ends the connection
    */
   request: (

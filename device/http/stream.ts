@@ -7,40 +7,48 @@
  */
 
 import type { Bytes } from '../runtime.ts';
+import { SECTOR } from '../runtime.ts';
 import { fail } from './errors.ts';
 import type { ErrorKind } from './errors.ts';
 import type { Header, Seam } from './seam.ts';
 
+/** A string, as Espruino and JerryScript have it. */
+interface Repeatable {
+  repeat: (count: number) => string;
+}
 declare const setTimeout: (call: () => void, ms: number) => number;
 declare const clearTimeout: (id: number) => void;
 
 /** How many redirects a request follows. */
 const REDIRECTS = 3;
-/** Milliseconds of the longest pause after a first fault. Each further one in a row is twice as long, up to a minute. */
-const PAUSE = 1000;
+/** Milliseconds of the shortest pause after a first fault, times two. Each further one in a row is twice as long. */
+const PAUSE = 500;
 const DOUBLINGS = 6;
 
 export let seam: Seam;
-let retries: number;
+/** Faults in a row after which the network is given up. */
+let tries: number;
 let timeout: number;
 /** Takes what is thrown. */
 let onError: (error: unknown) => void;
 /** Begins again with the manifest; undefined: that has been done. */
 let restart: (() => void) | undefined;
 
-/** The file of the piece, and its bytes; 0: not known yet. */
+/** The file of the piece, and its bytes, if they are known. */
 let url: string;
-let size: number;
+let size: number | undefined;
 /** The piece: where it begins, its next byte that is missing, and where it ends. */
 let first: number;
 let from: number;
 let until: number;
-/** What has arrived of it, and what to do with it. */
+/** What has arrived of it, what its hash is, why it is wrong if it has another, and what to do with it. */
 let pieces: Bytes[];
+let hash: Bytes | undefined;
+let kind: ErrorKind | undefined;
 let use: (piece: Bytes) => void;
 /** Where the next request ends; and where the present response does, 0: there is none. */
 let stop: number;
-let limit = 0;
+let limit: number;
 /** Offset of the next byte that arrives. */
 let at: number;
 
@@ -51,8 +59,8 @@ let redirects: number;
 let close: (() => void) | undefined;
 /** Number of the connection, or timer. What an earlier one still says is ignored. */
 let current = 0;
-let timer: number | undefined;
-/** Content-Encoding of the last response. It explains why nothing is right. */
+let timer = 0;
+/** Content-Encoding of the last response. It may explain why nothing is right. */
 let encoding: string;
 
 /** Faults, and pieces that were wrong, since the last piece that was right. */
@@ -69,17 +77,22 @@ export function start(
   newRestart: () => void,
 ): void {
   seam = newSeam;
-  retries = options.retries == null ? 5 : options.retries;
+  tries = (options.retries as number) + 1 || 6;
   timeout = options.timeout || 15000;
   onError = newOnError;
   restart = newRestart;
-  fetched = 0;
-  right();
+  fetched = faults = wrongs = 0;
 }
 
-/** A piece was right. */
-export function right(): void {
-  faults = wrongs = 0;
+/** @returns `bytes`, filled up to a sector. */
+export function filled(bytes: Bytes, by: Bytes): Bytes {
+  const missing = SECTOR - bytes.length;
+  return missing ? bytes + (by as unknown as Repeatable).repeat(missing) : bytes;
+}
+
+/** @returns the hash of a sector, or of a block of hashes. What is missing of it is zero. */
+export function hashOf(bytes: Bytes): Bytes {
+  return seam.sha256(filled(bytes, '\0'));
 }
 
 /** @returns a function that does something unless the connection is over by then. What it throws ends it all. */
@@ -96,7 +109,7 @@ function guarded<A, B>(act: (a: A, b: B) => void): (a?: A, b?: B) => void {
 }
 
 function startTimer(ms: number, act: () => void): void {
-  if (timer) clearTimeout(timer);
+  clearTimeout(timer);
   timer = setTimeout(guarded(act), ms);
 }
 
@@ -106,7 +119,7 @@ export function drop(): void {
   current++;
   limit = 0;
   close = undefined;
-  if (timer) clearTimeout(timer);
+  clearTimeout(timer);
   if (last) last();
 }
 
@@ -116,24 +129,28 @@ export function later(ms: number, act: () => void): void {
   startTimer(ms, act);
 }
 
-/** Goes on after a pause that is the longer the more faults there were. */
+/** Goes on after a pause: the more faults, the longer, and never twice the same. */
 function pause(act: () => void): void {
-  later((PAUSE << Math.min(faults++, DOUBLINGS)) * (0.5 + Math.random() / 2), act);
+  later((PAUSE << Math.min(faults, DOUBLINGS)) * (1 + Math.random()), act);
+}
+
+function giveUp(message: string, kind?: ErrorKind): never {
+  return fail(kind || 'HTTP', url + ': ' + message);
 }
 
 /** Asks again for what is missing, unless there were too many faults. */
-function fault(kind: ErrorKind, message: string): void {
-  if (faults >= retries) fail(kind, url + ': ' + message + ', tried ' + (faults + 1) + ' times');
+function fault(message: string, kind?: ErrorKind): void {
+  if (++faults >= tries) giveUp(message, kind);
   pause(request);
 }
 
 /** The piece is not what it should be: asks for it again; then begins again; then gives up. */
-export function wrong(kind: ErrorKind, message: string): void {
+function wrong(message: string): void {
   const again = restart;
   from = first;
   pieces = [];
-  if (!wrongs++) return fault(kind, message);
-  if (!again) fail(kind, url + ': ' + message + encoding);
+  if (!wrongs++) return fault(message, kind);
+  if (!again) giveUp(message + ', encoding ' + encoding, kind);
   restart = undefined;
   pause(again);
 }
@@ -150,17 +167,17 @@ function open(): void {
   try {
     close = seam.request(address, from, stop - 1, guarded(begin), guarded(take), guarded(lose));
   } catch (error) {
-    fault('HTTP', (error as Error).message);
+    fault((error as Error).message);
   }
 }
 
 /** Gives the server time for the next 4096 bytes. */
 function wait(): void {
-  startTimer(timeout, () => fault('TIMEOUT', 'less than 4096 bytes in ' + timeout + ' ms'));
+  startTimer(timeout, () => fault('over ' + timeout + ' ms for 4096 bytes', 'TIMEOUT'));
 }
 
 function lose(why?: string): void {
-  fault('HTTP', (why || 'connection lost') + ' at byte ' + from + ' of ' + until);
+  fault((why || 'connection lost') + ' at byte ' + from + ' of ' + until);
 }
 
 /** Follows a redirect. */
@@ -169,7 +186,6 @@ function follow(location: string): void {
   if (location[0] === '/')
     location = (location[1] === '/' ? parts[0] : parts.slice(0, 3).join('/')) + location;
   else if (location.indexOf('://') < 0) location = parts.slice(0, -1).join('/') + '/' + location;
-  if (redirects++ === REDIRECTS) fail('HTTP', url + ': more than ' + REDIRECTS + ' redirects');
   address = location;
   open();
 }
@@ -178,19 +194,36 @@ function follow(location: string): void {
 function begin(status: number, header: Header): void {
   const location = header('location');
   const isPart = status === 206;
-  const range = header('content-range') || '';
-  const length = +(isPart ? range.split('/')[1] : header('content-length') || 0);
-  if (status > 300 && status < 309 && location) return follow(location);
-  if (!isPart && status !== 200) {
-    if (status > 399 && status < 500) faults = retries;
-    return fault('HTTP', 'status ' + status);
+  const range = header(isPart ? 'content-range' : 'content-length') || '';
+  const length = +range.split('/').pop()!;
+  encoding = header('content-encoding') || 'none';
+  if (status > 300 && status < 309 && location && redirects++ < REDIRECTS) follow(location);
+  else if (!isPart && status !== 200) {
+    // Neither an answer like "not found" nor a ring of redirects changes by asking again.
+    if (status > 299 && status < 500) faults = tries;
+    fault('status ' + status);
+  } else if (
+    // A server that does not tell the length, or does not know it, may be right all the same.
+    (isPart && range.indexOf('bytes ' + from + '-')) ||
+    (size && length && length !== size)
+  )
+    wrong('sends ' + range);
+  else {
+    // A server without ranges sends all of the file.
+    at = isPart ? from : 0;
+    limit = isPart ? stop : 1e9;
   }
-  encoding = header('content-encoding') || '';
-  if ((isPart && range.indexOf('bytes ' + from + '-')) || (size && length && length !== size))
-    return wrong('HTTP', 'sends ' + range + ' of ' + length + ' bytes');
-  // A server without ranges sends all of the file.
-  at = isPart ? from : 0;
-  limit = isPart ? stop : 1e9;
+}
+
+/** A piece is complete. */
+function prove(): void {
+  const piece = seam.join(pieces);
+  pieces = [];
+  if (hash && hashOf(piece) !== hash) wrong('wrong hash at byte ' + first);
+  else {
+    faults = wrongs = 0;
+    use(piece);
+  }
 }
 
 /** Bytes have arrived. */
@@ -203,29 +236,28 @@ function take(bytes: Bytes): void {
     const piece = bytes.substr(from - start, until - from);
     pieces.push(piece);
     from += piece.length;
-    if (from === until) use(seam.join(pieces));
+    if (from === until) prove();
   }
   if (mine === current && start >>> 12 < at >>> 12) wait();
 }
 
-/** @returns whether the response goes on behind the piece. */
-export function isStreaming(): boolean {
-  return until < limit;
-}
-
 /**
  * Asks for the next piece: bytes `start` to `end` of a file, `end` not included.
- * @param newSize - bytes of the file; 0: not known
  * @param last - where the request ends, if one has to be made: further pieces may be asked for up to there
  * @param act - called with the piece; it asks for the next one, or calls `later` or `drop`
+ * @param newSize - bytes of the file, if they are known
+ * @param newHash - of the piece, if it is known
+ * @param newKind - of the error if the piece has another hash; default HTTP
  */
 export function ask(
   file: string,
-  newSize: number,
   start: number,
   end: number,
   last: number,
   act: (piece: Bytes) => void,
+  newSize?: number,
+  newHash?: Bytes,
+  newKind?: ErrorKind,
 ): void {
   const isNext = file === url && start >= from && start < limit;
   url = file;
@@ -234,6 +266,8 @@ export function ask(
   until = end;
   stop = last;
   use = act;
+  hash = newHash;
+  kind = newKind;
   pieces = [];
   if (!isNext) request();
 }
