@@ -86,6 +86,7 @@ describe('diff predicts what an update does to the flash', () => {
     const { changed, work, fetched, copied } = diffOf(old, old);
     const sums = [changed.length, copied.length, fetched.image, work.erases, work.bytesProgrammed];
     assert.deepEqual(sums, [0, 0, 0, 0, 0]);
+    assert.equal(work.bytesRead, 0x100000);
     // The root hash proves that all is right.
     assert.equal(fetched.manifest, 324);
   });

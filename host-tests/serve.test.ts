@@ -486,19 +486,25 @@ describe('serve', () => {
   });
 
   it('ends all connections when it is closed, and leaves nothing behind', async () => {
-    const made = () => readdirSync(tmpdir()).filter((name) => /^part-ota-[^-]+$/.test(name));
     await server.close();
-    const before = made();
-    server = await start({ rate: 1000 });
-    const manifest = await ask(server.port, '/storage.bin.ota');
-    assert.equal(manifest.status, 200);
-    assert.notDeepEqual(made(), before);
-    const pending = ask(server.port, '/www.bin').catch((error: Error) => error);
-    await wait(20);
-    await server.close();
-    assert.ok((await pending) instanceof Error);
-    assert.deepEqual(made(), before);
-    await assert.rejects(ask(server.port, '/www.bin'), { code: 'ECONNREFUSED' });
+    const temporary = join(outer, 'temporary');
+    mkdirSync(temporary);
+    const { TMPDIR } = process.env;
+    process.env.TMPDIR = temporary;
+    try {
+      server = await start({ rate: 1000 });
+      assert.equal((await ask(server.port, '/storage.bin.ota')).status, 200);
+      assert.equal(readdirSync(temporary).length, 1);
+      const pending = ask(server.port, '/www.bin').catch((error: Error) => error);
+      await wait(20);
+      await server.close();
+      assert.ok((await pending) instanceof Error);
+      assert.deepEqual(readdirSync(temporary), []);
+      await assert.rejects(ask(server.port, '/www.bin'), { code: 'ECONNREFUSED' });
+    } finally {
+      if (TMPDIR === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = TMPDIR;
+    }
   });
 
   it('refuses what it cannot serve, or where it cannot listen', async () => {
