@@ -344,6 +344,21 @@ describe('a torn program', () => {
     assert.deepEqual(flash.read(0, 768), filled(0xff, 768).fill(0, 0, 256));
   });
 
+  it('is a guess for what meets its bytes, not for what is beside them', () => {
+    const flash = chip();
+    torn(flash, TEARS.everyBit, () => flash.program(16, bytes(1, 2, 3, 4)));
+    flash.read(0, 16);
+    flash.text(20, 100);
+    flash.program(20, bytes(0, 0, 0, 0));
+    assert.equal(flash.guesses, 0);
+    flash.read(19, 1);
+    assert.equal(flash.guesses, 1);
+    flash.program(12, filled(0, 8));
+    assert.equal(flash.guesses, 2);
+    flash.read(0, 100);
+    assert.equal(flash.guesses, 2, 'they are solid by now');
+  });
+
   it('is seen to become solid at once', () => {
     const flash = chip();
     torn(flash, TEARS.everyBit, () => flash.program(0, bytes(0, 0, 0, 0)), 'ones');
@@ -409,6 +424,32 @@ describe('a torn erase', () => {
     assert.deepEqual(flash.read(0, SECTOR), seen, 'the same for the same seed');
     flash.restart({ seed: 6 });
     assert.notDeepEqual(flash.read(0, SECTOR), seen, 'another for another');
+  });
+
+  it('is a guess for whatever meets it until it is erased, and for nothing else', () => {
+    const met = (act: (flash: NorFlash) => void) => {
+      const flash = chip();
+      torn(flash, TEARS.everyBit, () => flash.erase(SECTOR));
+      const { guesses } = flash;
+      act(flash);
+      return flash.guesses > guesses;
+    };
+    assert.ok(met((flash) => flash.read(SECTOR + 100, 1)));
+    assert.ok(met((flash) => flash.text(2 * SECTOR - 4, 4)));
+    assert.ok(met((flash) => flash.read(0, 4 * SECTOR)));
+    assert.ok(met((flash) => flash.program(SECTOR, bytes(0, 0, 0, 0))));
+    assert.ok(met((flash) => torn(flash, TEARS.everyBit, () => flash.erase(SECTOR))));
+    const isMet = met((flash) => {
+      flash.read(0, SECTOR);
+      flash.text(2 * SECTOR, 4);
+      flash.program(0, filled(0));
+      flash.peek(SECTOR, SECTOR);
+      flash.holds(SECTOR, filled(0));
+      flash.erase(SECTOR);
+      flash.read(SECTOR, SECTOR);
+      flash.program(SECTOR, filled(0));
+    });
+    assert.equal(isMet, false);
   });
 
   it('half way leaves the neighbours alone', () => {

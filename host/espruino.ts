@@ -12,7 +12,7 @@ const FLASH_MAX = 0x400000;
 const NAME_LENGTH = 28;
 
 /** What `Flash.read` returns: a Uint8Array with those of Espruino's quirks that bite. */
-export class FlashBytes extends Uint8Array<ArrayBuffer> {
+export class FlashBytes extends Uint8Array {
   /** Espruino returns a plain Array. */
   override slice(start?: number, end?: number): never {
     return Array.from(this.subarray(start, end)) as never;
@@ -64,6 +64,29 @@ function iterate(value: unknown, bytes: number[]): void {
   } else throw new TypeError(`Expecting a number or something iterable, got ${typeName(value)}`);
 }
 
+/** Where strings become bytes that nobody keeps: to allocate a buffer costs more than all that is done with it. */
+const scratch = Buffer.alloc(2 * SECTOR);
+
+/** A string as bytes, which hold until the next call. */
+function passing(value: string): Uint8Array {
+  if (value.length > scratch.length) return Buffer.from(value, 'latin1');
+  return scratch.subarray(0, scratch.write(value, 'latin1'));
+}
+
+/** Strings of up to a sector of one byte again and again, by `byte << 16 | length`. */
+const runs = new Map<number, string>();
+
+/** @returns `length` times a byte. */
+function run(byte: number, length: number): string {
+  const key = ((byte & 0xff) << 16) | length;
+  let text = runs.get(key);
+  if (text === undefined) {
+    text = latin1(Buffer.alloc(length, byte & 0xff));
+    runs.set(key, text);
+  }
+  return text;
+}
+
 /** Every element of a value as a byte. */
 function iterated(value: unknown): Uint8Array {
   if (typeof value === 'string') return Buffer.from(value, 'latin1');
@@ -73,9 +96,20 @@ function iterated(value: unknown): Uint8Array {
     return Buffer.alloc(count, data & 0xff);
   if (Array.isArray(value) && value.every((part) => typeof part === 'string'))
     return Buffer.from(value.join(''), 'latin1');
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
   const bytes: number[] = [];
   iterate(value, bytes);
   return Uint8Array.from(bytes);
+}
+
+/** Every element of a value as a character. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (value instanceof Uint8Array) return latin1(value);
+  const { data, count } = Object(value) as { data?: unknown; count?: unknown };
+  const isRun = typeof data === 'number' && Number.isInteger(count);
+  if (isRun && Number(count) > 0 && Number(count) <= SECTOR) return run(data, Number(count));
+  return latin1(iterated(value));
 }
 
 /**
@@ -128,8 +162,9 @@ export function flashLibrary({ flash, assertOn, assertSafe }: FlashOptions) {
       const count = int(length);
       if (count <= 0) return undefined;
       const from = int(address) >>> 0;
-      if (isOutside(from, count)) return new FlashBytes(new ArrayBuffer(count));
-      return new FlashBytes(flash.read(from, count).buffer);
+      const bytes = new FlashBytes(count);
+      if (!isOutside(from, count)) flash.readInto(bytes, from);
+      return bytes;
     },
     write(data: unknown, address: unknown): void {
       assertOn();
@@ -288,20 +323,23 @@ export function storageLibrary(files: Files) {
 export const PURE = {
   /** Of each element & 255. */
   CRC32(data: unknown): number | undefined {
-    if (typeof data === 'string' || data instanceof Uint8Array) return crc32(iterated(data));
+    if (typeof data === 'string') return crc32(passing(data));
+    if (data instanceof Uint8Array) return crc32(data);
     const isIterable = typeof data === 'object' && data !== null;
     return isIterable ? crc32(iterated(data)) : undefined;
   },
   toString(...args: unknown[]): string {
-    if (args.length === 1 && typeof args[0] === 'string') return args[0];
-    return latin1(iterated(args.length === 1 ? args[0] : args));
+    return args.length === 1 ? textOf(args[0]) : latin1(iterated(args));
   },
   toFlatString: (...args: unknown[]): string => PURE.toString(...args),
   toUint8Array: (...args: unknown[]): Uint8Array => new Uint8Array(iterated(args)),
   toArrayBuffer(data: unknown): ArrayBuffer | undefined {
-    return typeof data === 'string'
-      ? new Uint8Array(Buffer.from(data, 'latin1')).buffer
-      : undefined;
+    if (typeof data !== 'string') return undefined;
+    const buffer = new ArrayBuffer(data.length);
+    const bytes = new Uint8Array(buffer);
+    if (data.length > 64) bytes.set(passing(data));
+    else for (let i = 0; i < data.length; i++) bytes[i] = data.charCodeAt(i);
+    return buffer;
   },
   sum(data: ArrayLike<number>): number {
     let sum = 0;

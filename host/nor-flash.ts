@@ -64,8 +64,10 @@ export interface Counters extends Work {
   bytesRead: number;
 }
 
-/** The unstable bits of one sector. */
+/** The unstable bits of one sector: those of its bytes `from` to `end`, which the arrays are for. */
 interface Cells {
+  from: number;
+  end: number;
   /** Set where a bit is unstable. */
   mask: Uint8Array;
   before: Uint8Array;
@@ -106,8 +108,6 @@ const BLANK: Sector = {
   lenient: false,
 };
 
-const ZEROS = new Uint8Array(SECTOR);
-
 const all = () => 0xff;
 
 /** The last number given to an owner. */
@@ -137,8 +137,17 @@ function blankPages(bytes: Uint8Array): number {
   return pages;
 }
 
-function copyCells(cells: Cells): Cells {
-  return { mask: cells.mask.slice(), before: cells.before.slice(), after: cells.after.slice() };
+/** @returns the same unstable bits, with room for those of a range; none at first. */
+function copyCells(cells: Cells | undefined, first: number, last: number): Cells {
+  const from = cells ? Math.min(cells.from, first) : first;
+  const end = cells ? Math.max(cells.end, last) : last;
+  const copy = (bytes: Uint8Array | undefined) => {
+    const wide = new Uint8Array(end - from);
+    if (bytes) wide.set(bytes, cells!.from - from);
+    return wide;
+  };
+  const { mask, before, after } = cells ?? {};
+  return { from, end, mask: copy(mask), before: copy(before), after: copy(after) };
 }
 
 /** Whether two sectors cannot be told apart, now or after any restart. */
@@ -149,20 +158,39 @@ function isSameSector(a: Sector, b: Sector): boolean {
   return digestOf(a) === digestOf(b);
 }
 
+/** Which bits of a page a torn program has reached, while it is computed. */
+const programmed = new Uint8Array(PAGE);
+
+/** Which bits of a sector an erase has reached, by how it was torn. */
+const erased = new WeakMap<Tear, Uint8Array>();
+
+function erasedBy(tear: Tear): Uint8Array {
+  let reached = erased.get(tear);
+  if (!reached) {
+    reached = Uint8Array.from({ length: SECTOR }, (_, i) => tear.erase(i));
+    erased.set(tear, reached);
+  }
+  return reached;
+}
+
 /** Names what a sector of a snapshot holds. */
 function digestOf(sector: Sector): string {
   if (sector.digest !== undefined) return sector.digest;
   const { bytes, cells } = sector;
-  const parts: Uint8Array[] = [bytes];
+  let data = bytes;
   if (cells) {
-    const { mask, before, after } = cells;
-    parts.push(
-      mask,
-      before.map((byte, i) => byte & mask[i]),
-      after.map((byte, i) => byte & mask[i]),
-    );
+    const { from, end, mask, before, after } = cells;
+    // What is outside of the mask means nothing, and no more does where the arrays begin and end.
+    data = new Uint8Array(4 * SECTOR);
+    data.set(bytes);
+    for (let i = from; i < end; i++) {
+      const bits = mask[i - from];
+      data[SECTOR + i] = bits;
+      data[2 * SECTOR + i] = before[i - from] & bits;
+      data[3 * SECTOR + i] = after[i - from] & bits;
+    }
   }
-  sector.digest = hash('sha1', Buffer.concat(parts), 'base64');
+  sector.digest = hash('sha1', data, 'base64');
   return sector.digest;
 }
 
@@ -222,6 +250,11 @@ export class NorFlash {
   };
   /** Erases of each sector since `resetCounters`. */
   readonly wear: Uint32Array;
+  /**
+   * How often something has met unstable bits since the chip was made: a read, a program, or a cut erase. As long as
+   * it stays the same, all that is done would be the same in any other mood, and with any other content of these bits.
+   */
+  guesses = 0;
 
   #sectors: Sector[];
   /** Sectors with this number may be changed in place. */
@@ -287,18 +320,26 @@ export class NorFlash {
    * @throws PowerCut while power is off
    */
   read(address: number, length: number): Uint8Array<ArrayBuffer> {
+    const data = new Uint8Array(length);
+    this.readInto(data, address);
+    return data;
+  }
+
+  /** Reads as many bytes as `data` has, which are zeros, as `read` does. */
+  readInto(data: Uint8Array, address: number): void {
     this.#assertOn();
+    const { length } = data;
     const counters = this.counters;
     counters.reads++;
     counters.bytesRead += length;
-    const data = this.peek(address, length);
+    this.#meet(address, length);
+    this.#copy(address, data);
     if (this.trace || this.faults.length) {
       const fault = this.#watch({ kind: 'read', number: counters.reads, address, length });
       if (fault === 'nothing') data.fill(0);
       else if (fault === 'half') data.fill(0, length >> 1);
       else if (fault === 'flip') data[0] ^= 1;
     }
-    return data;
   }
 
   /** Reads bytes as `read` does, as a string with one character per byte: three times as fast. */
@@ -309,28 +350,14 @@ export class NorFlash {
       return latin1(this.read(address, length));
     this.counters.reads++;
     this.counters.bytesRead += length;
+    this.#meet(address, length);
     return latin1(this.#seen((address - start) / SECTOR), start, start + length);
   }
 
   /** Reads bytes as `read` does, for the eyes of a test: not counted, never failing, even without power. */
   peek(address: number, length: number): Uint8Array<ArrayBuffer> {
-    const start = address % SECTOR;
-    const number = (address - start) / SECTOR;
-    if (start + length <= SECTOR && number < this.#sectors.length) {
-      const bytes = this.#seen(number);
-      return length === SECTOR ? new Uint8Array(bytes) : bytes.slice(start, start + length);
-    }
     const data = new Uint8Array(length);
-    const end = Math.min(address + length, this.size);
-    for (let from = address; from < end;) {
-      const offset = from % SECTOR;
-      const count = Math.min(SECTOR - offset, end - from);
-      data.set(
-        this.#seen((from - offset) / SECTOR).subarray(offset, offset + count),
-        from - address,
-      );
-      from += count;
-    }
+    this.#copy(address, data);
     return data;
   }
 
@@ -344,6 +371,7 @@ export class NorFlash {
   program(address: number, data: Uint8Array): void {
     this.#assertOn();
     this.#assertAllowed('program', address, data.length, 4);
+    this.#meet(address, data.length);
     for (let done = 0; done < data.length;) {
       const offset = (address + done) % SECTOR;
       const count = Math.min(SECTOR - offset, data.length - done);
@@ -476,11 +504,12 @@ export class NorFlash {
   unstableBits(address = 0, length = this.size): number {
     let bits = 0;
     for (let number = Math.floor(address / SECTOR); number * SECTOR < address + length; number++) {
-      const mask = this.#sectors[number].cells?.mask;
-      if (!mask) continue;
-      const from = Math.max(address - number * SECTOR, 0);
-      const end = Math.min(address + length - number * SECTOR, SECTOR);
-      for (let i = from; i < end; i++) for (let byte = mask[i]; byte; byte &= byte - 1) bits++;
+      const cells = this.#sectors[number].cells;
+      if (!cells) continue;
+      const from = Math.max(address - number * SECTOR - cells.from, 0);
+      const end = Math.min(address + length - number * SECTOR, cells.end) - cells.from;
+      for (let i = from; i < end; i++)
+        for (let byte = cells.mask[i]; byte; byte &= byte - 1) bits++;
     }
     return bits;
   }
@@ -528,6 +557,30 @@ export class NorFlash {
     throw this.#misuse;
   }
 
+  /** Takes note if there are unstable bits. */
+  #meet(address: number, length: number): void {
+    const end = Math.min(address + length, this.size);
+    for (let number = Math.floor(address / SECTOR); number * SECTOR < end; number++) {
+      const cells = this.#sectors[number].cells;
+      const start = number * SECTOR;
+      if (cells && address < start + cells.end && end > start + cells.from) this.guesses++;
+    }
+  }
+
+  /** Copies what lies from an address on to `data`, as far as the chip reaches. */
+  #copy(address: number, data: Uint8Array): void {
+    const end = Math.min(address + data.length, this.size);
+    for (let from = address; from < end;) {
+      const offset = from % SECTOR;
+      const count = Math.min(SECTOR - offset, end - from);
+      const bytes = this.#seen((from - offset) / SECTOR);
+      // A view of a part costs more than a few bytes.
+      if (count > 64) data.set(bytes.subarray(offset, offset + count), from - address);
+      else for (let i = 0; i < count; i++) data[from - address + i] = bytes[offset + i];
+      from += count;
+    }
+  }
+
   /** What a sector reads as. Not to be modified. */
   #seen(number: number): Uint8Array<ArrayBuffer> {
     const sector = this.#sectors[number];
@@ -544,22 +597,24 @@ export class NorFlash {
   #guess(number: number, bytes: Uint8Array<ArrayBuffer>, cells: Cells): Uint8Array<ArrayBuffer> {
     const mood = this.#mood;
     if (cells.seen && cells.mood === mood) return cells.seen;
-    const { mask, before, after } = cells;
+    // Unstable bits are 1 there.
+    if (mood === 'ones') return bytes;
+    const { from, end, mask, before, after } = cells;
     const seen = bytes.slice();
-    for (let i = 0; i < SECTOR; i++) {
-      if (!mask[i]) continue;
+    for (let i = from; i < end; i++) {
+      const n = i - from;
+      if (!mask[n]) continue;
       let bits: number;
-      if (mood === 'ones') bits = 0xff;
-      else if (mood === 'zeros') bits = 0;
-      else if (mood === 'before') bits = before[i];
-      else if (mood === 'after') bits = after[i];
+      if (mood === 'zeros') bits = 0;
+      else if (mood === 'before') bits = before[n];
+      else if (mood === 'after') bits = after[n];
       else if (mood.whole === undefined)
         bits = mix(mood.seed ^ Math.imul(number * SECTOR + i + 1, 0x9e3779b1));
       else {
         const run = Math.floor((number * SECTOR + i) / mood.whole);
-        bits = mix(mood.seed ^ Math.imul(run + 1, 0x9e3779b1)) & 1 ? before[i] : after[i];
+        bits = mix(mood.seed ^ Math.imul(run + 1, 0x9e3779b1)) & 1 ? before[n] : after[n];
       }
-      seen[i] &= bits | ~mask[i];
+      seen[i] &= bits | ~mask[n];
     }
     cells.seen = seen;
     cells.mood = mood;
@@ -578,7 +633,7 @@ export class NorFlash {
     const copy: Sector = {
       owner: this.#owner,
       bytes,
-      cells: sector.cells && copyCells(sector.cells),
+      cells: sector.cells && copyCells(sector.cells, sector.cells.from, sector.cells.end),
       blank: sector.blank,
       lenient: sector.lenient,
     };
@@ -596,15 +651,19 @@ export class NorFlash {
 
   /** Sets bytes of a sector for good. */
   #set(sector: Sector, offset: number, data: Uint8Array): void {
-    sector.bytes.set(data, offset);
-    sector.cells?.mask.fill(0, offset, offset + data.length);
-    this.#settle(sector);
+    const { bytes, cells } = sector;
+    bytes.set(data, offset);
+    if (cells) {
+      const end = Math.max(offset + data.length - cells.from, 0);
+      cells.mask.fill(0, Math.max(offset - cells.from, 0), end);
+      this.#settle(sector);
+    }
     sector.blank = sector.cells ? 0 : blankPages(sector.bytes);
   }
 
   /** Forgets unstable bits when none is left. */
   #settle(sector: Sector): void {
-    if (sector.cells && Buffer.compare(sector.cells.mask, ZEROS) === 0) sector.cells = undefined;
+    if (sector.cells?.mask.every((bits) => !bits)) sector.cells = undefined;
   }
 
   /** The tear, if power fails in the operation that begins now. */
@@ -704,7 +763,8 @@ export class NorFlash {
     for (let i = 0; i < length; i++) {
       const kept = data[i] | ~reached(i, data.length);
       bytes[offset + i] &= kept;
-      if (cells) cells.mask[offset + i] &= kept;
+      if (cells && offset + i >= cells.from && offset + i < cells.end)
+        cells.mask[offset + i - cells.from] &= kept;
     }
     sector.blank &= ~(1 << (offset >> 8));
     if (cells) this.#settle(sector);
@@ -715,8 +775,8 @@ export class NorFlash {
     if (tear.solid) {
       this.#clear(number, offset, data, data.length, (i, length) => tear.program(i, length));
     } else {
-      const reached = (i: number) => tear.program(i - offset, data.length) & ~data[i - offset];
-      this.#unsettle(number, offset, data.length, reached, 0);
+      for (let i = 0; i < data.length; i++) programmed[i] = tear.program(i, data.length) & ~data[i];
+      this.#unsettle(number, offset, data.length, programmed, 0);
     }
     throw new PowerCut(
       `power failed in a program at ${hex(number * SECTOR + offset)}: ${tear.name}`,
@@ -726,7 +786,7 @@ export class NorFlash {
   #tornErase(number: number, tear: Tear): never {
     this.#isOn = false;
     if (!tear.solid) {
-      this.#unsettle(number, 0, SECTOR, (i) => tear.erase(i), 0xff);
+      this.#unsettle(number, 0, SECTOR, erasedBy(tear), 0xff);
     } else if (tear.erase(0)) {
       this.#drop(number);
     }
@@ -735,31 +795,33 @@ export class NorFlash {
 
   /**
    * Makes bits unstable.
-   * @param reached - for byte i of the sector: which bits; if a program, those that are 0 already stay
+   * @param reached - which bits of each byte from `offset` on; if a program, those that are 0 already stay
    * @param meant - what they were to become: 0 or 0xff
    */
   #unsettle(
     number: number,
     offset: number,
     length: number,
-    reached: (i: number) => number,
+    reached: Uint8Array,
     meant: number,
   ): void {
-    const seen = this.peek(number * SECTOR, SECTOR);
+    // What is seen may be what is about to change.
+    const seen = this.#seen(number).slice(offset, offset + length);
     const sector = this.#own(number);
-    const { mask, before, after } = (sector.cells ??= {
-      mask: new Uint8Array(SECTOR),
-      before: new Uint8Array(SECTOR),
-      after: new Uint8Array(SECTOR),
-    });
-    for (let i = offset; i < offset + length; i++) {
-      let bits = reached(i);
+    if (sector.cells) this.guesses++;
+    const cells = copyCells(sector.cells, offset, offset + length);
+    const { from, mask, before, after } = cells;
+    for (let n = 0; n < length; n++) {
+      const i = offset + n;
+      const c = i - from;
+      let bits = reached[n];
       if (!meant) bits &= sector.bytes[i];
-      mask[i] |= bits;
-      before[i] = (before[i] & ~bits) | (seen[i] & bits);
-      after[i] = (after[i] & ~bits) | (meant & bits);
+      mask[c] |= bits;
+      before[c] = (before[c] & ~bits) | (seen[n] & bits);
+      after[c] = (after[c] & ~bits) | (meant & bits);
       sector.bytes[i] |= bits;
     }
+    sector.cells = cells;
     sector.blank = 0;
     this.#settle(sector);
   }
