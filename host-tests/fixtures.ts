@@ -14,12 +14,14 @@ import {
   type Row,
   SECTOR,
   type Snapshot,
+  TEARS,
   type Tear,
   differences,
   latin1,
   pattern,
   tearsOf,
 } from '../host/index.ts';
+import { runtimeOf } from './runtime.ts';
 import { type Ota, SUBJECT, otaOf, uploadTo } from './subject.ts';
 
 /** Whether to run the larger form of the suites: `CUTS=full npm test`. */
@@ -112,6 +114,7 @@ export const SHORT = image('d0 page, d1 page, d2 half').subarray(0, 2 * SECTOR +
 
 /** @returns what a partition holds once it was updated to an image. */
 export function padded(image: Uint8Array, size = SECTORS * SECTOR): Uint8Array {
+  if (image.length === size) return image;
   const content = new Uint8Array(size).fill(0xff);
   content.set(image);
   return content;
@@ -171,7 +174,7 @@ export function record(board: Board, act: () => void, note?: () => unknown): Ste
       kind,
       address,
       length,
-      data: data?.slice(),
+      data: data && new Uint8Array(data),
       before: flash.snapshot(),
       note: note?.(),
     });
@@ -191,8 +194,9 @@ export function record(board: Board, act: () => void, note?: () => unknown): Ste
   try {
     act();
   } finally {
-    Reflect.deleteProperty(flash, 'erase');
+    // In any other order V8 would make a slow dictionary of the chip.
     Reflect.deleteProperty(flash, 'program');
+    Reflect.deleteProperty(flash, 'erase');
   }
   return steps;
 }
@@ -253,9 +257,8 @@ const MOODS: [Mood, Mood][] = [
 ];
 
 /** @returns the moods that differ, of a chip that has just lost power in a step. */
-export function moodsOf({ flash }: Board, { address }: Step): [Mood, Mood][] {
-  const sector = address - (address % SECTOR);
-  const torn = flash.unstableBits(sector, SECTOR);
+export function moodsOf({ flash }: Board, { address, length }: Step): [Mood, Mood][] {
+  const torn = flash.unstableBits(address, length);
   const total = flash.unstableBits();
   if (!total) return MOODS.slice(0, 1);
   if (total > torn) return MOODS;
@@ -264,12 +267,51 @@ export function moodsOf({ flash }: Board, { address }: Step): [Mood, Mood][] {
     const key = moods
       .map((mood) => {
         flash.restart(mood);
-        return latin1(flash.peek(sector, SECTOR));
+        return latin1(flash.peek(address, length));
       })
       .join();
     flash.cut();
     return seen.size < seen.add(key).size;
   });
+}
+
+/**
+ * Lets power fail in a step in each form, with its cells reading in each way, and calls `checks`: with the first
+ * form all of them, with each other one of them in turn.
+ *
+ * In the first form every bit is unstable that the others may leave so. If nothing meets one of them before they
+ * are erased, then whatever they hold comes to the same, and no check is made with another form.
+ * @param isEvery - false: in one way, in turn
+ */
+export function everyForm(
+  board: Board,
+  step: Step,
+  checks: ((moods: [Mood, Mood], tear: Tear) => void)[],
+  isEvery = true,
+): void {
+  const { flash } = board;
+  const isFirst = (tear: Tear) => tear === TEARS.everyBit;
+  const tears = tearsIn(step).sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
+  let number = step.number;
+  let isAlike = false;
+  for (const tear of tears) {
+    cutIn(board, step, tear);
+    if (isAlike) continue;
+    const torn = flash.snapshot();
+    const moods = moodsOf(board, step);
+    const { guesses } = flash;
+    const chosen = isEvery ? moods : [moods[number % moods.length]];
+    chosen.forEach((moods, n) => {
+      if (isAlike) return;
+      const isDue = isFirst(tear) && !n;
+      for (const check of isDue ? checks : [checks[number % checks.length]]) {
+        flash.restore(torn);
+        check(moods, tear);
+      }
+      number++;
+      isAlike = isDue && flash.guesses === guesses;
+    });
+  }
 }
 
 /** @returns a pair of moods, as a failure names it. */
@@ -282,6 +324,13 @@ export function boot(board: Board, mood: Mood = 'after'): Ota {
   counts.boots++;
   board.powerOn(mood);
   return otaOf(board);
+}
+
+/** The same without Espruino in between, for searches: see `runtime.ts`. */
+export function bootStraight(board: Board, mood?: Mood): Ota {
+  const ota = boot(board, mood);
+  ota.use(() => runtimeOf(board));
+  return ota;
 }
 
 // What must be true
@@ -325,11 +374,19 @@ export function assertNeighbours({ board, start, allowed }: Scene): void {
     assert.ok(allowed.has(sector), `sector 0x${sector.toString(16)} has changed`);
 }
 
-/** @returns the name of a content, for messages. */
+/** Contents by name; a suite adds its own. */
+export const known: Record<string, Uint8Array> = { OLD, NEW, OTHER, SHORT: padded(SHORT) };
+const names = new WeakMap<Uint8Array, string>();
+
+/** @returns the name of a content, for messages. The content must not change any more. */
 export function contentName(content: Uint8Array): string {
-  const known = Object.entries({ OLD, NEW, OTHER, SHORT: padded(SHORT) });
-  const name = known.find(([, bytes]) => Buffer.compare(bytes, content) === 0)?.[0];
-  return name ?? `(${createHash('sha1').update(content).digest('hex').slice(0, 7)})`;
+  let name = names.get(content);
+  if (name === undefined) {
+    const entry = Object.entries(known).find(([, bytes]) => Buffer.compare(bytes, content) === 0);
+    name = entry?.[0] ?? `(${createHash('sha1').update(content).digest('hex').slice(0, 7)})`;
+    names.set(content, name);
+  }
+  return name;
 }
 
 /** Checks that the target holds this and will after every restart. */

@@ -16,6 +16,7 @@ import {
   SECTOR,
   type Snapshot,
   TEARS,
+  type Tear,
   fingerprint,
 } from '../host/index.ts';
 import {
@@ -37,9 +38,9 @@ import {
   codeOf,
   cutIn,
   during,
+  everyForm,
   fenceIn,
   moodName,
-  moodsOf,
   nameOf,
   padded,
   record,
@@ -331,24 +332,14 @@ for (const [name, situation] of Object.entries(SITUATIONS)) {
       end = scene.board.flash.snapshot();
     });
 
-    /**
-     * Lets power fail in each operation, in each way, and calls `check` with each way its cells may read.
-     * @param isEvery - false: with one of these, in turn
-     */
-    function everyCut(check: (moods: [Mood, Mood], number: number) => void, isEvery = true): void {
-      const { board } = scene;
-      let number = 0;
+    /** Lets power fail in each operation, in each form, and makes these checks; see `everyForm`. */
+    function everyCut(checks: ((moods: [Mood, Mood]) => void)[], isEvery = true): void {
       for (const step of steps) {
-        for (const tear of tearsIn(step)) {
-          cutIn(board, step, tear);
-          const torn = board.flash.snapshot();
-          const all = moodsOf(board, step);
-          for (const moods of isEvery ? all : [all[number % all.length]]) {
-            board.flash.restore(torn);
-            const where = () => `${name}: ${nameOf(step, steps, tear)}; ${moodName(moods)}`;
-            during(where, () => check(moods, number++));
-          }
-        }
+        const named = checks.map((check) => (moods: [Mood, Mood], tear: Tear) => {
+          const where = () => `${name}: ${nameOf(step, steps, tear)}; ${moodName(moods)}`;
+          during(where, () => check(moods));
+        });
+        everyForm(scene.board, step, named, isEvery);
       }
     }
 
@@ -360,16 +351,12 @@ for (const [name, situation] of Object.entries(SITUATIONS)) {
     });
 
     it('when power fails and the next boot recovers', () => {
-      everyCut((moods) => {
-        assertRecovers(scene, moods);
-      });
+      everyCut([(moods) => assertRecovers(scene, moods)]);
     });
 
     it('when power fails and the next boot updates without recovering', () => {
-      everyCut((moods, number) => {
-        if (number % 2) assertUpdates(scene, OTHER, moods);
-        else assertUpdates(scene, NEW, moods);
-      }, IS_FULL);
+      const to = (image: Uint8Array) => (moods: [Mood, Mood]) => assertUpdates(scene, image, moods);
+      everyCut([to(NEW), to(OTHER)], IS_FULL);
     });
   });
 }
