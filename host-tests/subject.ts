@@ -4,9 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { rollup } from 'rollup';
-import tsBlankSpace from 'ts-blank-space';
 import type { Board } from '../host/index.ts';
+import { blankTypes } from './blank-types.js';
 
 /** `require('ota')`. */
 export type Ota = typeof import('../device/index.ts');
@@ -21,14 +20,12 @@ export type OtaHttp = typeof import('../device/http/index.ts');
 
 /** @returns sources as one module, with their types blanked out and nothing else done to them. */
 async function bundled(input: string): Promise<string> {
-  const blankTypes = {
+  const { rollup } = await import('rollup');
+  const plugin = {
     name: 'blank-types',
-    transform: (code: string, id: string) => ({
-      code: id.endsWith('.ts') ? tsBlankSpace(code) : code,
-      map: null,
-    }),
+    transform: async (code: string) => ({ code: await blankTypes(code), map: null }),
   };
-  const bundle = await rollup({ input: pathOf(input), plugins: [blankTypes] });
+  const bundle = await rollup({ input: pathOf(input), plugins: [plugin] });
   const { output } = await bundle.generate({ format: 'cjs', strict: false, esModule: false });
   await bundle.close();
   return output[0].code;

@@ -56,7 +56,7 @@ function runSuite(suite, subject) {
     const mocha = spawn(
       process.execPath,
       [
-        '--import=ts-blank-space/register',
+        '--import=./host-tests/register.js',
         join(ROOT, 'node_modules/mocha/bin/mocha.js'),
         '--no-config',
         '--bail',
