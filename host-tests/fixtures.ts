@@ -24,8 +24,14 @@ import {
 import { runtimeOf } from './runtime.ts';
 import { type Ota, SUBJECT, otaOf, uploadTo } from './subject.ts';
 
-/** Whether to run the larger form of the suites: `CUTS=full npm test`. */
+/** Whether to run the larger form of the suites: `npm run test:full`. */
 export const IS_FULL = process.env.CUTS === 'full';
+
+/**
+ * Whether a sample of the searches will do: these two differ only in form from ota.min.js, which is what goes on the
+ * chip. Mutants are searched as thoroughly as that.
+ */
+export const IS_SAMPLE = !IS_FULL && ['sources', 'ota.js'].includes(SUBJECT);
 
 /** What was simulated, to be printed at the end. */
 export const counts = { cuts: 0, boots: 0 };
@@ -63,6 +69,17 @@ export const SMALL: Row[] = [
 ];
 /** The same with a partition for the journal. */
 export const WITH_JOURNAL: Row[] = [...SMALL, row('ota_journal', 1, 6, 0x41, 2)];
+
+/** The same with more sectors in the target, all that is behind it moved. */
+export function withTarget(sectors: number): Row[] {
+  const end = (0x32 + SECTORS) * SECTOR;
+  const more = (sectors - SECTORS) * SECTOR;
+  return WITH_JOURNAL.map((row) => ({
+    ...row,
+    address: row.address < end ? row.address : row.address + more,
+    size: row.label === 'storage' ? sectors * SECTOR : row.size,
+  }));
+}
 
 /** @returns a board of 1 MB with the module on it; `storage` holds OLD. */
 export function boardWith(options: BoardOptions = {}): Board {
@@ -111,6 +128,14 @@ export const NEW = image('b0 page, b1 blank, b2 page, a3 hole, b4 page, b5 page'
 export const OTHER = image('b0 page, c1 page, c2 blank, c3 page, a4 page, c5 hole');
 /** An image of two sectors and a half. */
 export const SHORT = image('d0 page, d1 page, d2 half').subarray(0, 2 * SECTOR + 1500);
+
+/** A target of eight sectors, and images for it: pairs of cuts are a search, and want one that is not too small. */
+export const WIDE = {
+  sectors: 8,
+  OLD: Buffer.concat([OLD, image('a6 page, a7 page')]),
+  NEW: Buffer.concat([NEW, image('b6 hole, b7 page')]),
+  OTHER: Buffer.concat([OTHER, image('c6 page, a7 page')]),
+};
 
 /** @returns what a partition holds once it was updated to an image. */
 export function padded(image: Uint8Array, size = SECTORS * SECTOR): Uint8Array {
@@ -298,10 +323,9 @@ export function everyForm(
     cutIn(board, step, tear);
     if (isAlike) continue;
     const torn = flash.snapshot();
-    const moods = moodsOf(board, step);
+    const moods = isEvery ? moodsOf(board, step) : [MOODS[number % MOODS.length]];
     const { guesses } = flash;
-    const chosen = isEvery ? moods : [moods[number % moods.length]];
-    chosen.forEach((moods, n) => {
+    moods.forEach((moods, n) => {
       if (isAlike) return;
       const isDue = isFirst(tear) && !n;
       for (const check of isDue ? checks : [checks[number % checks.length]]) {
@@ -327,7 +351,7 @@ export function boot(board: Board, mood: Mood = 'after'): Ota {
 }
 
 /** The same without Espruino in between, for searches: see `runtime.ts`. */
-export function bootStraight(board: Board, mood?: Mood): Ota {
+export function bootStraight(board: Board, mood: Mood = 'after'): Ota {
   const ota = boot(board, mood);
   ota.use(() => runtimeOf(board));
   return ota;
@@ -341,6 +365,8 @@ export type Outcomes = Partial<Record<Report['state'], Uint8Array | undefined>>;
 /** A part of a life that power may fail in. */
 export interface Scene {
   board: Board;
+  /** How it boots. Default: with Espruino. */
+  boot?: typeof boot;
   /** The chip when it starts. */
   start: BoardSnapshot;
   /** What is updated, from where to where. */
@@ -374,15 +400,18 @@ export function assertNeighbours({ board, start, allowed }: Scene): void {
     assert.ok(allowed.has(sector), `sector 0x${sector.toString(16)} has changed`);
 }
 
-/** Contents by name; a suite adds its own. */
-export const known: Record<string, Uint8Array> = { OLD, NEW, OTHER, SHORT: padded(SHORT) };
+const KNOWN: [string, Uint8Array][] = [
+  ...Object.entries({ OLD, NEW, OTHER, SHORT: padded(SHORT) }),
+  ...Object.entries({ OLD: WIDE.OLD, NEW: WIDE.NEW, OTHER: WIDE.OTHER }),
+  ['SHORT', padded(SHORT, WIDE.sectors * SECTOR)],
+];
 const names = new WeakMap<Uint8Array, string>();
 
 /** @returns the name of a content, for messages. The content must not change any more. */
 export function contentName(content: Uint8Array): string {
   let name = names.get(content);
   if (name === undefined) {
-    const entry = Object.entries(known).find(([, bytes]) => Buffer.compare(bytes, content) === 0);
+    const entry = KNOWN.find(([, bytes]) => Buffer.compare(bytes, content) === 0);
     name = entry?.[0] ?? `(${createHash('sha1').update(content).digest('hex').slice(0, 7)})`;
     names.set(content, name);
   }
@@ -433,9 +462,9 @@ function mayFollow(one: Report['state'], other: Report['state']): boolean {
  * the same, and there is nothing left to do in the end.
  */
 export function assertRecovers(scene: Scene, [first, second]: [Mood, Mood]): Report {
-  const { board } = scene;
+  const { board, boot: start = boot } = scene;
   const { flash } = board;
-  const ota = boot(board, first);
+  const ota = start(board, first);
   const report = ota.recover();
   assertReport(scene, report);
   if (report.state === 'trial' || report.sealed === false) return report;
@@ -446,7 +475,7 @@ export function assertRecovers(scene: Scene, [first, second]: [Mood, Mood]): Rep
   const isStable = [...scene.allowed].every((n) => !flash.unstableBits(n * SECTOR, SECTOR));
   const next = (mood: Mood) => {
     flash.cut();
-    const { state } = boot(board, mood).recover();
+    const { state } = start(board, mood).recover();
     assert.ok(mayFollow(report.state, state), `reported ${report.state}, then ${state}`);
   };
   if (isStable) {

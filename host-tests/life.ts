@@ -210,6 +210,9 @@ export class Life {
   #attempt(from: World, act: () => string): string {
     let result = '';
     const code = codeOf(() => (result = act()));
+    // An update that gives up throws why, whatever becomes of putting back.
+    if (!this.board.flash.isOn)
+      throw new PowerCut('power failed while the old content was put back');
     this.#say(result || code);
     if (code === 'nothing thrown') return result;
     if (!REFUSED.includes(code)) throw new Error(`threw ${code}`);

@@ -21,6 +21,7 @@ import {
 } from '../host/index.ts';
 import {
   IS_FULL,
+  IS_SAMPLE,
   NEW,
   OLD,
   OTHER,
@@ -35,6 +36,7 @@ import {
   assertRecovers,
   boardWith,
   boot,
+  bootStraight,
   codeOf,
   cutIn,
   during,
@@ -60,6 +62,9 @@ interface Situation {
   act: (ota: Ota, options: Options) => void;
   outcomes: Outcomes;
 }
+
+/** What goes on the chip does so over Espruino's functions, all the way. */
+const bootAfterCut = IS_SAMPLE ? bootStraight : boot;
 
 /** Boots, and calls `act` on what is there. */
 function live(board: Board, act: (ota: Ota) => void): void {
@@ -265,6 +270,7 @@ function enact({ board: made, options, before = [], prepare, act, outcomes }: Si
   const start = board.snapshot();
   return {
     board,
+    boot: bootAfterCut,
     start,
     options: wanted,
     allowed,
@@ -279,7 +285,7 @@ function enact({ board: made, options, before = [], prepare, act, outcomes }: Si
  */
 function assertUpdates(scene: Scene, image: Uint8Array, [first, second]: [Mood, Mood]): void {
   const { board, options } = scene;
-  const ota = boot(board, first);
+  const ota = bootAfterCut(board, first);
   const plain = { ...options, trial: undefined, crc32: undefined };
   let result: Result;
   try {
@@ -293,7 +299,7 @@ function assertUpdates(scene: Scene, image: Uint8Array, [first, second]: [Mood, 
   assertHolds(board, options.partition, padded(image));
   assertNeighbours(scene);
   board.flash.cut();
-  const { state } = boot(board, second).recover();
+  const { state } = bootAfterCut(board, second).recover();
   // Nothing is written to say that it has held this content already.
   if (result.state !== 'untouched') assert.equal(state, 'committed');
   assertHolds(board, options.partition, padded(image));

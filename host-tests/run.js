@@ -1,11 +1,13 @@
 /**
- * Runs the suites: all of them on the sources, then those of device code on dist/ota.js and dist/ota.min.js.
+ * Runs the suites: those of device code on dist/ota.min.js, which is what goes on the chip, on dist/ota.js and on
+ * the sources; all others once.
  *
- *     npm test                      everything
+ *     npm test                      everything, with a sample of the searches on the last two
+ *     npm run test:full             every search on each of them, in its larger form: hours
  *     npm test -- --grep damaged    what mocha is told: options of its own
  *
- * Each long suite of device code is a job, the short ones are one, and all other suites are one; as many jobs run at a time as there are
- * processors. What counts is mocha's own report, as JSON. The exit code is 1 if anything failed.
+ * Each long suite of device code is a job, the short ones are one, and all other suites are one; as many jobs run at
+ * a time as there are processors. What counts is mocha's own report, as JSON. The exit code is 1 if anything failed.
  * Lines that a suite begins with ▸ are shown, too.
  * The last line is `N passed, N failed, N skipped`. With TEST_REPORT=FILE the sums go there instead, as JSON.
  */
@@ -15,15 +17,20 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const isFull = process.argv[2] === '--full';
+/** More options of mocha. */
+const passedOn = isFull ? ['--timeout=0', ...process.argv.slice(3)] : process.argv.slice(2);
+
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MOCHA = join(ROOT, 'node_modules/mocha/bin/mocha.js');
-const BUNDLES = ['ota.js', 'ota.min.js'];
+/** What the suites of device code run on. The first takes longest, and is started first. */
+const SUBJECTS = ['ota.min.js', 'ota.js', 'sources'];
 
-/** Suites that take longest, to be started first. Any other comes after them. */
-const LONG = ['closure', 'two-cuts', 'power-cut'];
+/** Suites of device code that take longest, the longest first. */
+const LONG = ['two-cuts', 'power-cut', 'closure'];
 
-/** mocha's configuration, without the list of files: a job names its own. */
-const config = JSON.parse(readFileSync(join(ROOT, '.mocharc.json'), 'utf8'));
+/** mocha's configuration, without what a job says itself: the list of files; and node is told what to import. */
+const { import: hook, ...config } = JSON.parse(readFileSync(join(ROOT, '.mocharc.json'), 'utf8'));
 const options = Object.entries(config)
   .filter(([name]) => name !== 'spec')
   .map(([name, value]) => `--${name}=${value}`);
@@ -47,14 +54,15 @@ function listJobs() {
   // A process takes seconds to start, so the short suites share one.
   const long = device.filter((file) => rank(file) < LONG.length).map((file) => [file]);
   const short = device.filter((file) => rank(file) === LONG.length);
-  const jobs = [...long, short].flatMap((files) =>
-    ['sources', ...BUNDLES].map((subject) => ({
+  const jobs = SUBJECTS.flatMap((subject) =>
+    [...long, short].map((files) => ({
       name: files.length > 1 ? 'other device suites' : nameOf(files[0]),
       subject,
       files,
     })),
   );
-  return [...jobs, { name: 'host, cli, bench', subject: 'sources', files: others }];
+  const last = { name: 'host, cli, bench', subject: '', files: others };
+  return [jobs[0], last, ...jobs.slice(1)];
 }
 
 /** Runs mocha, and resolves to what it reported and printed. */
@@ -62,10 +70,13 @@ function run(job) {
   // mocha splits the values of options at commas.
   const report = join(scratch, `${job.name} ${job.subject}`.replace(/\W+/g, '-') + '.json');
   const reporter = ['--reporter=json', `--reporter-option=output=${report}`];
-  const args = [MOCHA, '--no-config', ...options, ...reporter, ...process.argv.slice(2)];
+  const args = [MOCHA, '--no-config', ...options, ...reporter, ...passedOn];
+  // mocha itself would start another process for this.
+  args.unshift(`--import=${hook}`);
   const started = performance.now();
   return new Promise((resolve) => {
-    const env = { ...process.env, SUBJECT: job.subject };
+    const env = { ...process.env, SUBJECT: job.subject || 'sources' };
+    if (isFull) env.CUTS = 'full';
     const child = spawn(process.execPath, [...args, ...job.files], { cwd: ROOT, env });
     let output = '';
     child.stdout.on('data', (text) => (output += text));
