@@ -93,11 +93,14 @@ function isSame(a: Sector, b: Sector): boolean {
   return a.chip !== undefined && a.chip === b.chip;
 }
 
-/** @returns the hash of what the chip holds where a sector of another image goes; undefined if unknown. */
+/**
+ * @returns the hash by which the device knows what it holds where a sector of another image goes; undefined if unknown.
+ * What is behind the end of the image has to be blank, and is zero when it is hashed.
+ */
 function heldHash(old: Sector, { bytes }: Sector): string | undefined {
   if (old.bytes === bytes) return old.hash;
-  if (bytes === SECTOR) return old.chip;
-  return old.content && hashOf(Buffer.concat([old.content.subarray(0, bytes)], SECTOR));
+  if (!old.content?.subarray(bytes).equals(BLANK.subarray(bytes))) return old.chip;
+  return hashOf(Buffer.concat([old.content.subarray(0, bytes)], SECTOR));
 }
 
 /** @returns bytes of a sector up to the last page that is not blank; all if the content is unknown. */

@@ -142,15 +142,23 @@ describe('diff predicts what is fetched', () => {
     assert.equal(difference.fetched.image, to.length);
   });
 
-  it('nothing of a last sector whose bytes are there, if the images are known', () => {
+  it('a last sector that only ends earlier, for what is behind its end has to go', () => {
     const to = old.subarray(0, 5 * SECTOR + 100);
-    const images = diffOf(old.subarray(0, 6 * SECTOR), to);
-    assert.deepEqual(sums(images), { changed: [5], copied: [], fetched: [] });
-    // Of hashes it cannot be known.
-    const manifests = diffOfManifests(old.subarray(0, 6 * SECTOR), to);
-    assert.deepEqual(sums(manifests), { changed: [5], copied: [], fetched: [5] });
+    for (const difference of [
+      diffOf(old.subarray(0, 6 * SECTOR), to),
+      diffOfManifests(old.subarray(0, 6 * SECTOR), to),
+    ])
+      assert.deepEqual(sums(difference), { changed: [5], copied: [], fetched: [5] });
     const same = diffOfManifests(to, withChanges(to.slice(), 0));
     assert.deepEqual(same.changed, [0]);
+  });
+
+  it('nothing of a last sector to which only blanks were added, if the images are known', () => {
+    const from = old.subarray(0, SECTOR + 100);
+    const to = Buffer.concat([from, Buffer.alloc(50, 0xff)]);
+    assert.deepEqual(sums(diffOf(from, to)), { changed: [], copied: [], fetched: [] });
+    // Of hashes it cannot be known.
+    assert.deepEqual(sums(diffOfManifests(from, to)), { changed: [1], copied: [], fetched: [1] });
   });
 });
 
@@ -193,6 +201,11 @@ describe('diff predicts what ota-http does', () => {
     ['what only gets shorter', old, old.subarray(0, 123456)],
     ['what only gets longer', old.subarray(0, 123456), old],
     ['one sector', old, old.subarray(4096, 5000)],
+    [
+      'blanks added',
+      old.subarray(0, 5000),
+      Buffer.concat([old.subarray(0, 5000), Buffer.alloc(9, 0xff)]),
+    ],
   ];
   for (let n = 0; n < 8; n++)
     cases.push([`sectors in disorder ${n}`, shuffled(256), shuffled(1 + below(256))]);
