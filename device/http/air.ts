@@ -47,7 +47,10 @@ let hashesAt: number;
 let manifestSize: number;
 /** The block that is being looked at. */
 let block: number;
-/** The hashes of the blocks: of those that the partition holds, and of the image. */
+/**
+ * The hashes of the blocks: of those that the partition holds, and of the image. While there are the former, a request
+ * for hashes goes on to the end of the manifest; later no further than needed.
+ */
 let held: Bytes;
 let wanted: Bytes;
 
@@ -97,8 +100,7 @@ function takeHead(bytes: Bytes): void {
   if (options.digest != null && options.digest.indexOf(digest) < 0)
     refuse('digest: ' + digest + ', not ' + options.digest);
   if (label && label !== name) refuse('label: ' + label + ', not ' + name);
-  if (size > partition.size)
-    refuse(name + ': image of ' + size + ' bytes, limit ' + partition.size);
+  if (size > partition.size) refuse(name + ': ' + size + ' bytes, limit ' + partition.size);
   sectors.begin(partition, found);
   options.size = size;
   options.crc32 = crc32;
@@ -127,7 +129,7 @@ function compare(): void {
   wanted = root;
   hashesAt = headSize + (isTall ? held.length : 0);
   manifestSize = hashesAt + HASH_BYTES * sectors.count;
-  found.same = (isTall ? hashOf(held) : held) === wanted && sectors.isRestBlank();
+  found.same = sectors.isRestBlank() && (isTall ? hashOf(held) : held) === wanted;
   if (!session) {
     if (found.same) return complete('untouched');
     if (isUpdate) ota.plan(options);
@@ -152,7 +154,7 @@ function complete(state: AirResult['state']): void {
 /** Fetches a block of hashes from the manifest. */
 function askHashes(from: number, limit: number, hash: Bytes, act: (hashes: Bytes) => void): void {
   const until = Math.min(from + SECTOR, limit);
-  ask(manifest, from, until, manifestSize, act, manifestSize, hash, 'MANIFEST');
+  ask(manifest, from, until, held ? manifestSize : until, act, manifestSize, hash, 'MANIFEST');
 }
 
 /** Fetches the hashes of the sectors in the block. */
@@ -167,6 +169,7 @@ function planBlock(hashes: Bytes): void {
   if (++block * BLOCK_HASHES < sectors.count) askBlock(planBlock);
   else if (isUpdate) {
     sectors.forget();
+    held = '';
     if (options.onPlan) options.onPlan(found);
     if (!session) begin();
     step();
@@ -187,7 +190,7 @@ function step(): void {
         step();
       });
     }
-    const content = place === sectors.FETCH ? '' : sectors.contentOf(place);
+    const content = place === sectors.FETCH ? '' : sectors.contentOf(place % sectors.COPY);
     // The content of another sector was found by four bytes of its hash.
     if (!isKept && (!content || hashOf(content) !== hash)) return askSector(hash);
     put(content);

@@ -8,9 +8,13 @@ import { numberAt } from './head.ts';
 import { BLOCK_HASHES, HASH_BYTES } from './manifest.ts';
 import { filled, hashOf, seam } from './stream.ts';
 
-/** Where a sector comes from that the partition does not hold, instead of a sector number. */
+/**
+ * Where a sector comes from: its own number, it stays; COPY and the number of a sector, it is there; FETCH. Sector BLANK is
+ * what an erased one is.
+ */
 export const FETCH = 0xffff;
-const BLANK = 0xfffe;
+export const COPY = 0x8000;
+const BLANK = 0x7ffe;
 
 /** The first sectors, 4 MiB of them, are where the content of others is looked for: 4 KiB of memory. */
 const KNOWN = 1024;
@@ -25,7 +29,7 @@ export let count: number;
 
 /** The first four bytes of the hash of each sector, as the partition will hold it when it is looked for. */
 let known: Uint32Array;
-/** By block: where each sector comes from; its own number: it stays. */
+/** By block: where each sector comes from. */
 let places: Uint16Array[];
 /** Hashes of the next sectors that change, and how many of them are used up. */
 export let kept: Bytes;
@@ -105,7 +109,7 @@ export function planBlock(block: number, hashes: Bytes, held: Bytes): void {
     if (hash !== hashAt(held, i)) {
       const short = numberAt(hash, 0, 4);
       // Where it is found nowhere, -1 becomes FETCH.
-      row[i] = hash === blank ? BLANK : known.indexOf(short);
+      row[i] = (hash === blank ? BLANK : known.indexOf(short)) | COPY;
       if (row[i] === FETCH) check.fetch += lengthOf(n);
       else check.copied++;
       check.changed++;

@@ -145,12 +145,12 @@ function fault(message: string, kind?: ErrorKind): void {
 }
 
 /** The piece is not what it should be: asks for it again; then begins again; then gives up. */
-function wrong(message: string): void {
+function wrong(message: string, newKind?: ErrorKind): void {
   const again = restart;
   from = first;
   pieces = [];
-  if (!wrongs++) return fault(message, kind);
-  if (!again) giveUp(message + ', encoding ' + encoding, kind);
+  if (!wrongs++) return fault(message, newKind);
+  if (!again) giveUp(message + ', encoding ' + encoding, newKind);
   restart = undefined;
   pause(again);
 }
@@ -177,15 +177,15 @@ function wait(): void {
 }
 
 function lose(why?: string): void {
-  fault((why || 'connection lost') + ' at byte ' + from + ' of ' + until);
+  fault((why || 'cut off') + ' at byte ' + from + ' of ' + until);
 }
 
 /** Follows a redirect. */
 function follow(location: string): void {
-  const parts = address.split('?')[0].split('/');
+  const parts = address.split('/');
   if (location[0] === '/')
     location = (location[1] === '/' ? parts[0] : parts.slice(0, 3).join('/')) + location;
-  else if (location.indexOf('://') < 0) location = parts.slice(0, -1).join('/') + '/' + location;
+  else if (!/:\/\//.test(location)) location = parts.slice(0, -1).join('/') + '/' + location;
   address = location;
   open();
 }
@@ -199,9 +199,9 @@ function begin(status: number, header: Header): void {
   encoding = header('content-encoding') || 'none';
   if (status > 300 && status < 309 && location && redirects++ < REDIRECTS) follow(location);
   else if (!isPart && status !== 200) {
-    // Neither an answer like "not found" nor a ring of redirects changes by asking again.
-    if (status > 299 && status < 500) faults = tries;
-    fault('status ' + status);
+    // Such an answer does not change by asking again, but the file may have changed.
+    if (status > 299 && status < 500) wrong('status ' + status);
+    else fault('status ' + status);
   } else if (
     // A server that does not tell the length, or does not know it, may be right all the same.
     (isPart && range.indexOf('bytes ' + from + '-')) ||
@@ -219,7 +219,7 @@ function begin(status: number, header: Header): void {
 function prove(): void {
   const piece = seam.join(pieces);
   pieces = [];
-  if (hash && hashOf(piece) !== hash) wrong('wrong hash at byte ' + first);
+  if (hash && hashOf(piece) !== hash) wrong('wrong hash at byte ' + first, kind);
   else {
     faults = wrongs = 0;
     use(piece);
