@@ -4,6 +4,7 @@ import terser from '@rollup/plugin-terser';
 import typescript from '@rollup/plugin-typescript';
 import { dts } from 'rollup-plugin-dts';
 import tsBlankSpace from 'ts-blank-space';
+import { hoistVariables, loosen, shortenNames } from './minify.js';
 
 /** Where TypeScript looks for its ES5 helpers. Empty on purpose: needing one fails the build. */
 const noHelpers = fileURLToPath(new URL('no-helpers.js', import.meta.url));
@@ -16,17 +17,17 @@ const banner = `/* esp-part-ota ${version}, MIT licence */`;
  * variable itself, and every byte of the bundle takes flash.
  */
 const internal =
-  'area areas decision first flags app booted inFlight index isFree isLive isNeeded isOpen isSettled ' +
-  'isSolid isSystem kept kind last limit name next passive places record row span spare target unsaved used why';
+  'app area areas booted decision first inFlight index kept kind last limit need next passive record row span spare ' +
+  'target unsaved used why';
 
 /**
- * What terser must not do for Espruino. A function that it inlines leaves its variables at the end, and Espruino
- * does not hoist them. And a function inside another is read again, and made again, each time that is called.
+ * What terser must not do for Espruino in the end: a function that it inlines leaves its variables where it was, and
+ * Espruino does not hoist them; and a function inside another is read again, and made again, each time that is called.
  */
 const plain = { inline: 1, reduce_funcs: false };
 /**
- * Espruino hoists neither functions nor variables, so terser has to. Functions of a module are called when all of it is there;
- * with the variables in front of them, those get the shorter names.
+ * Espruino hoists neither functions nor variables, so terser has to. Functions of a module are called when all of it is
+ * there.
  */
 const hoist = { ...plain, hoist_vars: true };
 // A raw "\xff" would be two bytes on the chip, which has no Unicode.
@@ -38,23 +39,35 @@ const readable = {
   mangle: false,
   format: { ...format, beautify: true, comments: 'all' },
 };
-/** First the constants go where they are used: terser leaves them alone once functions are hoisted above them. */
+/**
+ * First the constants go where they are used, and what is used once: terser leaves constants alone once functions are
+ * hoisted above them. No function that runs for each sector may end up inside another by this.
+ */
 const inlined = {
   ecma: 5,
   toplevel: true,
-  compress: { ...plain, passes: 3 },
+  compress: { ...plain, inline: true, reduce_funcs: true, passes: 3 },
   mangle: false,
   format,
 };
 const small = {
   ecma: 5,
   toplevel: true,
-  compress: { ...hoist, passes: 3, pure_getters: true, unsafe_comps: true },
+  compress: { ...hoist, passes: 3, pure_getters: true },
   mangle: {
     toplevel: true,
     properties: { regex: new RegExp(`^(${internal.replaceAll(' ', '|')})$`), builtins: true },
   },
   format,
+};
+/** A name of its own for `exports`, which terser leaves as it is. */
+const namedExports = {
+  name: 'named-exports',
+  renderChunk: (code) => `var api = exports;${code.replaceAll('exports.', 'api.')}`,
+};
+const forEspruino = {
+  name: 'for-espruino',
+  renderChunk: (code) => shortenNames(hoistVariables(loosen(code))),
 };
 const es5 = { format: 'cjs', generatedCode: 'es5', strict: false, freeze: false, esModule: false };
 
@@ -77,7 +90,11 @@ const device = (input, name) => ({
   input,
   output: [
     { ...es5, file: `dist/${name}.js`, banner, plugins: [terser(readable)] },
-    { ...es5, file: `dist/${name}.min.js`, plugins: [terser(inlined), terser(small)] },
+    {
+      ...es5,
+      file: `dist/${name}.min.js`,
+      plugins: [namedExports, terser(inlined), terser(small), forEspruino],
+    },
   ],
   plugins: [typescript({ tslib: noHelpers })],
 });

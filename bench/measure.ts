@@ -16,7 +16,7 @@ interface Ota {
 const CHUNK = 1024;
 
 /** Sectors of the journal in the board's table. */
-export const JOURNAL_SECTORS = 2;
+export const JOURNAL_SECTORS = 3;
 
 export const PROFILES = Object.keys(FLASH_TIMING) as FlashProfile[];
 

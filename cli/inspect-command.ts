@@ -86,14 +86,10 @@ function journalLines(inspection: Inspection, withRecords: boolean): string[] {
   const { status, journal, records, nextBoot } = inspection;
   const rows = [['journal', journal ? place(journal.area) : 'none']];
   if (journal) {
-    const image = journal.size
-      ? `${grouped(journal.size)} bytes, CRC-32 ${journal.crc32 ? hex(journal.crc32) : 'unknown'}`
-      : 'unknown';
     rows.push(
       ['target', place(journal.target)],
       ['backup', journal.backup ? place(journal.backup) : 'none: direct'],
       ['saved', plural(status.saved ?? 0, 'sector')],
-      ['image', image],
       ['update', `number ${journal.id}`],
     );
   }

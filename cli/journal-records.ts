@@ -8,8 +8,8 @@ import { SECTOR } from '../host/index.ts';
 
 const SLOT = 16;
 const SLOTS = SECTOR / SLOT;
-const BEGIN_SLOTS = 3;
-const VERSION = 1;
+/** BEGIN is in the first slot. */
+const BEGIN = 2;
 
 /** Where a journal is, and what BEGIN says. Addresses and sizes in bytes. */
 export interface Journal {
@@ -19,34 +19,36 @@ export interface Journal {
   /** Missing in a direct update. */
   backup?: Area;
   isDirect: boolean;
-  /** Of the image: 0 unknown. */
-  size: number;
-  crc32: number;
 }
 
 /** A slot that is not blank. */
 export interface JournalRecord {
   slot: number;
   address: number;
-  /** The letter of a record; `0`: zeroed; `?`: torn, or of another transaction. */
+  /** A letter for a record, see LETTERS; `0`: zeroed; `?`: torn, or of another transaction. */
   letter: string;
   /** In words. */
   says: string;
 }
 
-/** Records by their letters; BEGIN, which takes three slots, is not among them. */
-export const NAMES: Record<string, string> = {
-  S: 'SAVED',
-  C: 'COMMIT',
-  T: 'BOOT',
-  K: 'CONFIRM',
-  R: 'RESTORE',
-  E: 'ENDING',
-  X: 'RESTORED',
-  O: 'REOPEN',
-  F: 'FORGET',
-  D: 'SOLID',
-};
+/** Names of the records, by their types. */
+export const NAMES = [
+  '',
+  'RESTORED',
+  'BEGIN',
+  'SAVED',
+  'RESTORE',
+  'COMMIT',
+  'REOPEN',
+  'CONFIRM',
+  'BOOT',
+  'ENDING',
+  'FORGET',
+  'SOLID',
+];
+
+/** A letter for each type, to see many records at a glance. */
+export const LETTERS = ' XBSRCOKTEFD';
 
 /** Whether the last four bytes are the CRC-32 of the ones before, and of the address. */
 function isSigned(bytes: Buffer, address: number): boolean {
@@ -64,21 +66,18 @@ function areaOf(first: number, count: number, partitions: Partition[]): Area {
 }
 
 function readBegin(chip: Buffer, address: number, partitions: Partition[]): Journal | undefined {
-  const begin = chip.subarray(address, address + SLOT * BEGIN_SLOTS);
-  if (begin.length < SLOT * BEGIN_SLOTS || begin[0] !== 'B'.charCodeAt(0)) return undefined;
-  if (begin[1] !== VERSION || !isSigned(begin, address)) return undefined;
+  const begin = chip.subarray(address, address + SLOT);
+  if (begin.length < SLOT || begin[0] !== BEGIN || !isSigned(begin, address)) return undefined;
   const area = (at: number) =>
     areaOf(begin.readUInt16LE(at), begin.readUInt16LE(at + 2), partitions);
-  const count = begin.readUInt16LE(12);
-  const isDirect = (begin[14] & 1) > 0;
+  const count = begin[1];
+  const isDirect = begin.readUInt16LE(10) === 0;
   return {
     area: areaOf(address / SECTOR - count + 1, count, partitions),
     id: begin.readUInt16LE(2),
     target: area(4),
     ...(isDirect ? {} : { backup: area(8) }),
     isDirect,
-    size: begin.readUInt32LE(16),
-    crc32: begin.readUInt32LE(20),
   };
 }
 
@@ -101,14 +100,13 @@ export function findJournal(
 }
 
 function describe(letter: string, bytes: Buffer): string {
-  const name = NAMES[letter];
+  const name = NAMES[bytes[0]];
   const argument = bytes[1];
   if (letter === 'T') return `${name} ${argument}`;
   if (letter === 'C') return argument ? `${name} for ${argument} trial boots` : name;
   if (letter !== 'S') return name;
   const slot = bytes.readUInt16LE(6);
-  const where =
-    slot === 0xffff ? 'blank' : slot === 0xfffe ? 'not kept' : `0x${(slot * SECTOR).toString(16)}`;
+  const where = ['blank', 'not kept'][slot] ?? `0x${(slot * SECTOR).toString(16)}`;
   return `${name} 0x${(bytes.readUInt16LE(4) * SECTOR).toString(16)}: ${where}`;
 }
 
@@ -116,14 +114,14 @@ function describe(letter: string, bytes: Buffer): string {
 export function recordsOf(chip: Buffer, { area, id }: Journal): JournalRecord[] {
   const records: JournalRecord[] = [];
   const last = area.address / SECTOR + area.size / SECTOR - 1;
-  for (let slot = BEGIN_SLOTS; slot < (area.size / SECTOR) * SLOTS; slot++) {
+  for (let slot = 1; slot < (area.size / SECTOR) * SLOTS; slot++) {
     const address = (last - Math.floor(slot / SLOTS)) * SECTOR + (slot % SLOTS) * SLOT;
     const bytes = chip.subarray(address, address + SLOT);
     if (bytes.every((byte) => byte === 0xff)) continue;
-    const letter = String.fromCharCode(bytes[0]);
+    const letter = LETTERS[bytes[0]];
     if (bytes.every((byte) => byte === 0))
       records.push({ slot, address, letter: '0', says: 'zeroed' });
-    else if (NAMES[letter] && bytes.readUInt16LE(2) === id && isSigned(bytes, address))
+    else if (letter && bytes.readUInt16LE(2) === id && isSigned(bytes, address))
       records.push({ slot, address, letter, says: describe(letter, bytes) });
     else records.push({ slot, address, letter: '?', says: 'torn' });
   }

@@ -99,7 +99,7 @@ function orRefused<T>(action: () => T, codes?: string[]): T {
   } catch (error) {
     const { code, message } = error as OtaError;
     if (!code || (codes && !codes.includes(code))) throw error;
-    throw new InputError(`${code}: ${message}`);
+    throw new InputError(message);
   }
 }
 

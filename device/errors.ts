@@ -1,20 +1,23 @@
 import type { Code, OtaError } from './api.ts';
 
-type Kind<C> = C extends `E_${infer K}` ? K : never;
-
 /**
- * Throws an error of this library. A class would cost 600 bytes of ES5 helpers and break `instanceof` on
- * Espruino.
- * @param kind - the code without its E_
- * @param message - thing, fact, limit
+ * Throws an error of this library. A class would cost 600 bytes of ES5 helpers and break `instanceof` on Espruino.
+ * @param failure - a code without its E_, and what happened: thing, fact, limit. The message begins with the code,
+ * because Espruino prints nothing else of an error that nobody catches.
  */
-export function fail(kind: Kind<Code>, message: string): never {
+export function fail(failure: string): never {
+  const message = 'E_' + failure;
   const error = new Error(message);
-  (error as OtaError).code = ('E_' + kind) as Code;
+  (error as OtaError).code = message.split(' ')[0] as Code;
   throw error;
 }
 
-/** Throws E_SIZE. */
-export function failSize(thing: string, bytes: number, limit: number): never {
-  fail('SIZE', thing + ': ' + bytes + ' bytes, limit ' + limit);
+/** Throws an error that says how large something is, and may be. */
+export function failSize(failure: string, bytes: number, limit: number): never {
+  fail(failure + ': ' + bytes + ' bytes, limit ' + limit);
+}
+
+/** Throws E_FLASH: the firmware reports no flash error, so all that is seen is what reads back. */
+export function failFlash(thing: string): never {
+  fail('FLASH ' + thing + ': reads back wrong');
 }

@@ -3,48 +3,63 @@
 import type { Options, Partition, Plan, RecoverOptions, Report, Update } from './api.ts';
 import { areas, readChip } from './chip.ts';
 import { fail } from './errors.ts';
-import { use as useRuntime } from './flash.ts';
-import { booted, decision, isQuiet, kept, limit, target } from './journal.ts';
-import { choosePlaces, describe, isUsable, labelOf, readJournal, stateOf } from './plan.ts';
+import { target } from './flash.ts';
+import {
+  BEGIN,
+  CONFIRM,
+  SAVED,
+  booted,
+  decision,
+  isQuiet,
+  isTrial,
+  kept,
+  limit,
+  replay,
+} from './journal.ts';
+import {
+  choosePlaces,
+  describe,
+  isResumed,
+  isUsable,
+  labelOf,
+  label,
+  readJournal,
+  stateOf,
+} from './plan.ts';
 import { isCalling, listen } from './progress.ts';
-import type { Runtime } from './runtime.ts';
+import { read, use, useEspruino } from './runtime.ts';
 import {
   confirm as confirmTrial,
   isSealed,
   recover as recoverTarget,
   undo,
 } from './transaction.ts';
-import { active, isOpen, label, startUpdate } from './update.ts';
-
-/** Makes the runtime at the first call: nothing runs when the module loads. */
-let makeRuntime: (() => Runtime) | undefined;
+import { active, isOpen, startUpdate } from './update.ts';
 
 /** Whether this boot has been counted as a trial boot. */
 let isCounted = false;
 
-/** Works over another runtime from the next call on. */
-export function use(make: () => Runtime): void {
-  makeRuntime = make;
-}
+export { use };
 
-/** Reads the partition table. */
+/** Reads the partition table. Only now the engine is asked for anything: nothing runs when the module loads. */
 function look(): void {
-  if (makeRuntime) useRuntime(makeRuntime());
-  makeRuntime = undefined;
+  if (!read) useEspruino();
   readChip();
 }
 
 /** Reads the partition table and the journal. */
-function lookAll(isFull: boolean): void {
-  if (active || isCalling) fail('STATE', 'ota: an update is in progress');
+function lookAll(options?: RecoverOptions): void {
+  if (active || isCalling) fail('STATE ota: updating');
+  listen(options);
   look();
-  readJournal(isFull);
+  readJournal();
 }
 
 function report(): Report {
-  const result: Report = { state: stateOf() };
+  const state = stateOf();
+  const result: Report = { state: state };
   if (decision) result.partition = labelOf(target);
-  if (result.state === 'trial') {
+  if (state === 'trial') {
     result.boots = booted;
     result.trial = limit;
   }
@@ -54,13 +69,14 @@ function report(): Report {
 /** @returns the partition table, in its order. */
 export function partitions(): Partition[] {
   look();
-  return areas.map((area) => area.row).filter((row) => row.type >= 0);
+  return areas.filter((area) => area.kind >= 0).map((area) => area.row);
 }
 
 /** @returns what `begin` would use; throws what it would throw. Writes nothing. */
 export function plan(options: Options): Plan {
-  lookAll(true);
-  return describe(choosePlaces(options, 0));
+  lookAll();
+  choosePlaces(options);
+  return describe();
 }
 
 /**
@@ -68,60 +84,56 @@ export function plan(options: Options): Plan {
  * differs.
  */
 export function begin(options: Options): Update {
-  lookAll(true);
-  const places = choosePlaces(options, 0);
-  listen(options);
+  lookAll(options);
+  choosePlaces(options);
   // A decision that was cut is finished first. A journal that has only begun is as good as none.
-  if (decision && decision !== 'B' && !places.isOpen && !isQuiet() && isUsable()) recoverTarget();
-  return startUpdate(options, places);
+  if (isUsable() && decision !== BEGIN && !isResumed && !isQuiet()) recoverTarget();
+  return startUpdate();
 }
 
 /**
  * Finishes or undoes what power loss interrupted. Call it once per boot, before the app uses the partition.
  */
 export function recover(options?: RecoverOptions): Report {
-  lookAll(false);
-  const isOnTrial = decision === 'C' && limit > 0;
-  const isCountedTrial = isOnTrial && isCounted;
-  const isKept = options && options.resume && decision === 'S';
+  lookAll(options);
+  const wasTrial = isTrial();
+  const isIdle =
+    isQuiet() ||
+    !isUsable() ||
+    (options && options.resume && decision === SAVED) ||
+    (wasTrial && isCounted);
   isCounted = true;
-  listen(options);
-  const isIdle = !decision || isQuiet() || !isUsable() || isKept || isCountedTrial;
   if (!isIdle) recoverTarget();
   const result = report();
   if (decision) result.sealed = isIdle || isSealed;
   // An expired trial that is kept: old and new would have mixed, or the old content is lost.
-  if (!isIdle && isOnTrial && decision === 'K') result.code = 'E_CHANGED';
+  if (!isIdle && wasTrial && decision === CONFIRM) result.code = 'E_CHANGED';
   return result;
 }
 
 /** Ends the trial: the new content stays. */
 export function confirm(): Report {
-  lookAll(true);
-  const isUndecided = decision === 'K' || (decision === 'C' && limit > 0);
-  if (isUndecided && !isQuiet() && isUsable()) confirmTrial();
-  if (decision !== 'K') fail('STATE', 'confirm: nothing is on trial');
+  lookAll();
+  if ((decision === CONFIRM || isTrial()) && !isQuiet() && isUsable()) confirmTrial();
+  if (decision !== CONFIRM) fail('STATE confirm: no trial');
   return report();
 }
 
 /** Puts the old content back: of an update that is open, on trial or committed. */
 export function restore(options?: RecoverOptions): Report {
-  if (active) {
-    const result = active.abort();
-    return { state: result.state, partition: result.partition };
-  }
-  lookAll(true);
-  listen(options);
-  if (!decision || !isUsable()) fail('STATE', 'restore: no backup is left');
-  undo();
+  if (active) return active.abort();
+  lookAll(options);
+  replay(true);
+  undo(isUsable());
   return report();
 }
 
 /** @returns where the last update stands. Writes nothing. */
 export function status(): Report {
   if (active) return { state: 'updating', partition: label, saved: isOpen ? kept : 0 };
-  lookAll(true);
+  lookAll();
+  replay(true);
   const result = report();
-  result.saved = decision ? kept : 0;
+  result.saved = decision && kept;
   return result;
 }

@@ -1,187 +1,191 @@
 /** Where an update works: its target, backup and journal, and every reason to refuse one. */
 
 import type { Area as PlanArea, Options, Plan, Report } from './api.ts';
-import { app, areas, find, passive } from './chip.ts';
+import { OTADATA, app, areaAt, areas, find, passive } from './chip.ts';
 import type { Area } from './chip.ts';
 import { fail, failSize } from './errors.ts';
-import { NONE, isInside, overlap } from './flash.ts';
+import * as journal from './flash.ts';
+import { NONE, isIn } from './flash.ts';
 import type { Range } from './flash.ts';
-import * as journal from './journal.ts';
-import { DIRECT, decision, flags, journalSectors, limit, slotsLeft } from './journal.ts';
-import type { Places } from './journal.ts';
+import {
+  BEGIN,
+  COMMIT,
+  RESTORE,
+  RESTORED,
+  SAVED,
+  decision,
+  isFull,
+  isTrial,
+  journalSectors,
+  readJournal as readHeads,
+} from './journal.ts';
 import { SECTOR } from './runtime.ts';
 import { canPutBack, outcome } from './transaction.ts';
 
+// What was chosen last. The journal may still tell of another update.
+
+export let options: Options;
+/** The partition to update. */
+export let label: string;
+/** Boots that the trial has; 0 no trial. */
+export let trial: number;
+export let target: Range;
+/** What keeps the old content; no sectors in a direct update. */
+export let spare: Range;
+/** Where the journal goes. */
+export let area: Range;
+/** Whether the transaction in the journal is gone on with. */
+export let isResumed: boolean;
+
 /** @returns the label of the partition that a range lies in; none in free flash. */
-export function labelOf(range: Range): string {
-  const area = find((area) => isInside(range, area));
-  return area ? area.name : 'sector ' + range.first;
+export function labelOf(range: Range): string | undefined {
+  const area = areaAt(range.first);
+  return area && area.row.label;
+}
+
+/** @returns why an area cannot be the target; or, if there is one, why it can hold neither backup nor journal. */
+function whyNot(area: Area, isTarget?: boolean): string | false | undefined {
+  if (isTarget) {
+    if (area.kind < OTADATA) return 'is an app';
+    return area.why || (area.need > 1 && !options.overwriteLive && 'needs overwriteLive');
+  }
+  return area.why || ((area.need > 0 || area === target) && 'is in use');
 }
 
 /** @returns the partition that an option names. */
-function named(option: string, label: string): Area {
-  return (
-    find((area) => area.kind >= 0 && area.name === label) ||
-    fail('NO_PARTITION', option + ': no "' + label + '"')
-  );
-}
-
-/** @returns why an area can hold neither backup nor journal, if so. */
-function whyUnfit(area: Area, target: Range): string | false | undefined {
-  return (
-    area.why || (area.isSystem && 'is in use') || (overlap(area, target) && 'overlaps the target')
-  );
-}
-
-/** @returns the partition that an option names, if it may hold backup or journal. */
-function namedSpare(option: string, label: string, target: Range): Area {
-  const area = named(option, label);
-  const why = whyUnfit(area, target);
-  if (why) fail('FORBIDDEN', option + ' ' + label + ': ' + why);
+function named(option: 'partition' | 'backup' | 'journal'): Area {
+  const label = options[option];
+  const area =
+    find((area) => area.kind >= 0 && area.row.label === label) ||
+    fail('NO_PARTITION ' + option + ': no ' + label);
+  const why = whyNot(area, option === 'partition');
+  if (why) fail('FORBIDDEN ' + option + ' ' + label + ': ' + why);
   return area;
 }
 
-/** @returns the last `count` sectors of a range. */
-function tailOf(range: Range, count: number): Range {
-  return { first: range.first + range.span - count, span: count };
+/** @returns what keeps the old content. */
+function findSpare(): Range {
+  if (options.backup != null) return named('backup');
+  if (passive && !whyNot(passive)) return passive;
+  return (
+    areas.filter((area) => area.kind < 0 && !whyNot(area)).sort((a, b) => b.span - a.span)[0] ||
+    fail('NO_BACKUP backup: none')
+  );
 }
 
 /**
  * Chooses where the journal goes: the partition that is named; else `ota_journal`; else the tail of the
- * backup if that is large enough; else free flash; else the tail of the backup all the same. A direct
- * update does without one if it must.
- * @param ahead - sectors that are saved before it is known whether they change: these need a second record
+ * backup if that is large enough; else free flash; else the tail of the backup all the same.
  * @throws E_SPACE
  */
-function placeJournal(places: Places, options: Options, ahead: number): void {
-  const { target, spare } = places;
-  const count = journalSectors(target.span + ahead, options.trial || 0);
-  const pick = (isWanted: (area: Area) => boolean): Area | undefined =>
-    find(
-      (area) =>
-        isWanted(area) &&
-        !whyUnfit(area, target) &&
-        area.span >= count &&
-        !overlap(tailOf(area, count), spare),
-    );
-  const area: Range =
+function placeJournal(): void {
+  const count = journalSectors(target.span, trial);
+  const fits = (area: Area): boolean => !whyNot(area) && area.span >= count && area !== spare;
+  const place =
     options.journal != null
-      ? namedSpare('journal', options.journal, target)
-      : pick((area) => area.name === 'ota_journal') ||
-        (spare.span < target.span + count && pick((area) => area.isFree)) ||
+      ? named('journal')
+      : find((area) => area.row.label === 'ota_journal' && fits(area)) ||
+        (spare.span < target.span + count && find((area) => area.kind < 0 && fits(area))) ||
         spare;
-  if (!area.span) return;
-  if (area.span < count)
-    fail('SPACE', 'journal: needs ' + count * SECTOR + ' bytes of ' + area.span * SECTOR);
-  places.area = tailOf(area, count);
-  if (overlap(places.area, spare)) places.spare = { first: spare.first, span: spare.span - count };
-  if (spare.span && places.spare.span < 1) fail('SPACE', 'backup: has only the journal');
-}
-
-/** @returns what keeps the old content. */
-function placeSpare(target: Range, backup: string | false | undefined): Range {
-  if (backup === false) return NONE;
-  if (backup != null) return namedSpare('backup', backup, target);
-  return (
-    areas
-      .filter((area) => (area === passive || area.isFree) && !whyUnfit(area, target))
-      .sort((a, b) => (a === passive ? -1 : b === passive ? 1 : b.span - a.span))[0] ||
-    fail('NO_BACKUP', 'backup: none is free; name one or say false')
-  );
+  // A backup must have room for more than the journal.
+  if (place.span - count < (place === spare ? 1 : 0))
+    failSize('SPACE journal', count * SECTOR, place.span * SECTOR);
+  area = { first: place.first + place.span - count, span: count };
+  if (place === spare) spare = { first: spare.first, span: spare.span - count };
 }
 
 /** Reads the journal on the chip: it begins the last sector of some area. */
-export function readJournal(isFull: boolean): void {
-  journal.readJournal(
-    areas.filter((area) => !area.isSystem && area.span).map((area) => area.first + area.span - 1),
-    isFull,
+export function readJournal(): void {
+  readHeads(areas.filter((area) => !area.need));
+}
+
+/** @returns the area that a range lies in, if it may be written to. */
+function writableAt({ first, span }: Range): Area | undefined | false {
+  const area = areaAt(first);
+  return area && !area.why && isIn(area, first + span - 1) && area;
+}
+
+/** @returns whether the target of the journal, if there is one, is still a partition that may be written to. */
+function isTarget(): boolean {
+  const area = decision && writableAt(journal.target);
+  return (
+    !!area &&
+    area.kind >= 0 &&
+    area.first === journal.target.first &&
+    area.span === journal.target.span
   );
 }
 
-/** @returns whether a range may be written to: it is inside one area that nothing speaks against. */
-function isWritable(range: Range): boolean {
-  return !range.span || !!find((area) => !area.why && isInside(range, area));
-}
-
-/** @returns whether the target of the journal is still a partition. */
-function isTarget(): boolean {
-  const { first, span } = journal.target;
-  return !!find((area) => area.kind >= 0 && area.first === first && area.span === span);
-}
-
 /**
- * @returns whether the journal and its target may still be written to. A new table or an app OTA may have changed
- * that.
+ * @returns whether there is a journal, and it and its target may still be written to. A new table or an app OTA may have
+ * changed that.
  */
 export function isUsable(): boolean {
-  return isTarget() && isWritable(journal.target) && isWritable(journal.area);
+  return isTarget() && !!writableAt(journal.area);
 }
 
 /** @returns what the journal says. */
 export function stateOf(): Report['state'] {
   if (!decision) return 'none';
-  if (decision === 'X') return 'restored';
-  if (decision === 'K' || decision === 'O') return 'committed';
-  if (decision === 'C' && limit) return isUsable() ? 'trial' : 'committed';
-  if (!isUsable()) return 'damaged';
-  return decision !== 'B' && flags & DIRECT ? 'incomplete' : outcome;
+  if (decision === RESTORED) return 'restored';
+  if (decision > COMMIT) return 'committed';
+  if (!isUsable()) return isTrial() ? 'committed' : 'damaged';
+  return isTrial() ? 'trial' : decision > BEGIN && !journal.spare.span ? 'incomplete' : outcome;
 }
 
 /**
  * @returns whether an update goes on with the transaction in the journal
  * @throws E_PENDING if that is in the way
  */
-function isOpen(target: Range, isDirect: boolean): boolean {
-  const label = labelOf(journal.target);
+function isOpen(isDirect: boolean): boolean | undefined {
+  let why: string | false | undefined;
+  let isOpen: boolean | undefined;
+  const isFit = isUsable();
   // A partition that is not there any more is in nobody's way.
-  if (!decision || 'SCR'.indexOf(decision) < 0 || !isTarget()) return false;
-  if (decision === 'C' && limit && isUsable()) fail('PENDING', label + ': is on trial');
-  const wasDirect = flags & DIRECT;
-  const isKept = isUsable() && (wasDirect > 0 || canPutBack());
-  // What is decided is finished first. What cannot go on, for lack of room, is put back first.
-  const isStuck = !isWritable(journal.spare) || slotsLeft() < 4;
-  if (decision === 'C' || (isKept && !wasDirect && (decision === 'R' || isStuck))) return false;
-  if (journal.target.first !== target.first || journal.target.span !== target.span)
-    fail('PENDING', label + ': is unfinished');
-  if (!isDirect && (wasDirect || !isKept))
-    fail('PENDING', label + ': is half written; say backup: false');
-  return isKept && decision === 'S' && !isStuck;
+  if (decision < SAVED || decision > COMMIT || !isTarget()) return false;
+  if (decision === COMMIT) why = isTrial() && isFit && 'is on trial';
+  else {
+    const isKept = isFit && !!writableAt(journal.spare) && canPutBack();
+    const hasRoom = !isFull();
+    // What is decided is finished first. What cannot go on, for lack of room, is put back first.
+    if (isKept && (decision === RESTORE || !hasRoom)) return false;
+    isOpen = isFit && hasRoom && decision === SAVED && (isKept || !journal.spare.span);
+    why =
+      journal.target.first !== target.first
+        ? 'is unfinished'
+        : !isDirect && !isKept && 'half written, needs backup: false';
+  }
+  if (why) fail('PENDING ' + labelOf(journal.target) + ': ' + why);
+  return isOpen;
 }
 
-function checkNumber(name: 'size' | 'crc32' | 'trial', options: Options, to: number): void {
+function checkNumber(name: 'size' | 'crc32' | 'trial', limit: number): void {
   const value = options[name];
-  if (value != null && !(typeof value === 'number' && value >= 0 && value <= to && value % 1 === 0))
-    fail('ARGUMENT', name + ': ' + value + ', limit ' + to);
+  if (value != null && (value >>> 0 !== value || value > limit))
+    fail('ARGUMENT ' + name + ': ' + value + ', limit ' + limit);
 }
 
-/**
- * Chooses where an update works and refuses what cannot be right. Writes nothing.
- * @param ahead - see `placeJournal`
- */
-export function choosePlaces(options: Options, ahead: number): Places {
-  if (!options) fail('ARGUMENT', 'options: missing');
-  const label = options.partition;
+/** Chooses where an update works and refuses what cannot be right. Writes nothing. */
+export function choosePlaces(newOptions: Options): void {
+  options = newOptions || {};
   const isDirect = options.backup === false;
-  const target = named('partition', label);
-  const why =
-    (target.kind < 256 && 'is an app') ||
-    target.why ||
-    (target.isLive && !options.overwriteLive && 'is in use; say overwriteLive: true');
-  checkNumber('size', options, 0xffffffff);
-  checkNumber('crc32', options, 0xffffffff);
-  checkNumber('trial', options, isDirect ? 0 : 255);
-  if (why) fail('FORBIDDEN', label + ': ' + why);
-  if (options.size! > target.row.size) failSize(label, options.size!, target.row.size);
-  if (isOpen(target, isDirect))
-    return { target: journal.target, spare: journal.spare, area: journal.area, isOpen: true };
-  const places = {
-    target: target,
-    spare: placeSpare(target, options.backup),
-    area: NONE,
-    isOpen: false,
-  };
-  placeJournal(places, options, ahead);
-  return places;
+  const chosen = named('partition');
+  const { size } = chosen.row;
+  target = chosen;
+  label = options.partition;
+  trial = options.trial || 0;
+  checkNumber('size', -1 >>> 0);
+  checkNumber('crc32', -1 >>> 0);
+  checkNumber('trial', isDirect ? 0 : 255);
+  if (options.size! > size) failSize('SIZE ' + label, options.size!, size);
+  isResumed = !!isOpen(isDirect);
+  if (isResumed) {
+    spare = journal.spare;
+    area = journal.area;
+  } else {
+    spare = isDirect ? NONE : findSpare();
+    placeJournal();
+  }
 }
 
 /**
@@ -196,16 +200,15 @@ function areaOf(range: Range): PlanArea | undefined {
     : undefined;
 }
 
-/** @returns what an update in these places would use, and cost at most. */
-export function describe({ target, spare, area, isOpen }: Places): Plan {
-  // Without a journal the first sector is erased once to see that the chip erases.
-  const erases = target.span * (spare.span ? 2 : 1) + (area.span || 1);
+/** @returns what an update in the places chosen would use, and cost at most. */
+export function describe(): Plan {
+  const erases = target.span * (spare.span ? 2 : 1) + area.span;
   return {
     partition: areaOf(target)!,
     backup: areaOf(spare),
     journal: areaOf(area),
-    running: app ? app.name : '',
-    resumed: isOpen,
+    running: app ? app.row.label : '',
+    resumed: isResumed,
     worst: {
       erases: erases,
       bytes: erases * SECTOR,

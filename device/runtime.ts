@@ -1,8 +1,8 @@
 /**
  * The seam: all that this library needs of the chip and of the JavaScript engine on it.
  *
- * Three functions reach the flash; the rest is what engines have natively and scripts are slow at.
- * `espruino.ts` makes one for Espruino. Any other engine hands its own to `create()`.
+ * Three functions reach the flash; the rest is what engines have natively and scripts are slow at. They are
+ * variables of this module: a call through an object costs an interpreter more.
  */
 
 /** Bytes of the smallest unit that a flash chip can erase (ESP-IDF: SPI_FLASH_SEC_SIZE). */
@@ -18,31 +18,116 @@ export type Bytes = string;
 
 /** What the chip and its engine can do. Addresses and lengths are in bytes. */
 export interface Runtime {
-  /** Reads `length` bytes, at any alignment. What lies past the end of the chip may read as anything. */
+  /**
+   * Reads `length` bytes, at any alignment, and tells the watchdog that the program is alive. What lies past the end
+   * of the chip may read as anything.
+   */
   read: (address: number, length: number) => Bytes;
   /**
    * Clears bits (1 to 0). Bytes that are not erased end up as the AND of old and new.
    * `address` and the length of `data` are multiples of 4. It may fail silently.
    */
-  program: (address: number, data: Bytes) => void;
+  program: (data: Bytes, address: number) => void;
   /** Sets the sector that starts at `address` to 0xff. It may fail silently. */
   erase: (address: number) => void;
   /** @returns `length` times the byte `value`. */
   fill: (value: number, length: number) => Bytes;
-  /** @returns 32-bit numbers as bytes, little-endian. */
-  pack: (words: number[]) => Bytes;
+  /** @returns 32-bit numbers as bytes, little-endian; what is missing is 0. */
+  pack: (words: (number | undefined)[]) => Bytes;
   /** @returns bytes as 32-bit numbers, little-endian; their length is a multiple of 4. */
   unpack: (bytes: Bytes) => Uint32Array;
   /** @returns some pieces as one, best as one contiguous run of memory. */
   join: (pieces: Bytes[]) => Bytes;
-  /** @returns the bytes of a string, Uint8Array or ArrayBuffer; undefined of anything else. */
-  bytes: (chunk: unknown) => Bytes | undefined;
+  /**
+   * @returns the bytes of a string, Uint8Array or ArrayBuffer, false of anything else. They must not change when the
+   * caller's array does.
+   */
+  bytes: (chunk: unknown) => Bytes | false;
   /** @returns the CRC-32 (IEEE 802.3, as in zip) of `data`, 0 to 4294967295. */
   crc32: (data: Bytes) => number;
-  /** Tells the watchdog that the program is alive. Called once per sector. */
-  kick: () => void;
-  /** @returns an address in flash that the CPU is executing from, if the chip can tell. */
-  running?: () => number | undefined;
-  /** An address in a partition that the engine itself lives on (Espruino's Storage). */
-  live?: number;
+  /** @returns an address in flash that the CPU is executing from; 0 if the chip cannot tell. */
+  running: () => number;
+  /** An address in a partition that the engine itself lives on (Espruino's Storage); 0 none. */
+  live: number;
+}
+
+export let read: Runtime['read'];
+export let program: Runtime['program'];
+export let erase: Runtime['erase'];
+export let fill: Runtime['fill'];
+export let pack: Runtime['pack'];
+export let unpack: Runtime['unpack'];
+export let join: Runtime['join'];
+export let bytes: Runtime['bytes'];
+export let crc32: Runtime['crc32'];
+export let running: Runtime['running'];
+export let live: number;
+
+/** Works on this chip from now on. Without it, the first call makes one for Espruino. */
+export function use(runtime: Runtime): void {
+  read = runtime.read;
+  program = runtime.program;
+  erase = runtime.erase;
+  fill = runtime.fill;
+  pack = runtime.pack;
+  unpack = runtime.unpack;
+  join = runtime.join;
+  bytes = runtime.bytes;
+  crc32 = runtime.crc32;
+  running = runtime.running;
+  live = runtime.live;
+}
+
+/** What is used of Espruino (reference: https://www.espruino.com/Reference). */
+interface FlashModule {
+  read: (length: number, address: number) => Uint8Array;
+  write: (data: Bytes, address: number) => void;
+  erasePage: (address: number) => void;
+}
+interface Espruino {
+  toString: (data: unknown) => Bytes;
+  toArrayBuffer: (data: Bytes) => ArrayBuffer;
+  CRC32: (data: Bytes) => number;
+  kickWatchdog: () => void;
+}
+declare const require: (name: string) => unknown;
+declare const E: Espruino;
+declare const process: { env: { BOARD: string } };
+declare const peek32: (address: number) => number;
+
+/**
+ * The classic ESP32 maps its code from 0x400d0000 on; entry 77 of the PRO CPU's flash MMU table is that
+ * address' 64 KiB page of flash, bit 8 says that there is none (soc/esp32 dport_reg.h, DPORT_PRO_FLASH_MMU_TABLE).
+ */
+const MMU_ENTRY = 0x3ff10000 + 77 * 4;
+const MMU_INVALID = 0x100;
+
+/** Where Espruino's Storage lies on every ESP32 board (boards/ESP32*.py, saved_code). */
+const STORAGE = 0x320000;
+
+/** Works on an Espruino board. */
+export function useEspruino(): void {
+  const flash = require('Flash') as FlashModule;
+  const text = E.toString;
+  read = (address, length) => {
+    E.kickWatchdog();
+    return text(flash.read(length, address));
+  };
+  program = flash.write;
+  erase = flash.erasePage;
+  fill = (value, length) => text({ data: value, count: length });
+  pack = (words) => text(new Uint32Array(words as number[]).buffer);
+  unpack = (data) => new Uint32Array(E.toArrayBuffer(data));
+  join = text;
+  // In a list: alone, an array and its string would share their memory.
+  bytes = (chunk) =>
+    typeof chunk === 'string'
+      ? chunk
+      : (chunk instanceof Uint8Array || chunk instanceof ArrayBuffer) && text([chunk]);
+  crc32 = E.CRC32;
+  running = () => {
+    const entry = process.env.BOARD === 'ESP32' ? peek32(MMU_ENTRY) : MMU_INVALID;
+    return entry & MMU_INVALID ? 0 : (entry & 0xff) << 16;
+  };
+  live = STORAGE;
 }

@@ -13,34 +13,39 @@
  * 3. COMMIT only after every sector of the image was read back from flash and the image's check matched.
  */
 
-import { fail } from './errors.ts';
-import { blankSector, crc32, isBlank, pack, readSector, writeSector } from './flash.ts';
+import { fail, failFlash, failSize } from './errors.ts';
+import { blankSector, isBlank, readSector, spare, target, writeSector } from './flash.ts';
 import {
+  BEGIN,
   BLANK,
-  DIRECT,
+  BOOT,
+  BOOT_SLOTS,
+  COMMIT,
+  CONFIRM,
+  ENDING,
   NOT_KEPT,
+  REOPEN,
+  RESTORE,
+  RESTORED,
+  SAVED,
   append,
+  appendRecord,
   booted,
   decide,
   decision,
-  eachSaved,
-  flags,
   inFlight,
-  isFinal,
   isRestoring,
   kept,
   limit,
   needSlots,
-  repeatSaved,
+  readSaved,
   savedAt,
   settle,
-  spare,
-  target,
   unsaved,
   used,
 } from './journal.ts';
 import { tick } from './progress.ts';
-import type { Bytes } from './runtime.ts';
+import { SECTOR, crc32, pack, unpack } from './runtime.ts';
 
 /** Whether the journal says for good what the last `recover` came to. */
 export let isSealed: boolean;
@@ -49,49 +54,40 @@ export let isSealed: boolean;
 export let outcome: 'interrupted' | 'restored' | 'damaged' = 'interrupted';
 
 /**
- * Makes sure that the old content of a sector is safe. Does nothing if it is already.
+ * Makes sure that the old content of a sector is safe, and that it is the sector in flight.
  * @throws E_SPACE, E_FLASH
  */
 export function save(sector: number): void {
-  if (savedAt(sector)) return;
-  needSlots(1, 0);
   let slot = NOT_KEPT;
   let check = 0;
-  if (!(flags & DIRECT)) {
+  needSlots(1);
+  if (savedAt(sector)) {
+    if (inFlight !== sector) appendRecord(readSaved(sector));
+    return;
+  }
+  if (spare.span) {
     slot = BLANK;
     const old = readSector(sector);
     if (!isBlank(old)) {
-      if (used >= spare.span) fail('SPACE', 'backup: full, sectors: ' + used);
+      if (used >= spare.span) failSize('SPACE backup', (used + 1) * SECTOR, used * SECTOR);
       slot = spare.first + used;
       check = crc32(old);
       writeSector(slot, old);
     }
   }
-  append('S', 0, sector | (slot << 16), check);
+  append(SAVED, 0, sector | (slot << 16), check);
+  if (spare.span) tick('backup', kept, target.span);
 }
 
 /**
- * Brings a sector of the target to `data`: saves the old content first, then overwrites it.
- * The caller has seen that it differs.
- * @throws E_SPACE, E_FLASH
+ * @returns the CRC-32 of those of all sectors of the target that were not saved; since COMMIT the app may have changed
+ * them
  */
-export function rewrite(sector: number, data: Bytes): void {
-  if (!savedAt(sector)) save(sector);
-  else if (inFlight !== sector) repeatSaved(sector);
-  writeSector(sector, data);
-}
-
-/** @returns the CRC-32 of those of all sectors of the target that were not saved. */
 function checkUnsaved(): number {
   let check = 0;
   for (let sector = target.first; sector < target.first + target.span; sector++)
     if (!savedAt(sector)) check = crc32(pack([check, crc32(readSector(sector))]));
   return check;
-}
-
-/** @returns whether the app has changed a sector that was never saved, since COMMIT. */
-function isChanged(): boolean {
-  return checkUnsaved() !== unsaved;
 }
 
 /**
@@ -100,31 +96,41 @@ function isChanged(): boolean {
  * @throws E_SPACE if only the reserve is left
  */
 export function commit(boots: number): void {
-  needSlots(3, boots);
-  outcome = 'interrupted';
-  append('C', boots, 0, checkUnsaved());
-  if (!boots) decide('K');
+  needSlots(3 + BOOT_SLOTS * boots);
+  append(COMMIT, boots, 0, checkUnsaved());
+  if (!boots) decide(CONFIRM);
 }
 
-/** @returns whether every slot of the spare holds what was saved there. */
-export function canPutBack(): boolean {
-  let isWhole = true;
-  eachSaved((_, slot, check) => {
-    if (slot < NOT_KEPT && crc32(readSector(slot)) !== check) isWhole = false;
-  });
-  outcome = isWhole ? 'interrupted' : 'damaged';
-  return isWhole && !(flags & DIRECT);
-}
-
-/** Puts back every saved sector; none is skipped because it reads equal. */
-function putBack(): void {
+/**
+ * Puts back every saved sector; none is skipped because it reads equal.
+ * @param isTrying - only see whether every slot of the spare holds what was saved there
+ * @returns whether it does; never in a direct update
+ * @throws E_FLASH
+ */
+function putBack(isTrying: boolean): boolean {
   let done = 0;
-  eachSaved((sector, slot, check) => {
-    const old = slot === BLANK ? blankSector() : readSector(slot);
-    if (slot !== BLANK && crc32(old) !== check) fail('FLASH', 'backup: flickers');
-    writeSector(sector, old);
-    tick('restore', ++done, kept);
-  });
+  outcome = 'interrupted';
+  for (let sector = target.first; sector < target.first + target.span; sector++)
+    if (spare.span && savedAt(sector)) {
+      const words = unpack(readSaved(sector));
+      const slot = words[1] >>> 16;
+      // 0: BLANK.
+      const old = slot ? readSector(slot) : blankSector();
+      if (slot && crc32(old) !== words[2]) {
+        outcome = 'damaged';
+        return false;
+      }
+      if (!isTrying) {
+        writeSector(sector, old);
+        tick('restore', ++done, kept);
+      }
+    }
+  return spare.span > 0;
+}
+
+/** @returns whether the old content can be put back. */
+export function canPutBack(): boolean {
+  return putBack(true);
 }
 
 /**
@@ -133,43 +139,32 @@ function putBack(): void {
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
 export function restore(): void {
-  if ('BX'.indexOf(decision) < 0) {
+  if (decision > BEGIN) {
     if (!canPutBack()) return;
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
     if (!isRestoring()) {
-      settle(decision !== 'R');
-      decide('R');
+      settle(decision !== RESTORE);
+      decide(RESTORE);
     }
-    putBack();
+    if (!putBack(false)) failFlash('backup');
   }
   settle(false);
-  append('E');
-  decide('X');
+  append(ENDING);
+  decide(RESTORED);
 }
 
 /** Decides that the new content counts for good. */
 export function confirm(): void {
-  settle(decision === 'C');
-  decide('K');
+  settle(decision === COMMIT);
+  decide(CONFIRM);
 }
 
-/** What `recover` does while the journal has room. */
-function recoverSealed(): void {
-  if (decision === 'C') {
-    settle(true);
-    if (booted < limit) {
-      append('T', booted + 1);
-      return;
-    }
-  }
-  // After REOPEN alone the restore was never decided: the new content stays. So it does where old and new would
-  // mix, and where the old content is not kept any more. A decision without SOLID may flicker: it is made again.
-  if (
-    'KO'.indexOf(decision) >= 0 ||
-    (decision === 'C' && (flags & DIRECT || !canPutBack() || isChanged()))
-  )
-    confirm();
-  else restore();
+/** @returns whether the new content stays: what it replaced is not kept any more, or old and new would mix. */
+function isStaying(): boolean {
+  // After REOPEN alone the restore was never decided. A decision without SOLID may flicker: it is made again.
+  return (
+    decision > COMMIT || (decision === COMMIT && (!canPutBack() || checkUnsaved() !== unsaved))
+  );
 }
 
 /**
@@ -179,16 +174,15 @@ function recoverSealed(): void {
  */
 export function recover(): void {
   isSealed = true;
-  outcome = 'interrupted';
   try {
-    recoverSealed();
+    if (decision === COMMIT) settle(true);
+    if (decision === COMMIT && booted < limit) append(BOOT, booted + 1);
+    else if (isStaying()) confirm();
+    else restore();
   } catch (error) {
     if ((error as { code?: string }).code !== 'E_SPACE') throw error;
     isSealed = false;
-    if ('KO'.indexOf(decision) < 0 && canPutBack() && !(decision === 'C' && isChanged())) {
-      putBack();
-      outcome = 'restored';
-    }
+    if (!isStaying() && canPutBack() && putBack(false)) outcome = 'restored';
   }
 }
 
@@ -207,15 +201,15 @@ export function resume(): void {
  * Puts the old content back although the new one counts.
  * @throws E_STATE if it is not kept; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
  */
-export function undo(): void {
-  const isCommitted = 'CKO'.indexOf(decision) >= 0;
-  if (decision === 'X' || (isCommitted && !kept) || !canPutBack())
-    fail('STATE', 'restore: no backup is left');
-  if (isCommitted && isChanged()) fail('CHANGED', 'restore: a sector without backup has changed');
-  if (isFinal()) {
-    needSlots(1, 0);
+export function undo(isUsable: boolean): void {
+  const isCommitted = decision > RESTORE;
+  if (!isUsable || decision === RESTORED || (isCommitted && !kept) || !canPutBack())
+    fail('STATE restore: no backup');
+  if (isCommitted && checkUnsaved() !== unsaved) fail('CHANGED restore: target changed');
+  if (decision === CONFIRM) {
+    needSlots(1);
     settle(false);
-    append('O');
+    append(REOPEN);
   }
   restore();
 }

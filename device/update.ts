@@ -1,126 +1,90 @@
 /** The update that is in progress: cuts the image into sectors and drives the transaction. */
 
-import type { Options, Result, Update } from './api.ts';
+import type { Result, Update } from './api.ts';
 import { fail, failSize } from './errors.ts';
 import {
+  area as journalArea,
   blankSector,
-  crc32,
-  erase,
-  fill,
   isBlank,
-  overlap,
-  pack,
-  read,
+  isIn,
   readSector,
-  runtime,
+  writeSector,
 } from './flash.ts';
-import * as journal from './journal.ts';
-import { forget, kept, needSlots, openJournal, savedAt, used } from './journal.ts';
-import { choosePlaces, isUsable, stateOf } from './plan.ts';
-import type { Places } from './journal.ts';
-import { isCalling, listen, tick } from './progress.ts';
-import { SECTOR } from './runtime.ts';
+import { BEGIN, REOPEN, decision, forget, openJournal, savedAt } from './journal.ts';
+import {
+  area,
+  label,
+  trial,
+  isResumed,
+  isUsable,
+  options,
+  spare,
+  stateOf,
+  target,
+} from './plan.ts';
+import { isCalling, tick } from './progress.ts';
+import { SECTOR, bytes as bytesOf, crc32, fill, join, pack, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
-import { commit, restore, resume, rewrite, save } from './transaction.ts';
+import { commit, restore, resume, save } from './transaction.ts';
 
 /** The update in progress, if there is one. */
 export let active: Update | undefined;
 
-let options: Options;
-let places: Places;
-/** The partition to update: its label, first sector, sectors. */
-export let label: string;
-let first: number;
-let span: number;
 /** Whether the journal is this update's: something was written. */
 export let isOpen: boolean;
 /** Whether nothing that the target reads can be trusted: an update was given up without putting back. */
 let isSuspect: boolean;
-/** Bytes of the image: at least, at most, and what came in. */
-let least: number;
-let size: number;
+/** Bytes of the image that came in, and those of them that do not fill a sector yet. */
 let received: number;
-/** What came in of the next sector, and how many bytes that is. */
 let pieces: Bytes[];
-let pending: number;
 /** Sectors taken, and how many of them were rewritten. */
 let taken: number;
 let changed: number;
 
-/** Does a part of the update; if it fails, puts the old content back. */
-function attempt(part: () => void): void {
-  try {
-    part();
-  } catch (error) {
-    active = undefined;
-    try {
-      if (isOpen) restore();
-    } catch {
-      // `recover` tries it again; the first error says more.
-    }
-    throw error;
-  }
-}
-
-/** @throws E_SPACE if sectors of the target will certainly not fit the backup */
-function checkRoom(from: number, to: number): void {
-  let free = places.spare.span - (isOpen ? used : 0);
-  if (!places.spare.span || to - from <= free) return;
-  for (let sector = first + from; sector < first + to; sector++)
-    if (!(isOpen && savedAt(sector)) && !isBlank(readSector(sector))) free--;
-  if (free < 0) fail('SPACE', 'backup: lacks ' + -free * SECTOR + ' bytes');
+/** @throws E_SPACE if the sectors of the target from one on will certainly not fit the backup */
+function checkRoom(from: number): void {
+  let free = spare.span;
+  if (!free || target.span - from <= free) return;
+  for (let sector = target.first + from; sector < target.first + target.span; sector++)
+    if (!isBlank(readSector(sector))) free--;
+  if (free < 0) failSize('SPACE backup', (spare.span - free) * SECTOR, spare.span * SECTOR);
 }
 
 /** Begins the journal: the first thing that is written. */
 function open(): void {
-  const { target, area } = places;
-  const old = journal.area;
+  const { size } = options;
   if (isOpen) return;
   // What follows the image will be erased, so its content has to fit the backup.
-  if (options.size) checkRoom((size + SECTOR - 1) >>> 12, span);
+  if (size) checkRoom((size + SECTOR - 1) >>> 12);
   // What lies in the target is left alone: it is content now.
-  const isMine = !!journal.decision && !overlap(old, target) && isUsable();
-  if (isMine) forget();
-  openJournal(
-    places,
-    options.size || 0,
-    options.crc32 || 0,
-    isMine && old.span > 0 && old.first + old.span !== area.first + area.span && old,
-  );
-  if (!area.span) {
-    // Nothing has shown yet that this chip erases: see it before the first program.
-    erase(first + taken);
-    if (!isBlank(readSector(first + taken))) fail('FLASH', label + ': does not erase');
-  }
+  if (isUsable() && !isIn(target, journalArea.first)) forget();
+  openJournal(target, spare, area);
   isOpen = true;
 }
 
 /** Brings the next sector to `data`. */
 function take(data: Bytes): void {
-  if (readSector(first + taken) !== data || isSuspect) {
+  const sector = target.first + taken;
+  if (isSuspect || readSector(sector) !== data) {
     open();
-    const before = kept;
-    rewrite(first + taken, data);
-    if (kept > before && places.spare.span) tick('backup', kept, span);
+    save(sector);
+    writeSector(sector, data);
     changed++;
   }
-  tick('write', ++taken, span);
+  tick('write', ++taken, target.span);
 }
 
 /** Takes the next bytes of the image. */
-function write(bytes: Bytes, isShared: boolean): void {
+function write(bytes: Bytes): void {
   for (let at = 0; at < bytes.length;) {
-    const room = SECTOR - pending;
-    // What shares its memory with the user's array needs no copy only if it is used up at once.
-    const isWhole = isShared ? bytes.length === room : bytes.length <= room;
-    const piece = !at && isWhole ? bytes : bytes.substr(at, room);
+    const room = SECTOR - (received % SECTOR);
+    const piece = at || bytes.length > room ? bytes.substr(at, room) : bytes;
     pieces.push(piece);
-    pending += piece.length;
-    at += piece.length;
-    if (pending === SECTOR) {
-      const data = runtime.join(pieces);
+    received += piece.length;
+    at += room;
+    if (received % SECTOR === 0) {
+      const data = join(pieces);
       pieces = [];
-      pending = 0;
       take(data);
     }
   }
@@ -134,50 +98,60 @@ function write(bytes: Bytes, isShared: boolean): void {
  * is what a CRC register that holds crc(A) becomes over as many zero bytes. The chip computes that, of four
  * bytes that bring its register there and zeros for the rest; it inverts its register first and last.
  */
-function verify(): void {
+function verify(size: number): void {
+  const start = target.first * SECTOR;
   const zeros = fill(0, SECTOR - 4);
   // The odd piece comes first, so that every piece that is joined has SECTOR bytes.
-  let at = received % SECTOR;
-  let crc = at ? crc32(read(first * SECTOR, at)) : 0;
-  for (; at < received; at += SECTOR) {
-    runtime.kick();
-    crc = ~crc32(pack([~crc]) + zeros) ^ crc32(read(first * SECTOR + at, SECTOR));
-    tick('verify', (at + SECTOR - 1) >>> 12, span);
+  let at = size % SECTOR;
+  let crc = at ? crc32(read(start, at)) : 0;
+  for (; at < size; at += SECTOR) {
+    crc = ~crc32(pack([~crc]) + zeros) ^ crc32(read(start + at, SECTOR));
+    tick('verify', at >>> 12, target.span);
   }
-  if (crc >>> 0 !== options.crc32)
-    fail('VERIFY', label + ': CRC-32 ' + (crc >>> 0) + ', not ' + options.crc32);
+  crc >>>= 0;
+  if (crc !== options.crc32) fail('VERIFY ' + label + ': CRC-32 ' + crc + ', not ' + options.crc32);
 }
 
 /** Takes what is left of the image, erases what follows it, verifies and commits. */
 function complete(): void {
-  if (pending) write(fill(255, SECTOR - pending), false);
+  const size = received;
+  if (size % SECTOR) write(fill(255, SECTOR - (size % SECTOR)));
   const rest = blankSector();
-  while (taken < span) take(rest);
-  if (options.crc32 != null) verify();
-  tick('verify', span, span);
-  if (isOpen) commit(options.trial || 0);
+  while (taken < target.span) take(rest);
+  if (options.crc32 != null) verify(size);
+  tick('verify', taken, taken);
+  if (isOpen) commit(trial);
 }
 
-/** Copies the old content of the first `count` sectors to the backup. */
-function backup(count: number): void {
-  if (!places.spare.span) fail('STATE', 'backup: is false');
-  if (!(count > 0 && count <= span)) failSize(label, count * SECTOR, span * SECTOR);
-  // What is copied ahead needs a second record when it is overwritten.
-  if (isOpen) needSlots(span + count - kept, options.trial || 0);
-  else places = choosePlaces(options, count);
-  checkRoom(0, count);
-  attempt(() => {
-    open();
-    for (let n = 0; n < count;) {
-      save(first + n);
-      tick('backup', ++n, count);
-    }
-  });
+function checkBackup(bytes?: number): number | undefined {
+  if (!spare.span) fail('STATE backup: is false');
+  if (!isOpen && bytes == null) checkRoom(0);
+  return bytes;
 }
 
-/** Refuses a call to an update that is over, to another one, and in the progress callback. */
-function assertActive(update: Update): void {
-  if (active !== update || isCalling) fail('STATE', label + ': not now');
+/** Copies the old content of the first `bytes` bytes, or of all, to the backup. */
+function backup(bytes?: number): void {
+  open();
+  for (let n = 0; n < target.span && (bytes == null || n * SECTOR < bytes); n++)
+    if (!savedAt(target.first + n)) save(target.first + n);
+}
+
+/** @returns the bytes of a chunk. */
+function checkChunk(chunk: unknown): Bytes {
+  const bytes = bytesOf(chunk);
+  if (bytes === false) return fail('ARGUMENT chunk: ' + typeof chunk);
+  const most = options.size || target.span * SECTOR;
+  if (received + bytes.length > most) failSize('SIZE ' + label, received + bytes.length, most);
+  return bytes;
+}
+
+function checkEnd(): void {
+  const least = options.size || 1;
+  if (received < least) failSize('SIZE ' + label, received, least);
+}
+
+function undo(): void {
+  if (isOpen) restore();
 }
 
 function finish(): Result {
@@ -185,58 +159,54 @@ function finish(): Result {
   return {
     state: isOpen ? stateOf() : 'untouched',
     partition: label,
-    sectors: span,
+    sectors: target.span,
     changed: changed,
   };
 }
 
-/** Starts an update, or goes on with the one that is open. */
-export function startUpdate(newOptions: Options, newPlaces: Places): Update {
-  options = newOptions;
-  places = newPlaces;
-  label = options.partition;
-  first = places.target.first;
-  span = places.target.span;
-  least = options.size || 1;
-  size = options.size || span * SECTOR;
-  isOpen = places.isOpen;
-  isSuspect = !isOpen && !!journal.decision && 'SCR'.indexOf(journal.decision) >= 0;
-  received = pending = taken = changed = 0;
-  pieces = [];
-  const update: Update = {
-    backup: (bytes) => {
-      assertActive(update);
-      backup(bytes == null ? span : (bytes + SECTOR - 1) >>> 12);
-    },
-    write: (chunk) => {
-      const bytes = runtime.bytes(chunk);
-      assertActive(update);
-      if (bytes == null)
-        return fail(
-          'ARGUMENT',
-          'write: ' + typeof chunk + ' is no string, Uint8Array or ArrayBuffer',
-        );
-      if (received + bytes.length > size) failSize(label, received + bytes.length, size);
-      received += bytes.length;
-      attempt(() => write(bytes, typeof chunk !== 'string'));
-    },
-    end: () => {
-      assertActive(update);
-      if (received < least) failSize(label, received, least);
-      attempt(complete);
-      return finish();
-    },
-    abort: () => {
-      assertActive(update);
-      attempt(() => {
-        if (isOpen) restore();
-      });
-      return finish();
-    },
+/**
+ * Makes a method of an update.
+ * @param check - refuses what cannot be right; then nothing happens
+ * @param part - does the rest; if it fails, the update is over, and the old content is put back
+ * @param isLast - whether the update is over all the same
+ */
+function method<A, B>(
+  check: ((argument: A) => B) | null,
+  part: (value: B) => void,
+  isLast?: boolean,
+): (argument?: A) => Result {
+  const update = active;
+  return (argument) => {
+    // Not if it is over, if another one is active, or in the progress callback.
+    if (active !== update || isCalling) fail('STATE update: not now');
+    const value = (check && check(argument as A)) as B;
+    try {
+      part(value);
+    } catch (error) {
+      active = undefined;
+      try {
+        undo();
+      } catch {
+        // `recover` tries it again; the first error says more.
+      }
+      throw error;
+    }
+    return (isLast && finish()) as Result;
   };
-  active = update;
-  listen(options);
+}
+
+/** Starts an update in the places that were chosen, or goes on with the one that is open. */
+export function startUpdate(): Update {
+  isOpen = isResumed;
+  isSuspect = !isOpen && decision > BEGIN && decision < REOPEN;
+  received = taken = changed = 0;
+  pieces = [];
+  active = {} as Update;
+  active.backup = method(checkBackup, backup);
+  active.write = method(checkChunk, write);
+  active.end = method(checkEnd, complete, true);
+  active.abort = method(null, undo, true);
   // What was in flight is settled before anything is compared.
-  if (isOpen) attempt(resume);
-  return update;
+  if (isOpen) method(null, resume)();
+  return active;
 }

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { parse, type Node } from 'acorn';
 
-/** Bytes that a bundle may have. The goal for `ota.min.js` is 10240. */
-const BUDGETS = { 'ota.min.js': 13700, 'ota-http.min.js': 6144 };
+/** Bytes that a bundle may have. */
+const BUDGETS = { 'ota.min.js': 10240, 'ota-http.min.js': 6144 };
 
 /** What Espruino 2v29 lacks of ES5 and ES2015 (seen by running it). */
 const MISSING = [

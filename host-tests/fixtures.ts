@@ -353,7 +353,7 @@ export function boot(board: Board, mood: Mood = 'after'): Ota {
 /** The same without Espruino in between, for searches: see `runtime.ts`. */
 export function bootStraight(board: Board, mood: Mood = 'after'): Ota {
   const ota = boot(board, mood);
-  ota.use(() => runtimeOf(board));
+  ota.use(runtimeOf(board));
   return ota;
 }
 
@@ -511,4 +511,9 @@ export function random(seed: number): (n: number) => number {
     state ^= state << 5;
     return (state >>> 0) % n;
   };
+}
+
+/** @returns the letter of a journal record, by its type (see device/journal.ts). */
+export function letterOfType(type: number): string {
+  return ' XBSRCOKTEFD'[type];
 }

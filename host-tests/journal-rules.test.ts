@@ -6,7 +6,16 @@
 import assert from 'node:assert/strict';
 import type { Mood, Tear } from '../host/index.ts';
 import { SECTOR, TEARS, fingerprint, pattern, someBits } from '../host/index.ts';
-import { OLD, type Step, assertIdle, cutIn, image, nameOf, record } from './fixtures.ts';
+import {
+  OLD,
+  type Step,
+  assertIdle,
+  cutIn,
+  image,
+  letterOfType,
+  nameOf,
+  record,
+} from './fixtures.ts';
 import { Life, type Moment, type World, tell } from './life.ts';
 
 const NEW = image('b0 page, b1 page, a2 blank, a3 hole, a4 page, a5 page');
@@ -51,7 +60,7 @@ const inZero: Where = (life, step) => inRecord(life, step) && step.data![0] === 
 const inType =
   (types: string): Where =>
   (life, step) =>
-    inRecord(life, step) && types.includes(String.fromCharCode(step.data![0]));
+    inRecord(life, step) && types.includes(letterOfType(step.data![0]));
 
 /** Goes through all ways in which these boots can follow each other. @returns how many there were */
 function goThrough(life: Life, boots: Boot[]): number {

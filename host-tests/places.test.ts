@@ -280,8 +280,8 @@ describe('places', () => {
 
     it('is refused if it is too small', () => {
       const board = boardWith();
-      assert.match(placesOf(board, { journal: 'log', trial: 48 }), /log 0x40\+1$/);
-      assertRefused(board, { journal: 'log', trial: 49 }, 'E_SPACE');
+      assert.match(placesOf(board, { journal: 'log', trial: 47 }), /log 0x40\+1$/);
+      assertRefused(board, { journal: 'log', trial: 48 }, 'E_SPACE');
       assertRefused(board, { backup: 'log', journal: 'log' }, 'E_SPACE');
       assertRefused(boardWith({ table: FULL }), { backup: 'one' }, 'E_SPACE');
       assertRefused(
@@ -295,7 +295,7 @@ describe('places', () => {
       const board = boardWith({ table: FULL });
       assertRefused(board, {}, 'E_NO_BACKUP');
       assertRefused(board, { journal: 'one' }, 'E_NO_BACKUP');
-      assert.equal(placesOf(board, { backup: false }), 'factory, none, none');
+      assertRefused(board, { backup: false }, 'E_SPACE');
       assert.equal(placesOf(board, { backup: false, journal: 'one' }), 'factory, none, one 0xff+1');
       assert.equal(placesOf(board, { backup: 'other' }), 'factory, other 0xe6+24, other 0xfe+1');
     });
@@ -425,7 +425,11 @@ describe('places', () => {
       const target = { partition: 'free' };
       assert.equal(placesOf(board, target), 'factory, ota_0 0x190+383, ota_0 0x30f+1');
       board.setRunning('ota_0');
-      assert.equal(placesOf(board, target), 'ota_0, flash 0x310+15, flash 0x31f+1');
+      assertRefused(board, target, 'E_NO_BACKUP');
+      assert.equal(
+        placesOf(board, { ...target, backup: 'flash' }),
+        'ota_0, flash 0x310+15, flash 0x31f+1',
+      );
     });
 
     it('back up to free flash where a partition takes the place of the slot', () => {
@@ -437,7 +441,7 @@ describe('places', () => {
         ),
       );
       const target = { partition: 'www' };
-      assert.equal(placesOf(board, target), 'factory, free 0x250+192, ota_journal 0x31f+1');
+      assert.equal(placesOf(board, target), 'factory, free 0x250+192, ota_journal 0x31e+2');
     });
 
     it('back up to the free flash of an ESP32-C3', () => {
@@ -445,11 +449,8 @@ describe('places', () => {
       for (const name of ['ESP32C3', 'ESP32S3', 'ESP32'] as const) {
         const board = largeBoard(table, { board: name });
         const places = placesOf(board, { partition: 'www' });
-        assert.equal(places, 'factory, free 0x284+139, free 0x30f+1');
+        assert.equal(places, 'factory, free 0x284+138, free 0x30e+2');
       }
-      const nearlyAll = withRows(TABLES.espruinoIdf4, row('www', 1, 0x83, 0x204, 0x10c));
-      const board = largeBoard(nearlyAll, { board: 'ESP32C3' });
-      assert.equal(placesOf(board, { partition: 'www' }), 'factory, flash 0x310+14, flash 0x31e+2');
     });
   });
 
@@ -498,13 +499,7 @@ describe('places', () => {
       const table = withRows(SMALL, row('rest', 1, 0x40, 0x41, 0xbf));
       const board = boardWith({ table });
       assert.match(placesOf(board, { backup: 'spare' }), /, spare 0x3a\+5, spare 0x3f\+1$/);
-      assert.match(placesOf(board, { backup: false }), /, none, none$/);
-    });
-
-    it("is in Espruino's unused partition rather than nowhere", () => {
-      const board = largeBoard(TABLES.espruinoEsp32);
-      const places = placesOf(board, { partition: 'free', backup: false });
-      assert.equal(places, 'factory, none, flash 0x31f+1');
+      assertRefused(board, { backup: false }, 'E_SPACE');
     });
   });
 

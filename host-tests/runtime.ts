@@ -23,9 +23,9 @@ function fill(value: number, length: number): string {
   return text;
 }
 
-function pack(words: number[]): string {
+function pack(words: (number | undefined)[]): string {
   let text = '';
-  for (const word of words)
+  for (const word of words as number[])
     text += String.fromCharCode(word & 255, (word >> 8) & 255, (word >> 16) & 255, word >>> 24);
   return text;
 }
@@ -41,16 +41,16 @@ export function runtimeOf(board: Board): Runtime {
   const { flash } = board;
   return {
     read: (address, length) => flash.text(address, length),
-    program: (address, data) => flash.program(address, bytesOf(data)),
+    program: (data, address) => flash.program(address, bytesOf(data)),
     erase: (address) => flash.erase(address),
     fill,
     pack,
     unpack,
     join: (pieces) => pieces.join(''),
     bytes: (chunk) =>
-      typeof chunk === 'string' ? chunk : chunk instanceof Uint8Array ? latin1(chunk) : undefined,
+      typeof chunk === 'string' ? chunk : chunk instanceof Uint8Array ? latin1(chunk) : false,
     crc32: (data) => crc32(bytesOf(data)),
-    kick: () => undefined,
     running: () => board.partition(board.running).address,
+    live: 0,
   };
 }

@@ -22,21 +22,21 @@ export const MUTANTS = [
     name: 'a decision is written once',
     suites: RULES,
     edits: [
-      ['journal', "  append(type);\n  append('D');\n", '  append(type);\n'],
-      ['journal', 'return isFinal() && isSolid;', 'return isFinal();'],
+      ['journal', '  append(type);\n  append(SOLID);\n', '  append(type);\n'],
+      ['journal', 'decision === CONFIRM) && isSolid;', 'decision === CONFIRM);'],
     ],
   },
   {
     name: 'a decision is written twice, without SOLID',
     suites: RULES,
     edits: [
-      ['journal', "  append(type);\n  append('D');\n", '  append(type);\n  append(type);\n'],
+      ['journal', '  append(type);\n  append(SOLID);\n', '  append(type);\n  append(type);\n'],
       [
         'journal',
-        '    decision = type;\n    isSolid = false;\n',
-        '    isSolid = decision === type;\n    decision = type;\n',
+        '  decision = type;\n  isSolid = false;\n',
+        '  isSolid = decision === type;\n  decision = type;\n',
       ],
-      ['journal', "record[0] === 'D'", "record[0] === 'R'"],
+      ['journal', 'lastType === SOLID', 'lastType === RESTORE'],
     ],
   },
   {
@@ -45,8 +45,8 @@ export const MUTANTS = [
     edits: [
       [
         'transaction',
-        '    writeSector(sector, old);\n',
-        '    if (readSector(sector) !== old) writeSector(sector, old);\n',
+        '        writeSector(sector, old);\n',
+        '        if (readSector(sector) !== old) writeSector(sector, old);\n',
       ],
     ],
   },
@@ -54,23 +54,27 @@ export const MUTANTS = [
     name: 'a sector that reads blank is not erased',
     suites: RULES,
     edits: [
-      ['flash', '    erase(sector);\n', '    if (!isBlank(readSector(sector))) erase(sector);\n'],
+      [
+        'flash',
+        '    eraseSector(sector);\n',
+        '    if (!isBlank(readSector(sector))) eraseSector(sector);\n',
+      ],
     ],
   },
   {
     name: 'BEGIN alone is taken for nothing',
     suites: RULES,
-    edits: [['ota', '!decision || isQuiet()', "!decision || decision === 'B' || isQuiet()"]],
+    edits: [['ota', '    isQuiet() ||\n', '    isQuiet() || decision === BEGIN ||\n']],
   },
   {
     name: 'a restore after a commit is not announced by REOPEN',
     suites: RULES,
-    edits: [['transaction', "    append('O');\n", '']],
+    edits: [['transaction', '    append(REOPEN);\n', '']],
   },
   {
     name: 'BEGIN is not spoiled',
     suites: RULES,
-    edits: [['journal', '    spoilHead(place);\n', '']],
+    edits: [['journal', '  spoil(1);\n', '']],
   },
   {
     name: 'the sector in flight is not erased first',
@@ -80,7 +84,13 @@ export const MUTANTS = [
   {
     name: 'SAVED is not repeated before a saved sector is erased again',
     suites: RULES,
-    edits: [['transaction', '  else if (inFlight !== sector) repeatSaved(sector);\n', '']],
+    edits: [
+      [
+        'transaction',
+        '    if (inFlight !== sector) appendRecord(readSaved(sector));\n',
+        '    void [inFlight, appendRecord];\n',
+      ],
+    ],
   },
   {
     name: 'a torn tail is not zeroed',
@@ -88,30 +98,30 @@ export const MUTANTS = [
     edits: [
       [
         'journal',
-        '  for (let slot = last + 1; slot < end; slot++) spoil(addressOf(slot), SLOT);\n',
-        '',
+        '  for (; slot < next + 2 && slot < end; slot++) spoil(slot);\n',
+        '  slot = Math.min(next + 2, end);\n',
       ],
     ],
   },
   {
     name: 'only one blank slot is zeroed',
     suites: RULES,
-    edits: [['journal', 'Math.min(next + 2,', 'Math.min(next + 1,']],
+    edits: [['journal', 'slot < next + 2 &&', 'slot < next + 1 &&']],
   },
   {
     name: 'there is no ENDING',
     suites: RULES,
-    edits: [['transaction', "  append('E');\n", '']],
+    edits: [['transaction', '  append(ENDING);\n', '']],
   },
   {
     name: 'nothing is forgotten before BEGIN is spoiled',
     suites: ['two-cuts', 'journal-rules'],
-    edits: [['update', '  if (isMine) forget();\n', '']],
+    edits: [['update', '  if (isUsable() && !isIn(target, journalArea.first)) forget();\n', '']],
   },
   {
     name: 'a final decision without SOLID is believed',
     suites: RULES,
-    edits: [['journal', 'return isFinal() && isSolid;', 'return isFinal();']],
+    edits: [['journal', 'decision === CONFIRM) && isSolid;', 'decision === CONFIRM);']],
   },
   {
     name: 'what is written is not read back',
@@ -124,15 +134,15 @@ export const MUTANTS = [
     edits: [
       [
         'transaction',
-        "    if (slot !== BLANK && crc32(old) !== check) fail('FLASH', 'backup: flickers');\n",
-        '    void check;\n',
+        'if (slot && crc32(old) !== words[2]) {',
+        'if (isTrying && slot && crc32(old) !== words[2]) {',
       ],
     ],
   },
   {
     name: 'records are not read back',
     suites: ['api', 'scenarios', 'journal-rules'],
-    edits: [['flash', 'return read(address, bytes.length) === bytes;', 'return true;']],
+    edits: [['flash', 'return read(address, data.length) === data;', 'return true;']],
   },
   {
     name: 'nothing is tried twice',
@@ -146,7 +156,7 @@ export const MUTANTS = [
       [
         'transaction',
         '      writeSector(slot, old);\n',
-        "      append('S', 0, sector | (slot << 16), check);\n      writeSector(slot, old);\n",
+        '      append(SAVED, 0, sector | (slot << 16), check);\n      writeSector(slot, old);\n',
       ],
     ],
   },
@@ -155,16 +165,16 @@ export const MUTANTS = [
     suites: ['power-cut'],
     edits: [
       [
-        'transaction',
-        '  if (!savedAt(sector)) save(sector);\n',
-        '  if (!savedAt(sector)) {\n    const old = readSector(sector);\n    writeSector(sector, data);\n    void old;\n    save(sector);\n  }\n',
+        'update',
+        '    save(sector);\n    writeSector(sector, data);\n',
+        '    writeSector(sector, data);\n    save(sector);\n',
       ],
     ],
   },
   {
     name: 'the CRC-32 of the image is not compared',
     suites: ['api', 'scenarios'],
-    edits: [['update', '  if (options.crc32 != null) verify();\n', '']],
+    edits: [['update', '  if (options.crc32 != null) verify(size);\n', '']],
   },
   {
     name: 'the update is committed before it is verified',
@@ -172,49 +182,67 @@ export const MUTANTS = [
     edits: [
       [
         'update',
-        "  if (options.crc32 != null) verify();\n  tick('verify', span, span);\n  if (isOpen) commit(options.trial || 0);\n",
-        '  if (isOpen) commit(options.trial || 0);\n  if (options.crc32 != null) verify();\n',
+        "  if (options.crc32 != null) verify(size);\n  tick('verify', taken, taken);\n  if (isOpen) commit(trial);\n",
+        '  if (isOpen) commit(trial);\n  if (options.crc32 != null) verify(size);\n',
       ],
     ],
   },
   {
     name: 'there is no fence',
     suites: ['fence'],
-    edits: [['flash', '  if (!fence.some((range) => isInside(sector, range)))', '  if (!sector)']],
+    edits: [
+      [
+        'flash',
+        '  if (!isIn(area, sector) && !isIn(target, sector) && !isIn(spare, sector))',
+        '  if (!sector)',
+      ],
+    ],
   },
   {
     name: 'slots are not checked before anything is put back',
     suites: ['scenarios'],
-    edits: [['transaction', '!== check) isWhole = false;', '!== check) isWhole = true;']],
+    edits: [
+      [
+        'transaction',
+        'if (slot && crc32(old) !== words[2]) {',
+        'if (!isTrying && slot && crc32(old) !== words[2]) {',
+      ],
+    ],
   },
   {
     name: 'a journal is believed although its places are in use for something else',
     suites: ['ways-out', 'scenarios'],
-    edits: [['plan', '!area.why && isInside(range, area)', 'isInside(range, area)']],
+    edits: [['plan', 'return area && !area.why && isIn(', 'return area && isIn(']],
   },
   {
     name: 'the running app is taken for a free slot',
     suites: ['places', 'api'],
-    edits: [['chip', '    if (area) area.isNeeded = true;\n', '']],
+    edits: [
+      [
+        'chip',
+        "    if (!app || area === app || area === chosen) area.why = 'is in use';\n",
+        '    void area;\n',
+      ],
+    ],
   },
   {
     name: 'sectors that were never saved may have changed',
     suites: ['scenarios', 'api', 'power-cut'],
-    edits: [['transaction', 'return checkUnsaved() !== unsaved;', 'return false;']],
+    edits: [['transaction', '  return check;\n', '  return check && 0;\n']],
   },
   {
     name: 'trial boots are not counted',
     suites: ['api', 'power-cut'],
-    edits: [['transaction', "      append('T', booted + 1);\n", '']],
+    edits: [['transaction', ' append(BOOT, booted + 1);\n', ' isSealed = true;\n']],
   },
   {
     name: 'the room for what is erased after the image is not counted first',
     suites: ['api'],
-    edits: [['update', '  if (options.size) checkRoom((size + SECTOR - 1) >>> 12, span);\n', '']],
+    edits: [['update', '  if (size) checkRoom((size + SECTOR - 1) >>> 12);\n', '']],
   },
   {
     name: 'a partition that the firmware is using is not refused',
     suites: ['places', 'api'],
-    edits: [['plan', 'target.isLive &&', 'false &&']],
+    edits: [['plan', 'area.need > 1 &&', 'area.need > 2 &&']],
   },
 ];
