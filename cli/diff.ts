@@ -115,7 +115,7 @@ function bytesToProgram({ content, chip }: Sector): number {
 const KNOWN = 1024;
 
 /** Bytes of the records of any update: BEGIN, spoiled and written, SOLID, COMMIT, CONFIRM, SOLID. */
-const FIXED_RECORDS = 128;
+const FIXED_RECORDS = 96;
 
 /** Adds up what a transaction with backup does: device/transaction.ts. */
 function workOf(from: Side, to: Side, changed: number[]): Work {
