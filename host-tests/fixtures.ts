@@ -251,6 +251,14 @@ export function tearsIn(step: Step): Tear[] {
   return tearsOf(step).filter((_, i) => i > 0 || step.number === 1);
 }
 
+/**
+ * Whether a step is a program of BEGIN or of its SOLID, or of zero over that: two slots of 16 bytes, from the start
+ * of a sector on. What is programmed into other sectors comes in whole pages.
+ */
+export function isHead({ kind, address, length }: Step): boolean {
+  return kind === 'program' && length < PAGE && address % SECTOR < 32;
+}
+
 /** @returns a cut, as a failure names it. */
 export function nameOf(step: Step, steps: Step[], tear: Tear): string {
   const address = `0x${step.address.toString(16)}`;

@@ -12,6 +12,7 @@ import {
   assertIdle,
   cutIn,
   image,
+  isHead,
   letterOfType,
   nameOf,
   record,
@@ -51,8 +52,8 @@ const onTarget = isOn('partition');
 const onBackup = isOn('backup');
 const onJournal = isOn('journal');
 const inErase: Where = (life, step) => onJournal(life, step) && step.kind === 'erase';
-/** A program of BEGIN, or of zero over it. */
-const inBegin: Where = (life, step) => onJournal(life, step) && step.length === 48;
+/** A program of BEGIN or of its SOLID, or of zero over that. */
+const inBegin: Where = (life, step) => onJournal(life, step) && isHead(step);
 /** A record, or zero over one. */
 const inRecord: Where = (life, step) => onJournal(life, step) && step.length === 16;
 const inZero: Where = (life, step) => inRecord(life, step) && step.data![0] === 0;

@@ -6,8 +6,8 @@
  *     npm run test:full             every search on each of them, in its larger form: hours
  *     npm test -- --grep damaged    what mocha is told: options of its own
  *
- * Each long suite of device code is a job, the short ones are one, and all other suites are one; as many jobs run at
- * a time as there are processors. What counts is mocha's own report, as JSON. The exit code is 1 if anything failed.
+ * Each long suite is a job, the short ones of device code are one, and all others are one; as many jobs run at a time
+ * as there are processors. What counts is mocha's own report, as JSON. The exit code is 1 if anything failed.
  * Lines that a suite begins with ▸ are shown, too.
  * The last line is `N passed, N failed, N skipped`. With TEST_REPORT=FILE the sums go there instead, as JSON.
  */
@@ -23,11 +23,11 @@ const passedOn = isFull ? ['--timeout=0', ...process.argv.slice(3)] : process.ar
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MOCHA = join(ROOT, 'node_modules/mocha/bin/mocha.js');
-/** What the suites of device code run on. The first takes longest, and is started first. */
+/** What the suites of device code run on. The first takes longest; the others get a sample of the searches. */
 const SUBJECTS = ['ota.min.js', 'ota.js', 'sources'];
 
-/** Suites of device code that take longest, the longest first. */
-const LONG = ['two-cuts', 'power-cut', 'closure'];
+/** Suites that take longest, the longest first. */
+const LONG = ['two-cuts', 'cli', 'power-cut', 'pack', 'closure'];
 
 /** mocha's configuration, without what a job says itself: the list of files; and node is told what to import. */
 const { import: hook, ...config } = JSON.parse(readFileSync(join(ROOT, '.mocharc.json'), 'utf8'));
@@ -42,27 +42,30 @@ function isDeviceSuite(file) {
   return /from '\.\/(subject|fixtures)\.ts'/.test(readFileSync(join(ROOT, file), 'utf8'));
 }
 
+const nameOf = (file) => file.replace(/^.*\/|\.test\.ts$/g, '');
+const rank = (file) => (LONG.includes(nameOf(file)) ? LONG.indexOf(nameOf(file)) : LONG.length);
+
 function listJobs() {
   const files = readdirSync(join(ROOT, 'host-tests'), { recursive: true })
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => `host-tests/${name}`)
-    .sort();
-  const nameOf = (file) => file.replace(/^.*\/|\.test\.ts$/g, '');
-  const rank = (file) => (LONG.includes(nameOf(file)) ? LONG.indexOf(nameOf(file)) : LONG.length);
-  const device = files.filter(isDeviceSuite).sort((a, b) => rank(a) - rank(b));
-  const others = files.filter((file) => !isDeviceSuite(file));
-  // A process takes seconds to start, so the short suites share one.
-  const long = device.filter((file) => rank(file) < LONG.length).map((file) => [file]);
-  const short = device.filter((file) => rank(file) === LONG.length);
-  const jobs = SUBJECTS.flatMap((subject) =>
-    [...long, short].map((files) => ({
-      name: files.length > 1 ? 'other device suites' : nameOf(files[0]),
-      subject,
-      files,
-    })),
+    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  // A process takes half a second to start, so the short suites share one.
+  const long = files.filter((file) => rank(file) < LONG.length);
+  const short = files.filter((file) => rank(file) === LONG.length);
+  const parts = [
+    ...long.map((file) => ({ name: nameOf(file), files: [file] })),
+    { name: 'other device suites', files: short.filter(isDeviceSuite) },
+    { name: 'other suites', files: short.filter((file) => !isDeviceSuite(file)) },
+  ];
+  const jobs = parts.flatMap((part) =>
+    isDeviceSuite(part.files[0])
+      ? SUBJECTS.map((subject) => ({ ...part, subject }))
+      : [{ ...part, subject: '' }],
   );
-  const last = { name: 'host, cli, bench', subject: '', files: others };
-  return [jobs[0], last, ...jobs.slice(1)];
+  // The longest come first, so that no processor has nothing to do in the end.
+  const isSample = ({ subject }) => SUBJECTS.indexOf(subject) > 0;
+  return jobs.sort((a, b) => Number(isSample(a)) - Number(isSample(b)));
 }
 
 /** Runs mocha, and resolves to what it reported and printed. */

@@ -11,19 +11,30 @@ import {
   IS_SAMPLE,
   SHORT,
   STORAGE,
+  type Scene,
   type Step,
   WIDE,
+  assertHolds,
+  assertNeighbours,
+  assertRecovers,
   boardWith,
+  bootStraight,
   counts,
   cutIn,
+  during,
   everyForm,
+  fenceIn,
+  isHead,
+  moodName,
   nameOf,
   random,
   record,
   tearsIn,
+  update,
   withTarget,
 } from './fixtures.ts';
 import { Life, type World, tell } from './life.ts';
+import type { Ota } from './subject.ts';
 
 const { OLD, NEW, OTHER } = WIDE;
 
@@ -85,6 +96,17 @@ const SECOND: Record<string, (life: Life) => void> = {
   'a restore without a recovery': (life) => life.restore(),
 };
 
+/** @returns a form in which power fails in a step. */
+function tearBy(step: Step, below: (n: number) => number): Tear {
+  const tears = [...tearsIn(step), someBits(below(1000))];
+  return tears[below(tears.length)];
+}
+
+/** @returns the steps in which power fails first. */
+function sampled(steps: Step[], seed: number): Step[] {
+  return IS_SAMPLE ? steps.filter((_, n) => n % 4 === seed % 4) : steps;
+}
+
 /** Takes note of a cut that was just made. */
 function note(life: Life, step: Step, steps: Step[], tear: Tear): void {
   life.world = step.note as World;
@@ -122,10 +144,9 @@ for (const [first, { prepare, act }] of Object.entries(FIRST)) {
             () => act(life),
             () => life.world,
           );
-          for (const step of steps.filter((_, n) => !IS_SAMPLE || n % 4 === seed % 4)) {
+          for (const step of sampled(steps, seed)) {
             const begin = life.story.length;
-            const tears = [...tearsIn(step), someBits(below(1000))];
-            const tear = tears[below(tears.length)];
+            const tear = tearBy(step, below);
             tell(life, `seed ${seed}`, () => {
               cutIn(life.board, step, tear);
               note(life, step, steps, tear);
@@ -145,6 +166,55 @@ for (const [first, { prepare, act }] of Object.entries(FIRST)) {
     }
   });
 }
+
+describe('a direct update ends well when power fails in it', () => {
+  /** Recovers, which may say that the content is incomplete, and updates again. */
+  function endDirect(scene: Scene, moods: [Mood, Mood]): void {
+    const { board, options } = scene;
+    assertRecovers(scene, moods);
+    board.flash.cut();
+    update(bootStraight(board, moods[0]), NEW, options);
+    assertHolds(board, 'storage', NEW);
+    assertNeighbours(scene);
+  }
+
+  it('and in the same update', () => {
+    for (const seed of seeds(1, 20)) {
+      const below = random(seed);
+      const board = wideBoard();
+      const options = { ...STORAGE, backup: false as const };
+      const act = (ota: Ota) => update(ota, NEW, options);
+      const allowed = fenceIn(board, options);
+      // There is no old content to go back to once something was erased.
+      const outcomes = { none: OLD, restored: OLD, incomplete: undefined, committed: NEW };
+      const start = board.snapshot();
+      const scene = { board, boot: bootStraight, start, options, allowed, outcomes, act };
+      const first = bootStraight(board);
+      const steps = record(board, () => act(first));
+      for (const step of sampled(steps, seed)) {
+        const tear = tearBy(step, below);
+        const mood = moodBy(below);
+        cutIn(board, step, tear);
+        const ota = bootStraight(board, mood);
+        const later = record(board, () => act(ota));
+        for (const again of later) {
+          const check = (moods: [Mood, Mood], last: Tear) => {
+            const story = () =>
+              [
+                `seed ${seed}`,
+                nameOf(step, steps, tear),
+                `boot (cells read ${JSON.stringify(mood)})`,
+                nameOf(again, later, last),
+                moodName(moods),
+              ].join('; ');
+            during(story, () => endDirect(scene, moods));
+          };
+          everyForm(board, again, [check], false);
+        }
+      }
+    }
+  });
+});
 
 /** A sector that the app writes. */
 const written = (n: number) => pattern(`app ${n}`, SECTOR);
@@ -188,7 +258,7 @@ function live(life: Life, below: (n: number) => number): void {
 
 /** What the protocol's model did not have: found by these suites. */
 describe('an update whose BEGIN flickers ends well', () => {
-  /** Lets power fail in every operation on the journal's first sector, in `first` and then in `second`. */
+  /** Lets power fail in every program of the head of a journal in `first`, and then in all of `second`. */
   function failTwice(
     life: Life,
     moods: Mood[],
@@ -198,8 +268,8 @@ describe('an update whose BEGIN flickers ends well', () => {
     const note = () => life.world;
     life.boot();
     const steps = record(life.board, () => first(life), note);
-    for (const step of steps.filter(({ length }) => length === 48)) {
-      for (const tear of tearsIn(step)) {
+    for (const step of steps.filter(isHead)) {
+      for (const tear of IS_SAMPLE ? [TEARS.everyBit] : tearsIn(step)) {
         for (const mood of moods) {
           const begin = life.story.length;
           cutIn(life.board, step, tear);

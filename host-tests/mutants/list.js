@@ -115,7 +115,7 @@ export const MUTANTS = [
   },
   {
     name: 'nothing is forgotten before BEGIN is spoiled',
-    suites: ['two-cuts', 'journal-rules'],
+    suites: RULES,
     edits: [['update', '  if (isUsable() && !isIn(target, journalArea.first)) forget();\n', '']],
   },
   {
