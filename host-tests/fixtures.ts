@@ -290,7 +290,7 @@ const MOODS: [Mood, Mood][] = [
 ];
 
 /** @returns the moods that differ, of a chip that has just lost power in a step. */
-export function moodsOf({ flash }: Board, { address, length }: Step): [Mood, Mood][] {
+function differentMoods({ flash }: Board, { address, length }: Step): [Mood, Mood][] {
   const torn = flash.unstableBits(address, length);
   const total = flash.unstableBits();
   if (!total) return MOODS.slice(0, 1);
@@ -308,32 +308,38 @@ export function moodsOf({ flash }: Board, { address, length }: Step): [Mood, Moo
   });
 }
 
+/** @returns one of the moods, in turn. */
+export function moodInTurn(number: number): [Mood, Mood][] {
+  return [MOODS[number % MOODS.length]];
+}
+
 /**
  * Lets power fail in a step in each form, with its cells reading in each way, and calls `checks`: with the first
  * form all of them, with each other one of them in turn.
  *
  * In the first form every bit is unstable that the others may leave so. If nothing meets one of them before they
  * are erased, then whatever they hold comes to the same, and no check is made with another form.
- * @param isEvery - false: in one way, in turn
+ * @param forms - with TEARS.everyBit among them
+ * @param moodsOf - the ways to read; default: all that differ
  */
 export function everyForm(
   board: Board,
   step: Step,
   checks: ((moods: [Mood, Mood], tear: Tear) => void)[],
-  isEvery = true,
+  forms: Tear[] = tearsIn(step),
+  moodsOf: (number: number) => [Mood, Mood][] = () => differentMoods(board, step),
 ): void {
   const { flash } = board;
   const isFirst = (tear: Tear) => tear === TEARS.everyBit;
-  const tears = tearsIn(step).sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
+  const tears = forms.toSorted((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
   let number = step.number;
   let isAlike = false;
   for (const tear of tears) {
     cutIn(board, step, tear);
     if (isAlike) continue;
     const torn = flash.snapshot();
-    const moods = isEvery ? moodsOf(board, step) : [MOODS[number % MOODS.length]];
     const { guesses } = flash;
-    moods.forEach((moods, n) => {
+    moodsOf(number).forEach((moods, n) => {
       if (isAlike) return;
       const isDue = isFirst(tear) && !n;
       for (const check of isDue ? checks : [checks[number % checks.length]]) {

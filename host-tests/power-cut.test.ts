@@ -42,6 +42,7 @@ import {
   during,
   everyForm,
   fenceIn,
+  moodInTurn,
   moodName,
   nameOf,
   padded,
@@ -345,7 +346,7 @@ for (const [name, situation] of Object.entries(SITUATIONS)) {
           const where = () => `${name}: ${nameOf(step, steps, tear)}; ${moodName(moods)}`;
           during(where, () => check(moods));
         });
-        everyForm(scene.board, step, named, isEvery);
+        everyForm(scene.board, step, named, tearsIn(step), isEvery ? undefined : moodInTurn);
       }
     }
 

@@ -14,6 +14,7 @@ import {
   type Row,
   SECTOR,
   TEARS,
+  type Tear,
   differences,
   pattern,
 } from '../host/index.ts';
@@ -35,8 +36,8 @@ import {
   boot,
   codeOf,
   contentName,
-  cutIn,
   during,
+  everyForm,
   fenceIn,
   image,
   moodName,
@@ -73,17 +74,14 @@ function everyCut(
   assert.ok(steps.length > 0, `${name}: nothing to cut`);
   for (const step of steps) {
     // That nothing was done yet is the end of the step before.
-    for (const tear of CUT.slice(step.number > 1 ? 1 : 0)) {
-      cutIn(board, step, tear);
-      const torn = board.flash.snapshot();
-      for (const moods of board.flash.unstableBits() ? MOODS : MOODS.slice(0, 1)) {
-        board.flash.restore(torn);
-        during(
-          () => `${name}: ${nameOf(step, steps, tear)}; ${moodName(moods)}`,
-          () => check(moods, step),
-        );
-      }
-    }
+    const forms = CUT.slice(step.number > 1 ? 1 : 0);
+    const named = (moods: [Mood, Mood], tear: Tear) => {
+      const where = () => `${name}: ${nameOf(step, steps, tear)}; ${moodName(moods)}`;
+      during(where, () => check(moods, step));
+    };
+    everyForm(board, step, [named], forms, () =>
+      board.flash.unstableBits() ? MOODS : MOODS.slice(0, 1),
+    );
   }
 }
 

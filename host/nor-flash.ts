@@ -158,19 +158,22 @@ function isSameSector(a: Sector, b: Sector): boolean {
   return digestOf(a) === digestOf(b);
 }
 
-/** Which bits of a page a torn program has reached, while it is computed. */
-const programmed = new Uint8Array(PAGE);
+/** Which bits operations have reached, by how they were torn and how many bytes they are for. */
+const reached = new WeakMap<Tear, Map<number, Uint8Array>>();
 
-/** Which bits of a sector an erase has reached, by how it was torn. */
-const erased = new WeakMap<Tear, Uint8Array>();
-
-function erasedBy(tear: Tear): Uint8Array {
-  let reached = erased.get(tear);
-  if (!reached) {
-    reached = Uint8Array.from({ length: SECTOR }, (_, i) => tear.erase(i));
-    erased.set(tear, reached);
+/** @returns which bits a torn erase of a sector, or a torn program of some bytes, has reached. */
+function reachedBy(tear: Tear, length: number): Uint8Array {
+  const known = reached.get(tear) ?? new Map<number, Uint8Array>();
+  reached.set(tear, known);
+  let bits = known.get(length);
+  if (!bits) {
+    const isErase = length === SECTOR;
+    bits = Uint8Array.from({ length }, (_, i) =>
+      isErase ? tear.erase(i) : tear.program(i, length),
+    );
+    known.set(length, bits);
   }
-  return reached;
+  return bits;
 }
 
 /** Names what a sector of a snapshot holds. */
@@ -775,8 +778,7 @@ export class NorFlash {
     if (tear.solid) {
       this.#clear(number, offset, data, data.length, (i, length) => tear.program(i, length));
     } else {
-      for (let i = 0; i < data.length; i++) programmed[i] = tear.program(i, data.length) & ~data[i];
-      this.#unsettle(number, offset, data.length, programmed, 0);
+      this.#unsettle(number, offset, reachedBy(tear, data.length), data);
     }
     throw new PowerCut(
       `power failed in a program at ${hex(number * SECTOR + offset)}: ${tear.name}`,
@@ -786,7 +788,7 @@ export class NorFlash {
   #tornErase(number: number, tear: Tear): never {
     this.#isOn = false;
     if (!tear.solid) {
-      this.#unsettle(number, 0, SECTOR, erasedBy(tear), 0xff);
+      this.#unsettle(number, 0, reachedBy(tear, SECTOR));
     } else if (tear.erase(0)) {
       this.#drop(number);
     }
@@ -795,31 +797,27 @@ export class NorFlash {
 
   /**
    * Makes bits unstable.
-   * @param reached - which bits of each byte from `offset` on; if a program, those that are 0 already stay
-   * @param meant - what they were to become: 0 or 0xff
+   * @param reached - which bits of each byte from `offset` on
+   * @param data - what was programmed: only bits that are 1 and were to become 0 are touched. Default: an erase
    */
-  #unsettle(
-    number: number,
-    offset: number,
-    length: number,
-    reached: Uint8Array,
-    meant: number,
-  ): void {
+  #unsettle(number: number, offset: number, reached: Uint8Array, data?: Uint8Array): void {
+    const { length } = reached;
     // What is seen may be what is about to change.
     const seen = this.#seen(number).slice(offset, offset + length);
     const sector = this.#own(number);
+    const { bytes } = sector;
     if (sector.cells) this.guesses++;
     const cells = copyCells(sector.cells, offset, offset + length);
     const { from, mask, before, after } = cells;
+    const meant = data ? 0 : 0xff;
     for (let n = 0; n < length; n++) {
       const i = offset + n;
       const c = i - from;
-      let bits = reached[n];
-      if (!meant) bits &= sector.bytes[i];
+      const bits = data ? reached[n] & ~data[n] & bytes[i] : reached[n];
       mask[c] |= bits;
       before[c] = (before[c] & ~bits) | (seen[n] & bits);
       after[c] = (after[c] & ~bits) | (meant & bits);
-      sector.bytes[i] |= bits;
+      bytes[i] |= bits;
     }
     sector.cells = cells;
     sector.blank = 0;
