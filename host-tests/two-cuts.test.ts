@@ -5,6 +5,7 @@
  * The form of the first cut and the moods are drawn at random, by seed; the second cut takes every form.
  * A failure names its seed: `SEED=7 SUBJECT=ota.min.js npx mocha --grep 'ends well'` runs it alone.
  */
+import assert from 'node:assert/strict';
 import { type Mood, PowerCut, SECTOR, TEARS, type Tear, pattern, someBits } from '../host/index.ts';
 import {
   IS_FULL,
@@ -269,7 +270,9 @@ describe('an update whose BEGIN flickers ends well', () => {
     const note = () => life.world;
     life.boot();
     const steps = record(life.board, () => first(life), note);
-    for (const step of steps.filter(isHead)) {
+    const heads = steps.filter(isHead);
+    assert.ok(heads.length > 0);
+    for (const step of heads) {
       for (const tear of IS_SAMPLE ? [TEARS.everyBit] : tearsIn(step)) {
         for (const mood of moods) {
           const begin = life.story.length;
