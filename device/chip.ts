@@ -154,9 +154,9 @@ export function readChip(): void {
         span: (size + SECTOR - 1) >>> 12,
         why:
           flags & (ENCRYPTED | READONLY)
-            ? 'is protected'
+            ? 'is readonly or encrypted'
             : (address | size) % SECTOR || !size
-              ? 'not whole sectors'
+              ? 'is not whole sectors'
               : (kind === OTADATA || (kind >= BOOTLOADER && kind < CUSTOM)) && 'is for booting',
         need:
           kind === NVS || (live - address) >>> 0 < size
@@ -174,7 +174,7 @@ export function readChip(): void {
     .forEach((area) => {
       const end = area.first + area.span;
       addFree(area.first);
-      if (area.first < next) area.why = before.why = 'overlaps';
+      if (area.first < next) area.why = before.why = 'overlaps another';
       if (end > next) {
         next = end;
         before = area;

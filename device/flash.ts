@@ -46,15 +46,10 @@ export function readSector(sector: number): Bytes {
   return read(sector * SECTOR, SECTOR);
 }
 
-/** @returns the content of an erased sector. */
-export function blankSector(): Bytes {
-  return fill(255, SECTOR);
-}
-
 /** @returns whether all of a sector's content is erased. */
 export function isBlank(data: Bytes): boolean {
   // The first byte tells almost always, and is cheaper than 4096 bytes to compare with.
-  return data[0] === '\xff' && data === blankSector();
+  return data[0] === '\xff' && data === fill(255, SECTOR);
 }
 
 /** @throws E_FORBIDDEN if an address is outside the fence */

@@ -80,7 +80,7 @@ const HEAD_SLOTS = 2;
 const SLOTS = 256;
 
 /** Slots that only decisions may take: some eight consecutive cuts, each inside the microseconds of a decision. */
-const RESERVE = 40;
+export const RESERVE = 40;
 
 /** Slots that the decisions of an undisturbed update and of its restore take. */
 const DECISIONS = 12;
@@ -118,9 +118,9 @@ export let used: number;
 let index: Uint16Array;
 
 /** The slots of the journal. */
-let end: number;
+export let end: number;
 /** The slot that is appended to next. */
-let next: number;
+export let next: number;
 /** The slot of the last valid record, its type, and its bytes 0 to 11. */
 let last: number;
 let lastType: number;
@@ -285,11 +285,6 @@ export function readSaved(sector: number): Bytes {
   return recordOf(read(address, SLOT), address) || failFlash('journal');
 }
 
-/** @returns whether there is no room to go on with the transaction: an interrupted one takes some slots to begin with. */
-export function isFull(): boolean {
-  return next > end - RESERVE - 4;
-}
-
 /**
  * Makes sure that there is room for some records beside the reserve that only decisions may take.
  * @throws E_SPACE
@@ -362,14 +357,9 @@ export function isRestoring(): boolean {
  */
 export function forget(): void {
   // Where there is no room to say so, there is none to put anything back either.
-  if (decision !== CONFIRM || isFull()) return;
+  if (decision !== CONFIRM || next > end - RESERVE) return;
   settle(false);
   append(FORGET);
-}
-
-/** @returns the word that names a range. */
-function wordOf(range: Range): number {
-  return range.first | (range.span << 16);
 }
 
 /**
@@ -382,8 +372,8 @@ export function openJournal(newTarget: Range, newSpare: Range, newArea: Range): 
   const first = newArea.first + span - 1;
   const begin = pack([
     BEGIN | (span << 8) | ((highest + 1) << 16),
-    wordOf(newTarget),
-    wordOf(newSpare),
+    newTarget.first | (newTarget.span << 16),
+    newSpare.first | (newSpare.span << 16),
   ]);
   reset(begin, first);
   isSettled = true;

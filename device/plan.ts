@@ -10,25 +10,25 @@ import type { Range } from './flash.ts';
 import {
   BEGIN,
   COMMIT,
+  RESERVE,
   RESTORE,
   RESTORED,
   SAVED,
   decision,
-  isFull,
+  end,
   isTrial,
   journalSectors,
+  next,
   readJournal as readHeads,
 } from './journal.ts';
 import { SECTOR } from './runtime.ts';
-import { canPutBack, outcome } from './transaction.ts';
+import { TRY, outcome, putBack } from './transaction.ts';
 
 // What was chosen last. The journal may still tell of another update.
 
 export let options: Options;
 /** The partition to update. */
 export let label: string;
-/** Boots that the trial has; 0 no trial. */
-export let trial: number;
 export let target: Range;
 /** What keeps the old content; no sectors in a direct update. */
 export let spare: Range;
@@ -47,7 +47,9 @@ export function labelOf(range: Range): string | undefined {
 function whyNot(area: Area, isTarget?: boolean): string | false | undefined {
   if (isTarget) {
     if (area.kind < OTADATA) return 'is an app';
-    return area.why || (area.need > 1 && !options.overwriteLive && 'needs overwriteLive');
+    return (
+      area.why || (area.need > 1 && !options.overwriteLive && 'is in use, needs overwriteLive')
+    );
   }
   return area.why || ((area.need > 0 || area === target) && 'is in use');
 }
@@ -69,7 +71,7 @@ function findSpare(): Range {
   if (passive && !whyNot(passive)) return passive;
   return (
     areas.filter((area) => area.kind < 0 && !whyNot(area)).sort((a, b) => b.span - a.span)[0] ||
-    fail('NO_BACKUP backup: none')
+    fail('NO_BACKUP backup: none is free; name one')
   );
 }
 
@@ -79,7 +81,7 @@ function findSpare(): Range {
  * @throws E_SPACE
  */
 function placeJournal(): void {
-  const count = journalSectors(target.span, trial);
+  const count = journalSectors(target.span, options.trial || 0);
   const fits = (area: Area): boolean => !whyNot(area) && area.span >= count && area !== spare;
   const place =
     options.journal != null
@@ -145,15 +147,15 @@ function isOpen(isDirect: boolean): boolean | undefined {
   if (decision < SAVED || decision > COMMIT || !isTarget()) return false;
   if (decision === COMMIT) why = isTrial() && isFit && 'is on trial';
   else {
-    const isKept = isFit && !!writableAt(journal.spare) && canPutBack();
-    const hasRoom = !isFull();
+    const isKept = isFit && !!writableAt(journal.spare) && putBack(TRY);
+    const hasRoom = next < end - RESERVE - 4;
     // What is decided is finished first. What cannot go on, for lack of room, is put back first.
     if (isKept && (decision === RESTORE || !hasRoom)) return false;
     isOpen = isFit && hasRoom && decision === SAVED && (isKept || !journal.spare.span);
     why =
       journal.target.first !== target.first
         ? 'is unfinished'
-        : !isDirect && !isKept && 'half written, needs backup: false';
+        : !isDirect && !isKept && 'is half written, needs backup: false';
   }
   if (why) fail('PENDING ' + labelOf(journal.target) + ': ' + why);
   return isOpen;
@@ -173,7 +175,6 @@ export function choosePlaces(newOptions: Options): void {
   const { size } = chosen.row;
   target = chosen;
   label = options.partition;
-  trial = options.trial || 0;
   checkNumber('size', -1 >>> 0);
   checkNumber('crc32', -1 >>> 0);
   checkNumber('trial', isDirect ? 0 : 255);

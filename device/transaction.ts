@@ -14,7 +14,7 @@
  */
 
 import { fail, failFlash, failSize } from './errors.ts';
-import { blankSector, isBlank, readSector, spare, target, writeSector } from './flash.ts';
+import { isBlank, readSector, spare, target, writeSector } from './flash.ts';
 import {
   BEGIN,
   BLANK,
@@ -45,7 +45,7 @@ import {
   used,
 } from './journal.ts';
 import { tick } from './progress.ts';
-import { SECTOR, crc32, pack, unpack } from './runtime.ts';
+import { SECTOR, crc32, fill, pack, unpack } from './runtime.ts';
 
 /** Whether the journal says for good what the last `recover` came to. */
 export let isSealed: boolean;
@@ -101,13 +101,17 @@ export function commit(boots: number): void {
   if (!boots) decide(CONFIRM);
 }
 
+/** For `putBack`: only see whether it could be done. */
+export const TRY = true;
+const DO = false;
+
 /**
  * Puts back every saved sector; none is skipped because it reads equal.
- * @param isTrying - only see whether every slot of the spare holds what was saved there
- * @returns whether it does; never in a direct update
+ * @param isTrying - TRY or DO
+ * @returns whether every slot of the spare holds what was saved there; never in a direct update
  * @throws E_FLASH
  */
-function putBack(isTrying: boolean): boolean {
+export function putBack(isTrying: boolean): boolean {
   let done = 0;
   outcome = 'interrupted';
   for (let sector = target.first; sector < target.first + target.span; sector++)
@@ -115,7 +119,7 @@ function putBack(isTrying: boolean): boolean {
       const words = unpack(readSaved(sector));
       const slot = words[1] >>> 16;
       // 0: BLANK.
-      const old = slot ? readSector(slot) : blankSector();
+      const old = slot ? readSector(slot) : fill(255, SECTOR);
       if (slot && crc32(old) !== words[2]) {
         outcome = 'damaged';
         return false;
@@ -128,11 +132,6 @@ function putBack(isTrying: boolean): boolean {
   return spare.span > 0;
 }
 
-/** @returns whether the old content can be put back. */
-export function canPutBack(): boolean {
-  return putBack(true);
-}
-
 /**
  * Puts the old content back, from any state of the journal in which that is right. Touches nothing if there is
  * none to put back (a direct update), or if a slot was overwritten.
@@ -140,13 +139,13 @@ export function canPutBack(): boolean {
  */
 export function restore(): void {
   if (decision > BEGIN) {
-    if (!canPutBack()) return;
+    if (!putBack(TRY)) return;
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
     if (!isRestoring()) {
       settle(decision !== RESTORE);
       decide(RESTORE);
     }
-    if (!putBack(false)) failFlash('backup');
+    if (!putBack(DO)) failFlash('backup');
   }
   settle(false);
   append(ENDING);
@@ -163,7 +162,7 @@ export function confirm(): void {
 function isStaying(): boolean {
   // After REOPEN alone the restore was never decided. A decision without SOLID may flicker: it is made again.
   return (
-    decision > COMMIT || (decision === COMMIT && (!canPutBack() || checkUnsaved() !== unsaved))
+    decision > COMMIT || (decision === COMMIT && (!putBack(TRY) || checkUnsaved() !== unsaved))
   );
 }
 
@@ -182,7 +181,7 @@ export function recover(): void {
   } catch (error) {
     if ((error as { code?: string }).code !== 'E_SPACE') throw error;
     isSealed = false;
-    if (!isStaying() && canPutBack() && putBack(false)) outcome = 'restored';
+    if (!isStaying() && putBack(TRY) && putBack(DO)) outcome = 'restored';
   }
 }
 
@@ -194,7 +193,7 @@ export function recover(): void {
 export function resume(): void {
   settle(true);
   // It was in flight: whatever it reads, its cells may be unstable.
-  writeSector(inFlight, blankSector());
+  writeSector(inFlight, fill(255, SECTOR));
 }
 
 /**
@@ -203,7 +202,7 @@ export function resume(): void {
  */
 export function undo(isUsable: boolean): void {
   const isCommitted = decision > RESTORE;
-  if (!isUsable || decision === RESTORED || (isCommitted && !kept) || !canPutBack())
+  if (!isUsable || decision === RESTORED || (isCommitted && !kept) || !putBack(TRY))
     fail('STATE restore: no backup');
   if (isCommitted && checkUnsaved() !== unsaved) fail('CHANGED restore: target changed');
   if (decision === CONFIRM) {

@@ -2,26 +2,9 @@
 
 import type { Result, Update } from './api.ts';
 import { fail, failSize } from './errors.ts';
-import {
-  area as journalArea,
-  blankSector,
-  isBlank,
-  isIn,
-  readSector,
-  writeSector,
-} from './flash.ts';
+import { area as journalArea, isBlank, isIn, readSector, writeSector } from './flash.ts';
 import { BEGIN, REOPEN, decision, forget, openJournal, savedAt } from './journal.ts';
-import {
-  area,
-  label,
-  trial,
-  isResumed,
-  isUsable,
-  options,
-  spare,
-  stateOf,
-  target,
-} from './plan.ts';
+import { area, label, isResumed, isUsable, options, spare, stateOf, target } from './plan.ts';
 import { isCalling, tick } from './progress.ts';
 import { SECTOR, bytes as bytesOf, crc32, fill, join, pack, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
@@ -116,11 +99,11 @@ function verify(size: number): void {
 function complete(): void {
   const size = received;
   if (size % SECTOR) write(fill(255, SECTOR - (size % SECTOR)));
-  const rest = blankSector();
+  const rest = fill(255, SECTOR);
   while (taken < target.span) take(rest);
   if (options.crc32 != null) verify(size);
   tick('verify', taken, taken);
-  if (isOpen) commit(trial);
+  if (isOpen) commit(options.trial || 0);
 }
 
 function checkBackup(bytes?: number): number | undefined {
@@ -139,7 +122,7 @@ function backup(bytes?: number): void {
 /** @returns the bytes of a chunk. */
 function checkChunk(chunk: unknown): Bytes {
   const bytes = bytesOf(chunk);
-  if (bytes === false) return fail('ARGUMENT chunk: ' + typeof chunk);
+  if (bytes === false) return fail('ARGUMENT write: no bytes: ' + typeof chunk);
   const most = options.size || target.span * SECTOR;
   if (received + bytes.length > most) failSize('SIZE ' + label, received + bytes.length, most);
   return bytes;

@@ -79,7 +79,7 @@ export const MUTANTS = [
   {
     name: 'the sector in flight is not erased first',
     suites: RULES,
-    edits: [['transaction', '  writeSector(inFlight, blankSector());\n', '']],
+    edits: [['transaction', '  writeSector(inFlight, fill(255, SECTOR));\n', '']],
   },
   {
     name: 'SAVED is not repeated before a saved sector is erased again',
@@ -182,8 +182,8 @@ export const MUTANTS = [
     edits: [
       [
         'update',
-        "  if (options.crc32 != null) verify(size);\n  tick('verify', taken, taken);\n  if (isOpen) commit(trial);\n",
-        '  if (isOpen) commit(trial);\n  if (options.crc32 != null) verify(size);\n',
+        "  if (options.crc32 != null) verify(size);\n  tick('verify', taken, taken);\n  if (isOpen) commit(options.trial || 0);\n",
+        '  if (isOpen) commit(options.trial || 0);\n  if (options.crc32 != null) verify(size);\n',
       ],
     ],
   },
