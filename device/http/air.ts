@@ -97,7 +97,8 @@ function takeHead(bytes: Bytes): void {
   const name = options.partition || label;
   const partition = ota.partitions().filter((row) => row.label === name)[0];
   if (!partition) fail('NO_PARTITION', name + ': no such partition');
-  if (options.digest != null && options.digest.indexOf(digest) < 0)
+  // Espruino's indexOf also finds what is cut off at the end.
+  if (options.digest != null && options.digest.split(':').pop() !== digest)
     refuse('digest: ' + digest + ', not ' + options.digest);
   if (label && label !== name) refuse('label: ' + label + ', not ' + name);
   if (size > partition.size) refuse(name + ': ' + size + ' bytes, limit ' + partition.size);

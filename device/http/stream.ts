@@ -204,7 +204,7 @@ function begin(status: number, header: Header): void {
     else fault('status ' + status);
   } else if (
     // A server that does not tell the length, or does not know it, may be right all the same.
-    (isPart && range.indexOf('bytes ' + from + '-')) ||
+    (isPart && range.split('-')[0] !== 'bytes ' + from) ||
     (size && length && length !== size)
   )
     wrong('sends ' + range);
