@@ -75,6 +75,7 @@ function undo(): void {
 function finish(value: unknown, isResult?: boolean): void {
   const settle = isResult ? resolve! : reject;
   drop();
+  sectors.forget();
   if (!isResult) undo();
   session = resolve = undefined;
   settle(value);
@@ -169,7 +170,7 @@ function planBlock(hashes: Bytes): void {
   sectors.planBlock(block, hashes, isHeld ? hashes : sectors.hashBlock(block));
   if (++block * BLOCK_HASHES < sectors.count) askBlock(planBlock);
   else if (isUpdate) {
-    sectors.forget();
+    sectors.settle();
     held = '';
     if (options.onPlan) options.onPlan(found);
     if (!session) begin();

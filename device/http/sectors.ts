@@ -119,9 +119,16 @@ export function planBlock(block: number, hashes: Bytes, held: Bytes): void {
   }
 }
 
-/** Frees what only planning needs. */
-export function forget(): void {
+/** Frees what only planning needs, and keeps the rest in one piece of memory. */
+export function settle(): void {
   known = [] as never;
+  kept = seam.join([kept]);
+}
+
+/** Frees the rest. */
+export function forget(): void {
+  places = [];
+  kept = '';
 }
 
 /** @returns where a sector comes from. */

@@ -233,9 +233,9 @@ function take(bytes: Bytes): void {
   at += bytes.length;
   fetched += bytes.length;
   while (mine === current && from < at) {
-    const piece = bytes.substr(from - start, until - from);
-    pieces.push(piece);
-    from += piece.length;
+    // No variable holds what is in `pieces`: it has to be free when the sector is written.
+    pieces.push(bytes.substr(from - start, until - from));
+    from = Math.min(at, until);
     if (from === until) prove();
   }
   if (mine === current && start >>> 12 < at >>> 12) wait();

@@ -150,7 +150,7 @@ describe('ota-http.min.js in real Espruino', function () {
     assert.equal(fetched, CHANGED * SECTOR + manifest.length);
     console.log(
       `      Espruino ${reply.engine}: both modules ${reply.module} JsVars,`,
-      `${reply.peak} more between two sectors, ${reply.deepest} in the depth of a write`,
+      `${reply.peak} more between two events, ${reply.deepest} in the depth of a write`,
     );
     const again = await board.run(job());
     assert.equal((again.result as AirResult).state, 'untouched');

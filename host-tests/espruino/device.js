@@ -97,7 +97,7 @@ function used() {
 
 /** The most variables in use at an erase or page program: in the depth of a write. */
 var deepest = 0;
-/** The most between two sectors. */
+/** The most between two events. */
 var highest = 0;
 
 function update(ota) {
@@ -129,10 +129,11 @@ function air(ota, before) {
   var recovered = ota.recover({ resume: true });
   var started = getTime();
   var options = job.air;
+  // It is called when nothing else runs: between what arrives.
   if (job.measure)
-    options.onProgress = function (progress) {
-      if (progress.phase === 'write') highest = Math.max(highest, used());
-    };
+    setInterval(function () {
+      highest = Math.max(highest, used());
+    }, 1);
   http.update(options).then(
     function (result) {
       report({
