@@ -59,8 +59,10 @@ class Bench {
     };
     const names = Object.keys(globals);
     // eslint-disable-next-line @typescript-eslint/no-implied-eval
-    const load = new Function('exports', ...names, `${sourceOfHttp()}\nreturn exports;`);
-    this.#http = load({}, ...Object.values(globals)) as OtaHttp;
+    const load = new Function('exports', ...names, `${sourceOfHttp()}\nreturn exports;`) as (
+      ...values: unknown[]
+    ) => OtaHttp;
+    this.#http = load({}, ...Object.values(globals));
     this.#http.use(() => ({
       read: (_, length) => blank.slice(0, length),
       join: (pieces) => pieces.join(''),

@@ -197,22 +197,19 @@ function begin(status: number, header: Header): void {
   const range = header(isPart ? 'content-range' : 'content-length') || '';
   const length = +range.split('/').pop()!;
   encoding = header('content-encoding') || 'none';
-  if (status > 300 && status < 309 && location && redirects++ < REDIRECTS) follow(location);
-  else if (!isPart && status !== 200) {
-    // Such an answer does not change by asking again, but the file may have changed.
-    if (status > 299 && status < 500) wrong('status ' + status);
-    else fault('status ' + status);
-  } else if (
+  if (isPart || status === 200) {
     // A server that does not tell the length, or does not know it, may be right all the same.
-    (isPart && range.split('-')[0] !== 'bytes ' + from) ||
-    (size && length && length !== size)
-  )
-    wrong('sends ' + range);
-  else {
-    // A server without ranges sends all of the file.
-    at = isPart ? from : 0;
-    limit = isPart ? stop : 1e9;
-  }
+    const isOther = size && length && length !== size;
+    if (isOther || (isPart && range.split('-')[0] !== 'bytes ' + from)) wrong('sends ' + range);
+    else {
+      // A server without ranges sends all of the file.
+      at = isPart ? from : 0;
+      limit = isPart ? stop : 1e9;
+    }
+  } else if (location && redirects++ < REDIRECTS) follow(location);
+  // Such an answer does not change by asking again, but the file may have changed.
+  else if (status > 299 && status < 500) wrong('status ' + status);
+  else fault('status ' + status);
 }
 
 /** A piece is complete. */
