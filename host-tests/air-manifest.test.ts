@@ -63,7 +63,7 @@ class Bench {
       ...values: unknown[]
     ) => OtaHttp;
     this.#http = load({}, ...Object.values(globals));
-    this.#http.use(() => ({
+    this.#http.use({
       read: (_, length) => blank.slice(0, length),
       join: (pieces) => pieces.join(''),
       crc32: (bytes) => crc32(Buffer.from(bytes, 'latin1')),
@@ -80,7 +80,7 @@ class Bench {
         queue(() => onEnd());
         return () => undefined;
       },
-    }));
+    });
   }
 
   /** @returns the code of the error that an update ends in; 'begun' if it was begun, or is not needed */

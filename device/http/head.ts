@@ -1,15 +1,15 @@
 /** The first part of a manifest, up to its hashes: what it must be, and what it says. See `manifest.ts`. */
 
+import { fail } from '../errors.ts';
 import type { Bytes } from '../runtime.ts';
 import { SECTOR } from '../runtime.ts';
 import type { Check } from './api.ts';
-import { fail } from './errors.ts';
 import * as format from './manifest.ts';
 import { filled, seam } from './stream.ts';
 
 /** Throws E_MANIFEST. */
 export function refuse(message: string): never {
-  return fail('MANIFEST', message);
+  return fail('MANIFEST ' + message);
 }
 
 /** @returns the number in `count` bytes, little-endian. */
