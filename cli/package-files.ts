@@ -13,9 +13,9 @@ export const VERSION = (
   JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }
 ).version;
 
-/** The device module, a character per byte: the very text that goes on the chip. */
-export function readBundle(): string {
-  const file = packageFile('dist/ota.min.js');
+/** A device module, a character per byte: the very text that goes on the chip. */
+export function readBundle(name = 'dist/ota.min.js'): string {
+  const file = packageFile(name);
   if (!existsSync(file)) throw new InputError(`${file}: no such file; run "npm run build"`);
   return readInput(file).toString('latin1');
 }

@@ -2,6 +2,7 @@
 import { SECTOR } from '../host/index.ts';
 import { VERSION } from './package-files.ts';
 import { referenceCost } from './reference.ts';
+import type { AirSimulation, AirStep } from './simulate-air.ts';
 import type { Simulation, Step } from './simulate.ts';
 
 function stepToJson({ boot, call, cut, report, target, progress, cost }: Step) {
@@ -9,27 +10,55 @@ function stepToJson({ boot, call, cut, report, target, progress, cost }: Step) {
   return { boot, call, cut: shown, report, target, ...progress, cost };
 }
 
-/** @returns JSON text */
-export function toJson(simulation: Simulation, from: string, to: string): string {
+function simulationToJson(simulation: Simulation, from: string, to: string) {
   const { setup, plan, judge, board, uncut, steps, total, problems } = simulation;
   const size = plan.partition.size;
+  return {
+    version: VERSION,
+    from: { file: from, size: setup.from.length },
+    to: { file: to, size: setup.to.length },
+    scheme: setup.isDirect ? 'direct' : 'backup',
+    seed: setup.seed,
+    plan,
+    sectors: { total: size / SECTOR, changed: judge.changed.length },
+    update: uncut,
+    reference: { name: 'esp_custom_part_ota', ...referenceCost(setup, size) },
+    steps: steps.map(stepToJson),
+    cuts: steps.filter(({ cut }) => cut).length,
+    total,
+    compared: { chip: board.flash.size, target: size, outside: judge.outside },
+    ok: problems.length === 0,
+    problems,
+  };
+}
+
+/** @returns JSON text */
+export function toJson(simulation: Simulation, from: string, to: string): string {
+  return JSON.stringify(simulationToJson(simulation, from, to), null, 2);
+}
+
+/** @returns JSON text, with what an update over the air has besides */
+export function airToJson(simulation: AirSimulation, from: string, to: string): string {
+  const { traffic, check, manifest, url, steps } = simulation;
+  const common = simulationToJson(simulation, from, to);
+  const withTraffic = ({ traffic, drop }: AirStep, n: number) => ({
+    ...common.steps[n],
+    drop,
+    fetched: traffic,
+  });
   return JSON.stringify(
     {
-      version: VERSION,
-      from: { file: from, size: setup.from.length },
-      to: { file: to, size: setup.to.length },
-      scheme: setup.isDirect ? 'direct' : 'backup',
-      seed: setup.seed,
-      plan,
-      sectors: { total: size / SECTOR, changed: judge.changed.length },
-      update: uncut,
-      reference: { name: 'esp_custom_part_ota', ...referenceCost(setup, size) },
-      steps: steps.map(stepToJson),
-      cuts: steps.filter(({ cut }) => cut).length,
-      total,
-      compared: { chip: board.flash.size, target: size, outside: judge.outside },
-      ok: problems.length === 0,
-      problems,
+      ...common,
+      sectors: { ...common.sectors, copied: check.copied },
+      steps: steps.map(withTraffic),
+      air: {
+        url,
+        image: simulation.setup.to.length,
+        manifest,
+        toFetch: check.fetch,
+        fetched: { ...traffic, all: traffic.image + traffic.manifest },
+        drops: steps.filter(({ drop }) => drop).length,
+      },
     },
     null,
     2,

@@ -7,9 +7,12 @@ import { plural } from './report-format.ts';
 /** Where a command prints to. */
 export type Output = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean };
 
+/** How far a phase has come, in bytes: those of the device module, and what is fetched. */
+export type Shown = Omit<Progress, 'phase'> & { phase: Progress['phase'] | 'fetch' };
+
 /** Shows how far the phases of one call have come. */
 export interface Bars {
-  show: (progress: Progress) => void;
+  show: (progress: Shown) => void;
   /** Leaves on the screen where it came to. */
   stop: () => void;
 }
@@ -19,7 +22,7 @@ const FRAME_MS = 40;
 
 type Draw = { update: () => void };
 
-/** Nothing is asynchronous in a simulation, so the bars are drawn from here and not by their timer. */
+/** Hardly anything is asynchronous in a simulation, so the bars are drawn from here and not by their timer. */
 function barsOnTerminal(output: Output, head: () => string): Bars {
   const options = {
     stream: output as NodeJS.WriteStream,
@@ -58,7 +61,7 @@ function barsOnTerminal(output: Output, head: () => string): Bars {
 }
 
 function linesElsewhere(output: Output, head: () => string): Bars {
-  const last = new Map<string, Progress>();
+  const last = new Map<string, Shown>();
   return {
     show(progress) {
       last.set(progress.phase, progress);

@@ -16,7 +16,7 @@ export interface Names {
   bundle: string;
 }
 
-const INDENT = ' '.repeat(18);
+export const INDENT = ' '.repeat(18);
 
 const DOING: Record<Phase, string> = {
   backup: 'while backing up a sector',
@@ -33,7 +33,12 @@ function painter(output: Output): (style: Style, text: string) => string {
   return (style, text) => (isPlain ? text : styleText(style, text));
 }
 
-function headOf({ setup, plan, judge, board }: Simulation, names: Names): string[] {
+/** What is worked on. @param more - further rows */
+export function headOf(
+  { setup, plan, judge, board }: Simulation,
+  names: Names,
+  more: string[][] = [],
+): string[] {
   const { partition, from, to, isDirect, cuts, seed } = setup;
   const size = plan.partition.size;
   const differ = `${judge.changed.length} of ${plural(size / SECTOR, 'sector')} differ`;
@@ -48,6 +53,7 @@ function headOf({ setup, plan, judge, board }: Simulation, names: Names): string
       ['target', ...place(plan.partition)],
       ['backup', ...(isDirect ? ['none: direct'] : place(plan.backup))],
       ['journal', ...(plan.journal ? place(plan.journal) : ['none'])],
+      ...more,
       ['cuts', cuts ? `${cuts}, seed ${seed}` : 'none'],
     ]),
     '',
@@ -55,7 +61,7 @@ function headOf({ setup, plan, judge, board }: Simulation, names: Names): string
 }
 
 /** Puts parts on one line if a terminal of 80 columns has room for it. */
-function fitted(...parts: string[]): string[] {
+export function fitted(...parts: string[]): string[] {
   const line = parts.join('; ');
   return INDENT.length + line.length <= 80 ? [line] : parts;
 }
@@ -87,20 +93,22 @@ function outcome(report: Report | Result): string {
   return state;
 }
 
+/** @returns a row of the table of sums. */
+export const costRow = (name: string, { erases, bytesProgrammed, seconds }: Cost) => [
+  name,
+  grouped(erases),
+  grouped(bytesProgrammed),
+  secondsText(seconds),
+];
+
 function sums(simulation: Simulation): string[] {
   const { setup, plan, uncut, total, steps } = simulation;
   const reference = referenceCost(setup, plan.partition.size);
-  const row = (name: string, { erases, bytesProgrammed, seconds }: Cost) => [
-    name,
-    grouped(erases),
-    grouped(bytesProgrammed),
-    secondsText(seconds),
-  ];
   const share = (part: number, whole: number) => `${((100 * part) / whole).toFixed(0)} %`;
   const rows = [
     ['One update, no cut', 'sectors erased', 'bytes programmed', 'flash time'],
-    row('  part-ota', uncut),
-    row('  esp_custom_part_ota', reference),
+    costRow('  part-ota', uncut),
+    costRow('  esp_custom_part_ota', reference),
     [
       '  part-ota takes',
       share(uncut.erases, reference.erases),
@@ -108,7 +116,7 @@ function sums(simulation: Simulation): string[] {
       share(uncut.seconds, reference.seconds),
     ],
   ];
-  if (steps.some(({ cut }) => cut)) rows.push(row('This run, cuts included', total));
+  if (steps.some(({ cut }) => cut)) rows.push(costRow('This run, cuts included', total));
   return [
     ...columns(rows, [1, 2, 3], ''),
     '',
@@ -117,7 +125,11 @@ function sums(simulation: Simulation): string[] {
   ];
 }
 
-function verdict({ judge, board, setup, plan, steps, problems }: Simulation): string[] {
+/** Whether all went well. @param promise - what was kept between the cuts */
+export function verdict(
+  { judge, board, setup, plan, steps, problems }: Simulation,
+  promise?: string,
+): string[] {
   if (problems.length) return ['FAILED', ...problems.map((problem) => `  ${problem}`)];
   const cuts = steps.filter(({ cut }) => cut).length;
   const spare = board.flash.size - judge.outside - plan.partition.size;
@@ -135,70 +147,87 @@ function verdict({ judge, board, setup, plan, steps, problems }: Simulation): st
       ],
       [0],
     ),
-    ...(cuts ? [never] : []),
+    ...(cuts ? [promise ?? never] : []),
     ...(setup.cuts && !cuts ? ['Nothing was written, so there was nothing to cut.'] : []),
   ];
 }
 
 /** Prints a simulation while it runs, and its sums when it is over. */
-export class Reporter implements Listener {
+export class Reporter<S extends Simulation = Simulation> implements Listener {
   readonly #output: Output;
-  readonly #names: Names;
-  readonly #paint: ReturnType<typeof painter>;
-  readonly #bars: Bars;
-  #simulation: Simulation | undefined;
+  protected readonly names: Names;
+  protected readonly paint: ReturnType<typeof painter>;
+  protected readonly bars: Bars;
+  protected simulation: S | undefined;
   #cuts = 0;
   #head = '';
 
   constructor(output: Output, names: Names) {
     this.#output = output;
-    this.#names = names;
-    this.#paint = painter(output);
-    this.#bars = barsOn(output, () => this.#takeHead());
+    this.names = names;
+    this.paint = painter(output);
+    this.bars = barsOn(output, () => this.#takeHead());
   }
 
   onPlan = (simulation: Simulation): void => {
-    this.#simulation = simulation;
-    this.#print(headOf(simulation, this.#names));
+    this.simulation = simulation as S;
+    this.#print(this.head(this.simulation));
   };
 
   onStart = (boot: number, call: Step['call']): void => {
     this.#head = `${(call === 'recover' ? `boot ${boot}` : '').padEnd(8)} ${call.padEnd(9)}`;
-    const { setup, judge } = this.#simulation!;
+    const { setup, judge } = this.simulation!;
     const hasBackup = call === 'update' && !setup.isDirect && judge.changed.length > 0;
     if (hasBackup) this.onProgress({ phase: 'backup', done: 0, total: 0 });
   };
 
   onProgress = ({ phase, done, total }: Progress): void => {
-    const { setup, judge } = this.#simulation!;
+    const { setup, judge } = this.simulation!;
     const changed = judge.changed.length;
     if (phase === 'backup' && setup.isDirect) return;
     // The module cannot know how many sectors it will have to save.
     const most = phase === 'backup' ? Math.max(changed * SECTOR, done) : total;
-    this.#bars.show({ phase, done, total: most });
+    this.bars.show({ phase, done, total: most });
   };
 
   onStep = (step: Step): void => {
-    this.#bars.stop();
+    this.bars.stop();
     const time = secondsText(step.cost.seconds);
     const lines = step.cut
-      ? [...cutLines(step.cut), holding(step, this.#simulation!)]
-      : fitted(`${outcome(step.report!)}, ${time}`, holding(step, this.#simulation!));
-    const [first, ...rest] = lines;
+      ? [...cutLines(step.cut), holding(step, this.simulation!)]
+      : fitted(`${outcome(step.report!)}, ${time}`, holding(step, this.simulation!));
+    const [first, ...rest] = [...lines, ...this.more(step)];
+    this.#print(this.between(step));
     if (step.cut) {
       // A cut before the first sector of a phase leaves the call to be named.
       if (this.#head) this.#print([this.#takeHead().trimEnd()]);
-      this.#head = `${' '.repeat(9)}${this.#paint('yellow', `CUT ${++this.#cuts}`.padEnd(9))}`;
+      this.#head = `${' '.repeat(9)}${this.paint('yellow', `CUT ${++this.#cuts}`.padEnd(9))}`;
     }
     this.#print([this.#takeHead() + first, ...rest.map((line) => INDENT + line)]);
   };
 
   /** Prints what it all came to. */
-  finish(simulation: Simulation): void {
-    this.#bars.stop();
-    const [first, ...rest] = verdict(simulation);
+  finish(simulation: S): void {
+    this.bars.stop();
+    const [first, ...rest] = this.verdict(simulation);
     const style = simulation.problems.length ? 'red' : 'green';
-    this.#print(['', ...sums(simulation), '', this.#paint(style, first), ...rest]);
+    this.#print(['', ...this.sums(simulation), '', this.paint(style, first), ...rest]);
+  }
+
+  protected head(simulation: S): string[] {
+    return headOf(simulation, this.names);
+  }
+
+  /** What else there is to say about a step: what came in between, and what it was besides. */
+  protected between: (step: Step) => string[] = () => [];
+  protected more: (step: Step) => string[] = () => [];
+
+  protected sums(simulation: S): string[] {
+    return sums(simulation);
+  }
+
+  protected verdict(simulation: S): string[] {
+    return verdict(simulation);
   }
 
   /** The first line of a call begins with its name, the others are indented. */

@@ -87,13 +87,14 @@ export function makeBoard(setup: Setup): Board {
   return board;
 }
 
-function optionsOf(setup: Setup): Options {
+/** What the module is asked for. */
+export function optionsOf(setup: Setup): Options {
   const { partition, backup, to, isDirect } = setup;
   return { partition, backup: isDirect ? false : backup, size: to.length, crc32: crc32(to) };
 }
 
 /** Takes what the module refuses to do for what the user has to change. */
-function orRefused<T>(action: () => T, codes?: string[]): T {
+export function orRefused<T>(action: () => T, codes?: string[]): T {
   try {
     return action();
   } catch (error) {
@@ -119,8 +120,8 @@ export function update(board: Board, setup: Setup, onProgress?: OnProgress): Res
 }
 
 /** @throws PowerCut, and what the module throws */
-export function recover(board: Board, onProgress?: OnProgress): Report {
-  return board.require<Ota>('ota').recover({ onProgress });
+export function recover(board: Board, onProgress?: OnProgress, resume = false): Report {
+  return board.require<Ota>('ota').recover({ onProgress, resume });
 }
 
 /** @returns what was done between two readings of the counters. */

@@ -6,8 +6,10 @@ import { drawMap } from './map.ts';
 import { packageFile, readBundle } from './package-files.ts';
 import { isBinary } from './partition-binary.ts';
 import { csvToTable, parseTable, TableError } from './partition-csv.ts';
+import { AirReporter } from './report-air.ts';
 import { Reporter } from './report.ts';
-import { toJson } from './report-json.ts';
+import { airToJson, toJson } from './report-json.ts';
+import { simulateAir } from './simulate-air.ts';
 import { simulate, type Simulation } from './simulate.ts';
 import type { Setup } from './simulate-chip.ts';
 
@@ -18,7 +20,8 @@ interface Flags {
   partition: string;
   backup?: string;
   direct?: true;
-  cut: number;
+  air: boolean;
+  cut?: number;
   seed: number;
   flashOut?: string;
   map?: string;
@@ -26,15 +29,24 @@ interface Flags {
 }
 
 const HELP = `
-Everything that the board does is done by dist/ota.min.js, the module that goes on
-the chip. Power fails while a sector is backed up, while the target is written,
-while the old content is put back, and from four cuts on during the commit. After
-every recovery and at the end each byte of the chip is compared.
+Everything that the board does is done by dist/ota.min.js and dist/ota-http.min.js,
+the modules that go on the chip. It fetches what has changed over TCP from a server
+on this machine. The connection drops once, power fails while the target is written,
+with more cuts also while a sector is backed up and during the commit, and the
+update goes on where it was; but if it fails while the commit is decided, the old
+content may come back first.
 
-Exit code: 0 no byte is wrong, 1 one is, 2 an argument is.
+With --no-air it is handed the image. Power fails while a sector is backed up,
+while the target is written, while the old content is put back, and from four cuts
+on during the commit.
+
+After every recovery and at the end each byte of the chip is compared.
+
+Exit code: 0 nothing is wrong; 1 a byte is, or too many were fetched; 2 an argument is.
 
 Examples:
   part-ota simulate
+  part-ota simulate --no-air --cut 3
   part-ota simulate --from old.bin --to new.bin --partition storage --cut 8
   part-ota simulate --flash-out flash.bin --map map.svg
   part-ota inspect flash.bin`;
@@ -53,11 +65,32 @@ function readTable(file: string): Uint8Array {
 }
 
 function setupOf(flags: Flags): Setup {
-  const { partition, backup, cut: cuts, seed, direct: isDirect = false } = flags;
+  const { partition, backup, seed, direct: isDirect = false } = flags;
+  const cuts = flags.cut ?? (flags.air ? 1 : 3);
   const table = readTable(flags.table);
   const from = readInput(flags.from);
   const to = readInput(flags.to);
   return { bundle: readBundle(), table, from, to, partition, backup, isDirect, cuts, seed };
+}
+
+const namesOf = ({ from, to }: Flags, bundle: string) => ({
+  from: basename(from),
+  to: basename(to),
+  bundle,
+});
+
+async function runOverAir(flags: Flags): Promise<Simulation> {
+  const setup = { ...setupOf(flags), http: readBundle('dist/ota-http.min.js') };
+  if (flags.json) {
+    const simulation = await simulateAir(setup);
+    process.stdout.write(`${airToJson(simulation, flags.from, flags.to)}\n`);
+    return simulation;
+  }
+  const names = namesOf(flags, 'dist/ota-http.min.js');
+  const reporter = new AirReporter(process.stdout, names);
+  const simulation = await simulateAir(setup, reporter);
+  reporter.finish(simulation);
+  return simulation;
 }
 
 function run(flags: Flags): Simulation {
@@ -67,11 +100,7 @@ function run(flags: Flags): Simulation {
     process.stdout.write(`${toJson(simulation, flags.from, flags.to)}\n`);
     return simulation;
   }
-  const reporter = new Reporter(process.stdout, {
-    from: basename(flags.from),
-    to: basename(flags.to),
-    bundle: 'dist/ota.min.js',
-  });
+  const reporter = new Reporter(process.stdout, namesOf(flags, 'dist/ota.min.js'));
   const simulation = simulate(setup, reporter);
   reporter.finish(simulation);
   return simulation;
@@ -83,21 +112,27 @@ export function simulateCommand(): Command {
     new Option(flags, what).default(packageFile(name), name);
   const images = 'examples/images';
   return new Command('simulate')
-    .description('update a simulated board, cut its power, recover, and compare every byte')
+    .description('update a simulated board over the air, cut its power, and compare every byte')
     .addOption(packaged('--from <image>', 'old content', `${images}/storage-v1.littlefs.bin`))
     .addOption(packaged('--to <image>', 'new content', `${images}/storage-v2.littlefs.bin`))
     .addOption(packaged('--table <file>', 'partition table, CSV or binary', 'partitions.csv'))
     .option('--partition <label>', 'the partition to update', 'storage')
     .option('--backup <label>', 'what keeps the old content (default: the passive app slot)')
     .addOption(new Option('--direct', 'keep no old content (scheme 2)').conflicts('backup'))
-    .option('--cut <count>', 'power cuts; 0: none', wholeNumber(0, 1000), 3)
+    .option('--air', 'fetch the new content over TCP from this machine', true)
+    .option('--no-air', 'hand it to the board instead')
+    .option(
+      '--cut <count>',
+      'power cuts; 0: none (default: 1, with --no-air 3)',
+      wholeNumber(0, 1000),
+    )
     .option('--seed <number>', 'chooses where they fall', wholeNumber(0, 0xffffffff), 42)
     .option('--flash-out <file>', 'write what the chip holds at the end')
     .option('--map <file>', 'draw the chip, and what was done to each sector, as SVG')
     .option('--json', 'print JSON instead')
     .addHelpText('after', HELP)
-    .action((flags: Flags) => {
-      const simulation = run(flags);
+    .action(async (flags: Flags) => {
+      const simulation = flags.air ? await runOverAir(flags) : run(flags);
       const { flash } = simulation.board;
       if (flags.flashOut !== undefined) writeOutput(flags.flashOut, flash.peek(0, flash.size));
       if (flags.map !== undefined) writeOutput(flags.map, drawMap(simulation));

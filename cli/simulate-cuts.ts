@@ -46,6 +46,14 @@ export function phasesOf(cuts: number, isDirect: boolean): Phase[] {
   return phases;
 }
 
+/** The same for updates over the air, which are resumed: nothing is put back. */
+export function airPhasesOf(cuts: number, isDirect: boolean): Phase[] {
+  const cycle: Phase[] = isDirect ? ['write'] : ['write', 'backup'];
+  const phases = Array.from({ length: cuts }, (_, n) => cycle[n % cycle.length]);
+  if (cuts > cycle.length) phases[cuts - 1] = 'commit';
+  return phases;
+}
+
 const isIn = (address: number, area: Area | undefined): area is Area =>
   area !== undefined && address >= area.address && address < area.address + area.size;
 
@@ -64,6 +72,7 @@ function phasesOfTrace(trace: Operation[], plan: Plan, isRecovery: boolean): Pha
  * Chooses the operation that power fails in.
  * @param trace - what the call does without a cut
  * @param wanted - the phase; if there is no such operation, any serves
+ * @param earliest - how many of its operations are over by then
  * @returns nothing if the call writes nothing
  */
 export function chooseCut(
@@ -72,10 +81,11 @@ export function chooseCut(
   wanted: Phase,
   isRecovery: boolean,
   random: () => number,
+  earliest = 0,
 ): Cut | undefined {
   const operations = trace.filter(({ kind }) => kind !== 'read');
   const phases = phasesOfTrace(operations, plan, isRecovery);
-  const numbers = operations.map((_, n) => n);
+  const numbers = operations.map((_, n) => n).slice(earliest);
   const fitting = numbers.filter((n) => phases[n] === wanted);
   const candidates = fitting.length ? fitting : numbers;
   if (!candidates.length) return undefined;

@@ -59,7 +59,7 @@ export interface Simulation {
   problems: string[];
 }
 
-const NOTHING: Cost = { erases: 0, bytesProgrammed: 0, bytesRead: 0, seconds: 0 };
+export const NOTHING: Cost = { erases: 0, bytesProgrammed: 0, bytesRead: 0, seconds: 0 };
 
 class Run implements Simulation {
   readonly setup: Setup;

@@ -34,9 +34,8 @@ let places: Uint16Array[];
 /** Hashes of the next sectors that change, and how many of them are used up. */
 export let kept: Bytes;
 export let used: number;
-/** The next sector to be written, and the first behind it that does not go into the same request. */
+/** The next sector to be written. */
 export let sector: number;
-let runEnd: number;
 
 /** Begins with an image. */
 export function begin(newPartition: Partition, newCheck: Check): void {
@@ -46,7 +45,7 @@ export function begin(newPartition: Partition, newCheck: Check): void {
   known = new Uint32Array(Math.min(count, KNOWN));
   places = [];
   kept = '';
-  used = sector = runEnd = 0;
+  used = sector = 0;
 }
 
 /** @returns how many bytes of the image are in a sector. */
@@ -120,16 +119,9 @@ export function planBlock(block: number, hashes: Bytes, held: Bytes): void {
   }
 }
 
-/** Frees what only planning needs, and keeps the rest in one piece of memory. */
-export function settle(): void {
-  known = [] as never;
-  kept = seam.join([kept]);
-}
-
-/** Frees the rest. */
+/** Frees what only planning needs. */
 export function forget(): void {
-  places = [];
-  kept = '';
+  known = [] as never;
 }
 
 /** @returns where a sector comes from. */
@@ -153,9 +145,7 @@ export function advance(): void {
 
 /** @returns where a request for the next sector ends, so that it covers those behind it. */
 export function endOfRun(): number {
-  if (runEnd <= sector) {
-    runEnd = sector;
-    while (++runEnd < count && placeOf(runEnd) === FETCH && hashAt(kept, used + runEnd - sector));
-  }
-  return Math.min(runEnd * SECTOR, check.size);
+  let end = sector;
+  while (++end < count && placeOf(end) === FETCH && hashAt(kept, used + end - sector));
+  return Math.min(end * SECTOR, check.size);
 }
