@@ -1,13 +1,17 @@
 /** The scripts, the partition table and the figures in README.md are true. */
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { makeManifest, readManifest } from '../cli/manifest.ts';
 import { csvToTable } from '../cli/partition-csv.ts';
-import type { Code, Plan, Report } from '../device/api.ts';
-import { Board, SECTOR, TABLES, decodeTable, pattern } from '../host/index.ts';
+import type { Plan, Report } from '../device/api.ts';
+import type { Code } from '../device/http/api.ts';
+import { Board, type Network, SECTOR, TABLES, decodeTable, pattern } from '../host/index.ts';
+import { WebServer } from './air-server.ts';
 
 const root = new URL('../', import.meta.url);
 const readme = readFileSync(new URL('README.md', root), 'utf8');
 const bundle = readFileSync(new URL('dist/ota.min.js', root), 'latin1');
+const httpBundle = readFileSync(new URL('dist/ota-http.min.js', root), 'latin1');
 
 /** @returns the n-th block of code under a heading. */
 function block(heading: string, n = 0): string {
@@ -20,10 +24,11 @@ const FIRST_SCREEN = /```js\n(.*?)```/s.exec(readme)![1];
 const www = new Uint8Array(pattern('new content', 524288));
 
 /** A board with the partition table of the README. */
-function makeBoard(): Board {
+function makeBoard(network?: Network): Board {
   const table = csvToTable(Buffer.from(block('## The partition table')));
-  const board = new Board({ table });
+  const board = new Board({ table, ...(network && { network }) });
   board.upload('ota', bundle);
+  board.upload('ota-http', httpBundle);
   return board;
 }
 
@@ -72,37 +77,27 @@ describe('README.md', () => {
     assert.equal((board.run('recovered') as Report).state, 'none');
   });
 
-  describe('over HTTP', () => {
-    /** Runs the script; the server's response ends after so many bytes. */
-    function download(length: number): Board {
-      const board = makeBoard();
-      board.install('http', () => ({
-        get: (_: string, callback: (response: object) => void) => {
-          const on: Record<string, (chunk?: string) => void> = {};
-          callback({
-            headers: { 'Content-Length': `${www.length}` },
-            on: (event: string, handler: () => void) => (on[event] = handler),
-          });
-          for (let at = 0; at < length; at += 536)
-            on.data(Buffer.from(www.subarray(at, Math.min(at + 536, length))).toString('latin1'));
-          on.close();
-        },
-      }));
-      board.run(`var ota = require('ota');${block('## Over HTTP')}`);
-      return board;
-    }
-
-    it('brings the new content', () => {
-      assertUpdated(download(www.length));
-    });
-
-    it('keeps the old content when the connection drops', () => {
-      const board = download(100_000);
-      assert.match(board.output.join('\n'), /E_SIZE/);
-      assert.equal((board.run('ota.status()') as Report).state, 'restored');
-      const { address, size } = board.partition('www');
-      assert.deepEqual(board.content('www'), makeBoard().flash.peek(address, size));
-    });
+  it('has a script that updates over the air', () => {
+    const server = new WebServer();
+    const board = makeBoard(server.network);
+    const manifest = makeManifest(www, { partition: 'www' });
+    server.files.set('/www.bin', www);
+    server.files.set('/www.bin.ota', manifest);
+    const script = block('## Over the air').replace('192.168.1.2', 'host');
+    const run = (digest: string) => {
+      board.run(`DIGEST = '${digest}';${script}`);
+      board.advance(60_000);
+    };
+    run('00'.repeat(32));
+    assert.match(board.output.join(), /^E_MANIFEST digest/);
+    run(readManifest(manifest).digest);
+    const fetched = 128 * SECTOR + manifest.length;
+    assert.equal(board.output.at(-1), `committed 192 sectors, ${fetched} bytes`);
+    assert.deepEqual(board.content('www').slice(0, www.length), www);
+    server.sent = 0;
+    run(readManifest(manifest).digest);
+    assert.equal(board.output.at(-1), 'untouched 0 sectors, 324 bytes');
+    assert.equal(server.sent, 324);
   });
 
   it('has a partition table with a place for everything', () => {
@@ -145,8 +140,9 @@ describe('README.md', () => {
 
   it('names every error and every state', () => {
     const api = readFileSync(new URL('device/api.ts', root), 'utf8');
+    const http = readFileSync(new URL('device/http/api.ts', root), 'utf8');
     const codes = (text: string) => [...new Set(text.match(/E_[A-Z_]+/g) as Code[])].sort();
-    assert.deepEqual(codes(readme.split('\n## Errors\n')[1].split('\n## ')[0]), codes(api));
+    assert.deepEqual(codes(readme.split('\n## Errors\n')[1].split('\n## ')[0]), codes(api + http));
     const [, union] = /state:\n((?: +\| '\w+';?\n)+)/.exec(api)!;
     for (const [, state] of union.matchAll(/'(\w+)'/g))
       assert.match(readme, new RegExp(`^\\| \`${state}\``, 'm'));
@@ -155,7 +151,9 @@ describe('README.md', () => {
   it('names every option and every call', () => {
     const api = readFileSync(new URL('device/api.ts', root), 'utf8');
     const [, options] = /interface Options {(.*?)\n}/s.exec(api)!;
-    for (const [, name] of options.matchAll(/^ {2}(\w+)\??:/gm))
+    const http = readFileSync(new URL('device/http/api.ts', root), 'utf8');
+    const [, more] = /interface CheckOptions {(.*?)\n}/s.exec(http)!;
+    for (const [, name] of (options + more).matchAll(/^ {2}(\w+)\??:/gm))
       assert.match(readme, new RegExp(`^\\| \`${name}\``, 'm'));
     const entry = readFileSync(new URL('device/index.ts', root), 'utf8');
     const [, calls] = /export {([^}]*)} from '.\/ota.ts'/.exec(entry)!;

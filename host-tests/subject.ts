@@ -50,6 +50,11 @@ export async function buildHttp(): Promise<void> {
       : readFileSync(pathOf(`dist/${SUBJECT.replace('ota', 'ota-http')}`), 'latin1');
 }
 
+/** @returns the source of `ota-http`. */
+export function sourceOfHttp(): string {
+  return httpSource!;
+}
+
 /** Puts both modules on a board. */
 export function uploadHttpTo(board: Board): void {
   uploadTo(board);

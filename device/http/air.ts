@@ -1,10 +1,11 @@
 /** The calls of the API, and the steps of an update: manifest, comparison, plan, sectors. */
 
 import type { Options, Partition, Report, Update } from '../api.ts';
+import { fail } from '../errors.ts';
 import { SECTOR } from '../runtime.ts';
 import type { Bytes } from '../runtime.ts';
 import type { AirResult, Check, CheckOptions, UpdateOptions } from './api.ts';
-import { fail } from './errors.ts';
+import { espruino } from './espruino.ts';
 import { crc32, headLength, readHead, refuse, root } from './head.ts';
 import { BLOCK_HASHES, CRC_BYTES, HASH_BYTES, METADATA_AT } from './manifest.ts';
 import type { Seam } from './seam.ts';
@@ -27,7 +28,8 @@ declare const Promise: new <T>(
 /** Bytes of the manifest that are fetched first: all that is before the hashes, if there is no metadata. */
 const START = METADATA_AT + CRC_BYTES;
 
-let makeSeam: () => Seam;
+/** The engine, if it is not Espruino. */
+let given: Seam | undefined;
 let ota: Ota;
 let options: UpdateOptions & Options;
 let isUpdate: boolean | undefined;
@@ -55,8 +57,8 @@ let held: Bytes;
 let wanted: Bytes;
 
 /** Works over another engine from the next call on. */
-export function use(make: () => Seam): void {
-  makeSeam = make;
+export function use(seam: Seam): void {
+  given = seam;
 }
 
 /** Gives up the update: the old content comes back. */
@@ -75,6 +77,7 @@ function undo(): void {
 function finish(value: unknown, isResult?: boolean): void {
   const settle = isResult ? resolve! : reject;
   drop();
+  sectors.forget();
   if (!isResult) undo();
   session = resolve = undefined;
   settle(value);
@@ -96,8 +99,9 @@ function takeHead(bytes: Bytes): void {
   const { label, digest, size } = found;
   const name = options.partition || label;
   const partition = ota.partitions().filter((row) => row.label === name)[0];
-  if (!partition) fail('NO_PARTITION', name + ': no such partition');
-  if (options.digest != null && options.digest.indexOf(digest) < 0)
+  if (!partition) fail('NO_PARTITION ' + name);
+  // Espruino's indexOf also finds what is cut off at the end.
+  if (options.digest != null && options.digest.toLowerCase().split(':').pop() !== digest)
     refuse('digest: ' + digest + ', not ' + options.digest);
   if (label && label !== name) refuse('label: ' + label + ', not ' + name);
   if (size > partition.size) refuse(name + ': ' + size + ' bytes, limit ' + partition.size);
@@ -168,7 +172,7 @@ function planBlock(hashes: Bytes): void {
   sectors.planBlock(block, hashes, isHeld ? hashes : sectors.hashBlock(block));
   if (++block * BLOCK_HASHES < sectors.count) askBlock(planBlock);
   else if (isUpdate) {
-    sectors.forget();
+    sectors.settle();
     held = '';
     if (options.onPlan) options.onPlan(found);
     if (!session) begin();
@@ -220,13 +224,13 @@ function askSector(hash: Bytes): void {
 
 function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
   return new Promise<T>((newResolve, newReject) => {
-    if (resolve) fail('STATE', 'ota-http: busy');
-    if (!newOptions.url) fail('ARGUMENT', 'url: missing');
+    if (resolve) fail('STATE ota-http: busy');
+    if (!newOptions.url) fail('ARGUMENT url: missing');
     options = Object.create(newOptions) as UpdateOptions;
     isUpdate = isForUpdate;
     manifest = options.url + '.ota';
     ota = require('ota') as Ota;
-    start(makeSeam(), options, finish, askHead);
+    start(given || espruino(), options, finish, askHead);
     resolve = newResolve as (result: unknown) => void;
     reject = newReject;
     later(0, askHead);

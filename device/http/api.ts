@@ -1,6 +1,6 @@
 /** The public API of `ota-http`: types only. `air.ts` implements it. */
 
-import type { Code as CoreCode, Options, Progress, Result } from '../api.ts';
+import type { Code as CoreCode, Options, Result } from '../api.ts';
 
 /** What `check` is asked for. */
 export interface CheckOptions {
@@ -19,19 +19,14 @@ export interface CheckOptions {
   timeout?: number;
 }
 
-/** What `update` is asked for. */
-export interface UpdateOptions extends CheckOptions {
+/** What `update` is asked for: what `ota.begin` is, but for what the manifest says. */
+export interface UpdateOptions extends CheckOptions, Omit<Options, 'size' | 'crc32'> {
   /** Label of the partition to update. The label in the manifest, if there is one, has to be the same. */
   partition: string;
-  /** As for `ota.begin`. */
-  backup?: Options['backup'];
-  /** As for `ota.begin`. */
-  journal?: Options['journal'];
-  /** As for `ota.begin`. */
-  trial?: Options['trial'];
-  /** As for `ota.begin`. */
-  onProgress?: (progress: Progress) => void;
-  /** Called before the first sector is fetched. What it throws stops the update, with nothing written. */
+  /**
+   * Called before the first sector is fetched. What it throws stops the update: nothing is written, or, if it would
+   * have gone on with one that was interrupted, the old content is put back.
+   */
   onPlan?: (plan: Check) => void;
 }
 

@@ -7,7 +7,7 @@ import type { Seam } from './seam.ts';
 interface Response {
   /** A string. */
   statusCode: string;
-  headers: Record<string, string>;
+  headers?: Record<string, string> | undefined;
   /** `close` says nothing of use. */
   on: (event: 'data' | 'close', call: (bytes: Bytes) => void) => void;
 }
@@ -61,10 +61,12 @@ export function espruino(): Seam {
         response.on('close', onEnd);
         onHead(+response.statusCode, (name) => {
           // Espruino also takes the first bytes of the body for headers; they come after the true ones.
-          for (const key in response.headers)
-            if (key.toLowerCase() === name) return response.headers[key];
+          const { headers } = response;
+          for (const key in headers) if (key.toLowerCase() === name) return headers[key];
           return undefined;
         });
+        // They take more memory than anything else of a response.
+        response.headers = undefined;
       });
       request.on('error', (error) => onEnd(error.message));
       request.end();

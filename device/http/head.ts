@@ -1,14 +1,15 @@
 /** The first part of a manifest, up to its hashes: what it must be, and what it says. See `manifest.ts`. */
 
+import { fail } from '../errors.ts';
 import type { Bytes } from '../runtime.ts';
+import { SECTOR } from '../runtime.ts';
 import type { Check } from './api.ts';
-import { fail } from './errors.ts';
 import * as format from './manifest.ts';
-import { seam } from './stream.ts';
+import { filled, seam } from './stream.ts';
 
 /** Throws E_MANIFEST. */
 export function refuse(message: string): never {
-  return fail('MANIFEST', message);
+  return fail('MANIFEST ' + message);
 }
 
 /** @returns the number in `count` bytes, little-endian. */
@@ -43,10 +44,13 @@ export function readHead(bytes: Bytes): Omit<Check, 'same'> {
   const descriptor = bytes.substr(format.DESCRIPTOR_AT, format.DESCRIPTOR_BYTES);
   const hash = seam.sha256(descriptor);
   const size = numberAt(descriptor, format.IMAGE_SIZE_AT, 8);
+  const tail = format.ROOT_HASH_AT + format.HASH_BYTES;
   let digest = '';
   if (
     seam.crc32(bytes.substr(0, end)) !== numberAt(bytes, end, format.CRC_BYTES) ||
+    numberAt(bytes, format.RESERVED_AT, 4) ||
     descriptor.substr(0, format.IMAGE_SIZE_AT) !== format.DESCRIPTOR_START ||
+    descriptor.substr(tail) !== filled('', '\0').substr(SECTOR - format.DESCRIPTOR_BYTES + tail) ||
     !size
   )
     refuse('manifest: damaged');

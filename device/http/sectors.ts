@@ -34,8 +34,9 @@ let places: Uint16Array[];
 /** Hashes of the next sectors that change, and how many of them are used up. */
 export let kept: Bytes;
 export let used: number;
-/** The next sector to be written. */
+/** The next sector to be written, and the first behind it that does not go into the same request. */
 export let sector: number;
+let runEnd: number;
 
 /** Begins with an image. */
 export function begin(newPartition: Partition, newCheck: Check): void {
@@ -45,7 +46,7 @@ export function begin(newPartition: Partition, newCheck: Check): void {
   known = new Uint32Array(Math.min(count, KNOWN));
   places = [];
   kept = '';
-  used = sector = 0;
+  used = sector = runEnd = 0;
 }
 
 /** @returns how many bytes of the image are in a sector. */
@@ -119,9 +120,16 @@ export function planBlock(block: number, hashes: Bytes, held: Bytes): void {
   }
 }
 
-/** Frees what only planning needs. */
-export function forget(): void {
+/** Frees what only planning needs, and keeps the rest in one piece of memory. */
+export function settle(): void {
   known = [] as never;
+  kept = seam.join([kept]);
+}
+
+/** Frees the rest. */
+export function forget(): void {
+  places = [];
+  kept = '';
 }
 
 /** @returns where a sector comes from. */
@@ -145,7 +153,9 @@ export function advance(): void {
 
 /** @returns where a request for the next sector ends, so that it covers those behind it. */
 export function endOfRun(): number {
-  let end = sector;
-  while (++end < count && placeOf(end) === FETCH && hashAt(kept, used + end - sector));
-  return Math.min(end * SECTOR, check.size);
+  if (runEnd <= sector) {
+    runEnd = sector;
+    while (++runEnd < count && placeOf(runEnd) === FETCH && hashAt(kept, used + runEnd - sector));
+  }
+  return Math.min(runEnd * SECTOR, check.size);
 }

@@ -6,10 +6,9 @@
  * After a fault the next request begins with the first byte that is missing.
  */
 
+import { fail } from '../errors.ts';
 import type { Bytes } from '../runtime.ts';
 import { SECTOR } from '../runtime.ts';
-import { fail } from './errors.ts';
-import type { ErrorKind } from './errors.ts';
 import type { Header, Seam } from './seam.ts';
 
 /** A string, as Espruino and JerryScript have it. */
@@ -44,7 +43,7 @@ let until: number;
 /** What has arrived of it, what its hash is, why it is wrong if it has another, and what to do with it. */
 let pieces: Bytes[];
 let hash: Bytes | undefined;
-let kind: ErrorKind | undefined;
+let kind: string | undefined;
 let use: (piece: Bytes) => void;
 /** Where the next request ends; and where the present response does, 0: there is none. */
 let stop: number;
@@ -134,18 +133,18 @@ function pause(act: () => void): void {
   later((PAUSE << Math.min(faults, DOUBLINGS)) * (1 + Math.random()), act);
 }
 
-function giveUp(message: string, kind?: ErrorKind): never {
-  return fail(kind || 'HTTP', url + ': ' + message);
+function giveUp(message: string, kind?: string): never {
+  return fail((kind || 'HTTP') + ' ' + url + ': ' + message);
 }
 
 /** Asks again for what is missing, unless there were too many faults. */
-function fault(message: string, kind?: ErrorKind): void {
+function fault(message: string, kind?: string): void {
   if (++faults >= tries) giveUp(message, kind);
   pause(request);
 }
 
 /** The piece is not what it should be: asks for it again; then begins again; then gives up. */
-function wrong(message: string, newKind?: ErrorKind): void {
+function wrong(message: string, newKind?: string): void {
   const again = restart;
   from = first;
   pieces = [];
@@ -197,22 +196,19 @@ function begin(status: number, header: Header): void {
   const range = header(isPart ? 'content-range' : 'content-length') || '';
   const length = +range.split('/').pop()!;
   encoding = header('content-encoding') || 'none';
-  if (status > 300 && status < 309 && location && redirects++ < REDIRECTS) follow(location);
-  else if (!isPart && status !== 200) {
-    // Such an answer does not change by asking again, but the file may have changed.
-    if (status > 299 && status < 500) wrong('status ' + status);
-    else fault('status ' + status);
-  } else if (
+  if (isPart || status === 200) {
     // A server that does not tell the length, or does not know it, may be right all the same.
-    (isPart && range.indexOf('bytes ' + from + '-')) ||
-    (size && length && length !== size)
-  )
-    wrong('sends ' + range);
-  else {
-    // A server without ranges sends all of the file.
-    at = isPart ? from : 0;
-    limit = isPart ? stop : 1e9;
-  }
+    const isOther = size && length && length !== size;
+    if (isOther || (isPart && range.split('-')[0] !== 'bytes ' + from)) wrong('sends ' + range);
+    else {
+      // A server without ranges sends all of the file.
+      at = isPart ? from : 0;
+      limit = isPart ? stop : 1e9;
+    }
+  } else if (location && redirects++ < REDIRECTS) follow(location);
+  // Such an answer does not change by asking again, but the file may have changed.
+  else if (status > 299 && status < 500) wrong('status ' + status);
+  else fault('status ' + status);
 }
 
 /** A piece is complete. */
@@ -233,9 +229,9 @@ function take(bytes: Bytes): void {
   at += bytes.length;
   fetched += bytes.length;
   while (mine === current && from < at) {
-    const piece = bytes.substr(from - start, until - from);
-    pieces.push(piece);
-    from += piece.length;
+    // No variable holds what is in `pieces`: it has to be free when the sector is written.
+    pieces.push(bytes.substr(from - start, until - from));
+    from = Math.min(at, until);
     if (from === until) prove();
   }
   if (mine === current && start >>> 12 < at >>> 12) wait();
@@ -247,7 +243,7 @@ function take(bytes: Bytes): void {
  * @param act - called with the piece; it asks for the next one, or calls `later` or `drop`
  * @param newSize - bytes of the file, if they are known
  * @param newHash - of the piece, if it is known
- * @param newKind - of the error if the piece has another hash; default HTTP
+ * @param newKind - the code, without its E_, of the error if the piece has another hash; default HTTP
  */
 export function ask(
   file: string,
@@ -257,7 +253,7 @@ export function ask(
   act: (piece: Bytes) => void,
   newSize?: number,
   newHash?: Bytes,
-  newKind?: ErrorKind,
+  newKind?: string,
 ): void {
   const isNext = file === url && start >= from && start < limit;
   url = file;

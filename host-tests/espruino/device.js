@@ -6,8 +6,9 @@
  *
  * It keeps the flash of an ESP32 in a file because a Linux build has a flash of its own, of another size,
  * at another address. `job` is defined by the line that interpreter.ts puts before this:
- * - act: 'update', 'recover' or 'status'
+ * - act: 'update', 'recover', 'status' or 'air'
  * - options: for `begin`; the image is the file `image.bin`
+ * - air: for the `update` of `ota-http`, after `recover`
  * - cut: the number of the erase or page program in which the process ends; 0: none
  * - reached: 'nothing', 'first half', 'second half' or 'everything' of that operation
  */
@@ -43,6 +44,7 @@ function poke(address, data) {
 /** One operation of the chip. The process may end in it, as by a power cut: nothing after it runs. */
 function operate(address, after) {
   operations++;
+  if (job.measure) deepest = Math.max(deepest, used());
   if (operations !== job.cut) return poke(address, after);
   var half = after.length >> 1;
   if (job.reached === 'first half') poke(address, after.substr(0, half));
@@ -93,6 +95,11 @@ function used() {
   return process.memory().usage;
 }
 
+/** The most variables in use at an erase or page program: in the depth of a write. */
+var deepest = 0;
+/** The most between two events. */
+var highest = 0;
+
 function update(ota) {
   var image = E.openFile('image.bin', 'r');
   var chunk;
@@ -107,12 +114,58 @@ function update(ota) {
   return result;
 }
 
+function load(name) {
+  var source = require('fs').readFileSync(name + '.min.js');
+  if (job.storage) require('Storage').write(name, source);
+  else Modules.addCached(name, source);
+  source = undefined;
+  return require(name);
+}
+
+/** Updates over the air. Its reply comes later. */
+function air(ota, before) {
+  var http = load('ota-http');
+  var loaded = used();
+  var recovered = ota.recover({ resume: true });
+  var started = getTime();
+  var options = job.air;
+  // It is called when nothing else runs: between what arrives.
+  if (job.measure)
+    setInterval(function () {
+      highest = Math.max(highest, used());
+    }, 1);
+  http.update(options).then(
+    function (result) {
+      report({
+        result: result,
+        recovered: recovered.state,
+        operations: operations,
+        reads: reads,
+        module: loaded - before,
+        peak: highest - loaded,
+        deepest: deepest - loaded,
+        seconds: getTime() - started,
+        engine: process.env.VERSION + ' ' + process.env.BOARD,
+      });
+      E.reboot();
+    },
+    function (error) {
+      report({
+        code: error.code,
+        message: '' + (error.message || error),
+        operations: operations,
+        reads: reads,
+      });
+      E.reboot();
+    },
+  );
+}
+
 function run() {
   var before = used();
-  if (job.storage) require('Storage').write('ota', require('fs').readFileSync('ota.min.js'));
-  else Modules.addCached('ota', require('fs').readFileSync('ota.min.js'));
   Modules.addCached('Flash', 'exports=standIn;');
-  var ota = require('ota');
+  var ota = load('ota');
+  if (job.act === 'air') return air(ota, before);
   var loaded = used();
   var result = job.act === 'update' ? update(ota) : ota[job.act]();
   report({
@@ -123,11 +176,13 @@ function run() {
     peak: result.peak && result.peak - loaded,
     engine: process.env.VERSION + ' ' + process.env.BOARD,
   });
+  return undefined;
 }
 
 try {
   run();
 } catch (error) {
+  job.act = 'failed';
   report({
     code: error.code,
     message: '' + (error.message || error),
@@ -137,4 +192,4 @@ try {
 }
 
 // A process that just stops takes another 100 ms.
-E.reboot();
+if (job.act !== 'air') E.reboot();

@@ -1,9 +1,10 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Code, Options, Report, Result } from '../../device/api.ts';
+import type { Options, Report, Result } from '../../device/api.ts';
+import type { AirResult, Code, UpdateOptions } from '../../device/http/api.ts';
 
 /** How much of the operation was done when the process ended. */
 export const REACHED = ['nothing', 'first half', 'second half', 'everything'] as const;
@@ -11,9 +12,11 @@ export type Reached = (typeof REACHED)[number];
 
 /** What one process does. See device.js, which runs it. */
 export interface Job {
-  act: 'update' | 'recover' | 'status';
+  act: 'update' | 'recover' | 'status' | 'air';
   /** For `update`. */
   options?: Options;
+  /** For `air`. */
+  air?: UpdateOptions;
   /** The number of the erase or page program in which the process ends, from 1. */
   cut?: number;
   reached?: Reached;
@@ -28,7 +31,9 @@ export interface Reply {
   /** The number of the operation in which it ended. Nothing else is there then. */
   cut?: number;
   /** What the call returned. */
-  result: Result | Report;
+  result: Result | Report | AirResult;
+  /** What `recover` said before an update over the air. */
+  recovered?: string;
   /** Or what it threw. */
   code?: Code;
   message?: string;
@@ -38,11 +43,15 @@ export interface Reply {
   /** JsVars: of the loaded module, and of what an update adds to it. */
   module: number;
   peak?: number;
+  /** The same in the depth of a write. */
+  deepest?: number;
+  /** Of an update over the air. */
+  seconds?: number;
   engine: string;
 }
 
 const MILLISECONDS = 60_000;
-const BUNDLE = fileURLToPath(new URL('../../dist/ota.min.js', import.meta.url));
+const BUNDLES = ['ota.min.js', 'ota-http.min.js'];
 const DEVICE = readFileSync(new URL('device.js', import.meta.url), 'utf8');
 
 /** A board: an Espruino for Linux with a flash chip in a file. Each process is a boot. */
@@ -56,7 +65,8 @@ export class Interpreter {
    */
   constructor(command: string, image: Uint8Array) {
     this.#command = command;
-    copyFileSync(BUNDLE, this.#path('ota.min.js'));
+    for (const file of BUNDLES)
+      copyFileSync(fileURLToPath(new URL(`../../dist/${file}`, import.meta.url)), this.#path(file));
     writeFileSync(this.#path('image.bin'), image);
   }
 
@@ -77,17 +87,27 @@ export class Interpreter {
    * @throws if the process ended in any other way than by a reply or by the cut
    */
   async run(job: Job): Promise<Reply> {
-    writeFileSync(this.#path('boot.js'), `var job = ${JSON.stringify(job)};\n${DEVICE}`);
-    const options = { cwd: this.#folder, timeout: MILLISECONDS, maxBuffer: 2 ** 26 };
-    const output = await new Promise<string>((resolve) => {
-      // Both kinds of end come from E.reboot(), which exits with 1.
-      execFile(this.#command, ['boot.js'], options, (error, stdout, stderr) =>
-        resolve(stdout + stderr + (error?.message ?? '')),
-      );
-    });
+    const output = await this.start(job);
     const reply = /^@(.*)$/m.exec(output)?.[1];
     if (reply === undefined) throw new Error(`no reply to ${JSON.stringify(job)}:\n${output}`);
     return JSON.parse(reply) as Reply;
+  }
+
+  /**
+   * Boots, and does a job.
+   * @param onStart - called with the process
+   * @returns what it printed, when it has ended
+   */
+  start(job: Job, onStart?: (process: ChildProcess) => void): Promise<string> {
+    writeFileSync(this.#path('boot.js'), `var job = ${JSON.stringify(job)};\n${DEVICE}`);
+    const options = { cwd: this.#folder, timeout: MILLISECONDS, maxBuffer: 2 ** 26 };
+    return new Promise<string>((resolve) => {
+      // Both kinds of end come from E.reboot(), which exits with 1.
+      const process = execFile(this.#command, ['boot.js'], options, (error, stdout, stderr) =>
+        resolve(stdout + stderr + (error?.message ?? '')),
+      );
+      onStart?.(process);
+    });
   }
 
   remove(): void {
