@@ -114,7 +114,10 @@ export let inFlight: number;
 /** Sectors saved, and how many of them have a slot in the spare. */
 export let kept: number;
 export let used: number;
-/** For each sector of the target the journal slot of its SAVED record; 0 not saved. */
+/**
+ * For each sector of the target the journal slot of its SAVED record; 0 not saved. It is more than 4 KB only for a target of
+ * more than 8 MB.
+ */
 let index: Uint16Array;
 
 /** The slots of the journal. */
