@@ -136,6 +136,16 @@ describe('an update over the air', () => {
     }
   });
 
+  it('does not take zeros behind an image for nothing', () => {
+    const wanted = pattern('an odd end', 10_000);
+    const old = padded(wanted);
+    old.fill(0, wanted.length, 3 * SECTOR);
+    const { update, check, board } = siteWith(wanted, { partitions: { storage: old } });
+    assert.equal(check({ partition: 'storage' }).same, false);
+    assert.equal(update().changed, 1);
+    assertContent(board, wanted);
+  });
+
   it('takes images of 128 and 129 sectors, where the tree grows', () => {
     for (const sectors of [127, 128, 129]) {
       const wanted = changedAt(big.subarray(0, sectors * SECTOR - 5), [0, sectors - 1]);

@@ -68,7 +68,8 @@ export function contentOf(sector: number): Bytes {
   const length = lengthOf(sector);
   if (length === SECTOR) return content;
   const image = content.substr(0, length);
-  return content === filled(image, '\xff') ? filled(image, '\0') : content;
+  // Zeros behind the image would be hashed as if they were not there.
+  return content === filled(image, '\xff') ? filled(image, '\0') : '';
 }
 
 /** @returns one of some hashes. */
