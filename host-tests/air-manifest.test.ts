@@ -272,6 +272,26 @@ describe('a manifest', () => {
       }
   });
 
+  it('is refused if it has too much metadata, or too large a signature', () => {
+    const manifest = manifests[1];
+    const [head, rest] = [manifest.subarray(0, 320), manifest.subarray(320 + 10 + 4)];
+    for (const [metadata, signature, outcome] of [
+      [1024, 0, 'begun'],
+      [0, 1024, 'begun'],
+      [1024, 1024, 'begun'],
+      [1025, 0, 'E_MANIFEST'],
+      [0, 1025, 'E_MANIFEST'],
+      [65535, 65535, 'E_MANIFEST'],
+    ] as const) {
+      const free = pattern('free', metadata + signature);
+      const spoilt = Buffer.concat([head, free, Buffer.alloc(4), rest]);
+      spoilt.writeUInt16LE(metadata, 4);
+      spoilt.writeUInt16LE(signature, 6);
+      reseal(spoilt);
+      assert.equal(bench.update(spoilt), outcome, `${metadata} and ${signature} bytes`);
+    }
+  });
+
   it(`is refused, whatever is wrong with it, ${COUNT} times`, function () {
     this.timeout(0);
     const outcomes: Record<string, number> = {};

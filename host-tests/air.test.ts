@@ -157,6 +157,46 @@ describe('an update over the air', () => {
     }
   });
 
+  it('proves each block of hashes', () => {
+    const wanted = changedAt(big, [0, 255]);
+    const manifest = makeManifest(wanted);
+    // The hashes of two blocks, and those of 128 sectors each.
+    for (const at of [
+      HEAD,
+      HEAD + 63,
+      HEAD + 64,
+      HEAD + 64 + 4095,
+      HEAD + 64 + 4096,
+      manifest.length - 1,
+    ]) {
+      const site = siteWith(wanted, { make: bigBoard, partitions: { storage: big } });
+      const spoilt = Buffer.from(manifest);
+      spoilt[at] ^= 1;
+      site.server.files.set('/image.bin.ota', spoilt);
+      const { operations } = site.board.flash.counters;
+      assert.equal(
+        codeOfCall(() => site.update()),
+        'E_MANIFEST',
+        `byte ${at}`,
+      );
+      assert.equal(site.board.flash.counters.operations, operations);
+    }
+  });
+
+  it('finds out that somebody else has written meanwhile', () => {
+    const { update, board } = siteWith(NEW);
+    const { address } = board.partition('storage');
+    const code = codeOfCall(() =>
+      update({
+        onProgress: ({ phase, done }) => {
+          if (phase === 'write' && done === SECTOR)
+            board.flash.program(address + 3 * SECTOR + 1000, new Uint8Array(4));
+        },
+      }),
+    );
+    assert.equal(code, 'E_VERIFY');
+  });
+
   it('takes an image of 10 MiB in small pieces', () => {
     const table = [
       ...TABLES.espruinoEsp32.slice(0, 4),
@@ -213,6 +253,13 @@ describe('content that the partition has elsewhere', () => {
 
   it('may be nothing at all', () => {
     assert.deepEqual(update([blank, blank, fresh[0], old[3], blank, old[5]]), [1, 3]);
+  });
+
+  it('may be nothing at all, though nothing of it is blank', () => {
+    const full = pattern('full', SECTORS * SECTOR);
+    const [a, b, c, d, e, f] = sectorsOf(full);
+    assert.deepEqual(update([blank, b, c, blank, e, f], full), [0, 2]);
+    assert.deepEqual(update([a, b, c, d, e, blank], full), [0, 1]);
   });
 
   it('may be swapped: one half is fetched', () => {

@@ -42,12 +42,13 @@ export function uploadTo(board: Board): void {
   board.upload('ota', source);
 }
 
-/** Makes `ota-http` of the same form as `ota`: once, before `uploadHttpTo`. */
+/** Makes `ota-http` of the same form as `ota`: once, before `uploadHttpTo`. `HTTP_SUBJECT` names another in dist. */
 export async function buildHttp(): Promise<void> {
+  const file = process.env.HTTP_SUBJECT ?? SUBJECT.replace('ota', 'ota-http');
   httpSource ??=
-    SUBJECT === 'sources'
+    file === 'sources'
       ? await bundled('device/http/index.ts')
-      : readFileSync(pathOf(`dist/${SUBJECT.replace('ota', 'ota-http')}`), 'latin1');
+      : readFileSync(pathOf(`dist/${file}`), 'latin1');
 }
 
 /** @returns the source of `ota-http`. */

@@ -13,13 +13,14 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rollup } from 'rollup';
 import tsBlankSpace from 'ts-blank-space';
+import { HTTP_MUTANTS } from './http-list.js';
 import { MUTANTS } from './list.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SCRATCH = join(ROOT, 'dist/mutants');
 
 /** @returns the module with a mutant's edits, its types blanked out. */
-async function build({ edits }) {
+async function build({ edits, input = 'device/index.ts' }) {
   let left = edits.length;
   const plant = {
     name: 'plant',
@@ -36,7 +37,7 @@ async function build({ edits }) {
     },
   };
   const bundle = await rollup({
-    input: join(ROOT, 'device/index.ts'),
+    input: join(ROOT, input),
     plugins: [plant],
     onLog() {},
   });
@@ -64,7 +65,7 @@ function runSuite(suite, subject) {
         '--reporter=json',
         `host-tests/${suite}.test.ts`,
       ],
-      { cwd: ROOT, env: { ...process.env, SUBJECT: subject }, stdio: ['ignore', 'pipe', 'ignore'] },
+      { cwd: ROOT, env: { ...process.env, ...subject }, stdio: ['ignore', 'pipe', 'ignore'] },
     );
     let text = '';
     mocha.stdout.on('data', (chunk) => (text += chunk));
@@ -84,13 +85,16 @@ async function kill(mutant, number) {
   const file = `${number}.js`;
   writeFileSync(join(SCRATCH, file), await build(mutant));
   for (const suite of mutant.suites) {
-    const title = await runSuite(suite, `mutants/${file}`);
+    const variable = mutant.input ? 'HTTP_SUBJECT' : 'SUBJECT';
+    const title = await runSuite(suite, { [variable]: `mutants/${file}` });
     if (title) return `${suite}: ${title}`;
   }
   return undefined;
 }
 
-const wanted = MUTANTS.filter(({ name }) => name.includes(process.argv[2] ?? ''));
+const wanted = [...MUTANTS, ...HTTP_MUTANTS].filter(({ name }) =>
+  name.includes(process.argv[2] ?? ''),
+);
 const queue = wanted.map((mutant, number) => ({ mutant, number }));
 let survivors = 0;
 rmSync(SCRATCH, { recursive: true, force: true });

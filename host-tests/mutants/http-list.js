@@ -1,0 +1,211 @@
+/** Mutants of `ota-http`, as those of the core in list.js. */
+const FAULTS = ['air-faults', 'air'];
+
+/** @type {{ name: string, suites: string[], edits: [file: string, text: string, by: string][] }[]} */
+const LIST = [
+  {
+    name: 'what is fetched is not proven',
+    suites: FAULTS,
+    edits: [['stream', 'if (hash && hashOf(piece) !== hash)', 'if (hash && !piece)']],
+  },
+  {
+    name: 'what is copied is not proven',
+    suites: ['air'],
+    edits: [['air', '(!content || hashOf(content) !== hash)', '!content']],
+  },
+  {
+    name: 'the CRC-32 of the head is not compared',
+    suites: ['air-manifest'],
+    edits: [
+      [
+        'head',
+        'seam.crc32(bytes.substr(0, end)) !== numberAt(bytes, end, format.CRC_BYTES) ||\n',
+        '\n',
+      ],
+    ],
+  },
+  {
+    name: 'the descriptor may be any',
+    suites: ['air-manifest'],
+    edits: [
+      ['head', 'descriptor.substr(0, format.IMAGE_SIZE_AT) !== format.DESCRIPTOR_START ||\n', '\n'],
+    ],
+  },
+  {
+    name: 'metadata may be of any length',
+    suites: ['air-manifest'],
+    edits: [['head', 'Math.max(metadata, signature) > format.FREE_LIMIT', 'metadata < 0']],
+  },
+  {
+    name: 'the digest is not compared',
+    suites: ['air', 'air-manifest'],
+    edits: [['air', 'if (options.digest != null &&', 'if (!options &&']],
+  },
+  {
+    name: 'an empty digest counts as none',
+    suites: ['air'],
+    edits: [['air', 'options.digest != null', 'options.digest']],
+  },
+  {
+    name: 'the label is not compared',
+    suites: ['air', 'air-manifest'],
+    edits: [['air', 'if (label && label !== name)', 'if (!name)']],
+  },
+  {
+    name: 'an image may be larger than the partition',
+    suites: ['air', 'air-manifest'],
+    edits: [['air', 'if (size > partition.size)', 'if (!size)']],
+  },
+  {
+    name: 'only the first block of hashes is proven',
+    suites: ['air', 'air-manifest', 'air-faults'],
+    edits: [
+      ['air', 'act, manifestSize, hash, ', "act, manifestSize, from > headSize ? '' : hash, "],
+    ],
+  },
+  {
+    name: 'no time is kept',
+    suites: FAULTS,
+    edits: [['stream', '  drop();\n  wait();\n', '  drop();\n']],
+  },
+  {
+    name: 'the time is kept from the last bytes, not from the last 4096',
+    suites: FAULTS,
+    edits: [['stream', 'start >>> 12 < at >>> 12', 'start < at']],
+  },
+  {
+    name: 'a fault is forgiven for ever',
+    suites: FAULTS,
+    edits: [['stream', 'if (++faults >= tries)', 'if (tries < 0)']],
+  },
+  {
+    name: 'faults are never forgiven',
+    suites: ['air', 'air-faults'],
+    edits: [['stream', '    faults = wrongs = 0;\n', '    wrongs = 0;\n']],
+  },
+  {
+    name: 'there is no pause',
+    suites: ['air'],
+    edits: [['stream', '(PAUSE <<', '(0 <<']],
+  },
+  {
+    name: 'what has arrived of a sector is fetched again',
+    suites: FAULTS,
+    edits: [
+      ['stream', '  pause(request);\n', '  from = first;\n  pieces = [];\n  pause(request);\n'],
+    ],
+  },
+  {
+    name: 'it begins again for ever',
+    suites: FAULTS,
+    edits: [['stream', '  restart = undefined;\n', '']],
+  },
+  {
+    name: 'it never begins again',
+    suites: FAULTS,
+    edits: [['stream', '  if (!wrongs++)', '  restart = undefined;\n  if (!wrongs++)']],
+  },
+  {
+    name: 'a whole file is taken for the part',
+    suites: FAULTS,
+    edits: [['stream', 'at = isPart ? from : 0;', 'at = from;']],
+  },
+  {
+    name: 'a server without ranges is asked again and again',
+    suites: FAULTS,
+    edits: [['stream', 'limit = isPart ? stop : 1e9;', 'limit = stop;']],
+  },
+  {
+    name: 'the length of the file is not looked at',
+    suites: ['air-faults', 'air-manifest'],
+    edits: [['stream', 'size && length && length !== size', 'size && length < 0']],
+  },
+  {
+    name: 'redirects are followed for ever',
+    suites: FAULTS,
+    edits: [['stream', 'redirects++ < REDIRECTS', 'redirects++ < 1e9']],
+  },
+  {
+    name: 'redirects are not followed',
+    suites: FAULTS,
+    edits: [['stream', 'redirects++ < REDIRECTS', 'redirects < 0']],
+  },
+  {
+    name: 'a late word of an old connection counts',
+    suites: FAULTS,
+    edits: [['stream', '    if (mine === current)\n      try {', '    if (mine)\n      try {']],
+  },
+  {
+    name: 'the connection stays open',
+    suites: FAULTS,
+    edits: [['stream', '  if (last) last();\n', '']],
+  },
+  {
+    name: 'the timer stays',
+    suites: FAULTS,
+    edits: [['stream', '  close = undefined;\n  clearTimeout(timer);\n', '  close = undefined;\n']],
+  },
+  {
+    name: 'giving up leaves the new content half written',
+    suites: FAULTS,
+    edits: [['air', '  if (!isResult) undo();\n', '']],
+  },
+  {
+    name: 'the next call is refused after an error',
+    suites: ['air'],
+    edits: [['air', '  session = resolve = undefined;\n', '  session = undefined;\n']],
+  },
+  {
+    name: 'what was in flight is compared before it is settled',
+    suites: ['air', 'air-faults'],
+    edits: [['air', 'if (isUpdate && /^[iud]/', 'if (!isUpdate && /^[iud]/']],
+  },
+  {
+    name: 'what is behind the image is not looked at',
+    suites: ['air'],
+    edits: [['air', 'sectors.isRestBlank() && ', '']],
+  },
+  {
+    name: 'what is behind the image in its last sector is not looked at',
+    suites: ['air'],
+    edits: [
+      [
+        'sectors',
+        "return content === filled(image, '\\xff') ? filled(image, '\\0') : content;",
+        "return filled(image, '\\0');",
+      ],
+    ],
+  },
+  {
+    name: 'content is looked for where it was, not where it will be',
+    suites: ['air'],
+    edits: [['sectors', '      known[n] = short;\n', '']],
+  },
+  {
+    name: 'a sector may be its own copy',
+    suites: ['air'],
+    edits: [['sectors', 'known.indexOf(short)) | COPY;', 'known.indexOf(short)) & 0xffff;']],
+  },
+  {
+    name: 'blank sectors are fetched',
+    suites: ['air'],
+    edits: [['sectors', 'hash === blank ? BLANK :', 'hash === short + blank ? BLANK :']],
+  },
+  {
+    name: 'all hashes are kept in memory',
+    suites: ['air'],
+    edits: [['sectors', 'if (kept.length < KEPT) kept', 'kept']],
+  },
+  {
+    name: 'each sector is a request of its own',
+    suites: ['air'],
+    edits: [['sectors', 'placeOf(runEnd) === FETCH', 'placeOf(runEnd) < 0']],
+  },
+  {
+    name: 'the image is not compared with its CRC-32 in the end',
+    suites: ['air', 'air-faults'],
+    edits: [['air', '  options.crc32 = crc32;\n', '']],
+  },
+];
+
+export const HTTP_MUTANTS = LIST.map((mutant) => ({ ...mutant, input: 'device/http/index.ts' }));
