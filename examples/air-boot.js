@@ -1,0 +1,41 @@
+/*
+ * Over the air at boot: goes on with what a power loss interrupted, or looks for a new version; the app starts after
+ * that. Needs a boot script that has connected to the network, and says when: call this from its callback.
+ *
+ * Upload, with the board at /dev/ttyUSB0:
+ *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --storage ota:dist/ota.min.js -e 'print("stored")'
+ *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --storage ota-http:dist/ota-http.min.js -e 'print("stored")'
+ *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --config MODULE_URL= examples/air-boot.js
+ */
+
+/* The image, with its manifest beside it: `part-ota pack storage.bin`, `part-ota serve .` */
+var URL = 'http://192.168.1.2:8080/storage.bin';
+
+/* Replace this by your app. It must not open the partition while that is neither the old nor the new content. */
+function startApp(state) {
+  print('app starts:', state);
+}
+
+/* What was interrupted stays open, so that the update goes on where it stopped. */
+require('ota').recover({ resume: true });
+require('ota-http')
+  .update({
+    url: URL,
+    partition: 'storage',
+    onProgress: function (progress) {
+      var percent = Math.floor((progress.done * 100) / progress.total);
+      if (progress.done === progress.total || percent % 25 === 0)
+        print(progress.phase, percent + ' %');
+    },
+  })
+  .then(
+    function (result) {
+      print(result.state + ',', result.fetched, 'bytes fetched');
+      startApp(result.state);
+    },
+    function (error) {
+      print(error.message);
+      /* Without a network the old content comes back, if the update had begun. */
+      startApp(require('ota').recover().state);
+    },
+  );

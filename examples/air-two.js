@@ -1,0 +1,25 @@
+/*
+ * Over the air, two partitions in turn. Only one update is open at a time, and each partition is whole at any time;
+ * the two may be of different versions in between.
+ *
+ * Upload, with the board at /dev/ttyUSB0: see air-boot.js.
+ */
+var SERVER = 'http://192.168.1.2:8080/';
+var PARTITIONS = ['storage', 'assets'];
+
+function updateFrom(n) {
+  if (n === PARTITIONS.length) return print('done');
+  var label = PARTITIONS[n];
+  return require('ota-http')
+    .update({ url: SERVER + label + '.bin', partition: label })
+    .then(function (result) {
+      print(label + ':', result.state);
+      return updateFrom(n + 1);
+    });
+}
+
+require('ota').recover();
+updateFrom(0).then(null, function (error) {
+  /* What is done stays done; the rest at the next boot. */
+  print(error.message);
+});
