@@ -114,15 +114,22 @@ function cutsOf(output) {
   return [...lines].reduce((sum, [, count]) => sum + Number(count.replaceAll(',', '')), 0);
 }
 
+/** @returns the faults of network and server; air-faults.test.ts prints them. */
+function networkFaultsOf(output) {
+  return Number(/^ *(\d+) faults of network and server/m.exec(output)?.[1] ?? 0);
+}
+
 const shown = (count) => count.toLocaleString('en-US');
 
 function printResult({ name, subject, passed, skipped, faults, output, seconds }) {
   const cuts = cutsOf(output);
+  const networkFaults = networkFaultsOf(output);
   const parts = [
     `${passed} passed`,
     faults.length && `${faults.length} FAILED`,
     skipped && `${skipped} skipped`,
     cuts && `${shown(cuts)} power cuts`,
+    networkFaults && `${shown(networkFaults)} network faults`,
   ].filter(Boolean);
   const mark = faults.length ? '✖' : '✔';
   const time = `${seconds.toFixed(1)} s`.padStart(7);
