@@ -3,7 +3,7 @@ import { SECTOR } from '../host/index.ts';
 import { columns, grouped, plural } from './report-format.ts';
 import { costRow, headOf, INDENT, Reporter, verdict } from './report.ts';
 import type { AirListener } from './simulate-air-board.ts';
-import { type AirSimulation, type AirStep, restoredIn } from './simulate-air.ts';
+import type { AirSimulation, AirStep } from './simulate-air.ts';
 import type { Step } from './simulate.ts';
 
 /** Bytes of HTTP bodies beside those of the whole image. */
@@ -88,9 +88,9 @@ export class AirReporter extends Reporter<AirSimulation> implements AirListener 
   }
 
   protected override verdict(simulation: AirSimulation): string[] {
-    const never = restoredIn(simulation.steps)
-      ? 'Where a commit was cut the old content came back, and all was fetched again.'
-      : 'After each cut the update went on where it was. Nothing right was fetched twice.';
-    return verdict(simulation, never);
+    return verdict(
+      simulation,
+      'After each cut the update went on where it was. Nothing right was fetched twice.',
+    );
   }
 }

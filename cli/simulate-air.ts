@@ -49,13 +49,6 @@ function sumOf(steps: AirStep[]): Traffic {
   return { image: sum('image'), manifest: sum('manifest'), requests: sum('requests') };
 }
 
-/** @returns how often the old content was put back because power failed while a commit was decided. */
-export function restoredIn(steps: Step[]): number {
-  const isUndone = (n: number) =>
-    steps[n].report?.state === 'restored' && steps[n - 1]?.cut?.phase === 'commit';
-  return steps.filter((_, n) => isUndone(n)).length;
-}
-
 /**
  * Chooses after how many bytes of the image the connection drops: in the first half, and amid a sector.
  * @returns nothing if too little is fetched
@@ -247,7 +240,7 @@ class AirRun implements AirSimulation {
     const faults = this.steps.filter(({ cut, drop }) => cut ?? drop);
     const both = this.steps.filter(({ cut, drop }) => cut && drop);
     const sectors = (faults.length + both.length) * SECTOR;
-    const limit = (1 + restoredIn(this.steps)) * this.check?.fetch + sectors;
+    const limit = this.check?.fetch + sectors;
     if (this.traffic.image > limit)
       this.problems.push(`${this.traffic.image} bytes of the image were fetched, limit ${limit}`);
   }

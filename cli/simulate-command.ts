@@ -33,8 +33,7 @@ Everything that the board does is done by dist/ota.min.js and dist/ota-http.min.
 the modules that go on the chip. It fetches what has changed over TCP from a server
 on this machine. The connection drops once, power fails while the target is written,
 with more cuts also while a sector is backed up and during the commit, and the
-update goes on where it was; but if it fails while the commit is decided, the old
-content may come back first.
+update goes on where it was.
 
 With --no-air it is handed the image. Power fails while a sector is backed up,
 while the target is written, while the old content is put back, and from four cuts

@@ -18,7 +18,7 @@
  *        2  BEGIN      a transaction is open; in slot 0, counts only with SOLID in slot 1
  *        3  SAVED      this sector's old content is safe; the last SAVED names the sector in flight
  *        4  RESTORE    the old content will be put back
- *        5  COMMIT     the new content is complete, on trial for some boots; none: it is put back unless confirmed
+ *        5  COMMIT     the new content is complete, on trial for some boots; none: CONFIRM follows
  *        6  REOPEN     a restore was asked for after a commit; no effect by itself
  *        7  CONFIRM    the new content counts for good
  *        8  BOOT       trial boot number n happened

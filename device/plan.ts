@@ -130,8 +130,8 @@ export function isUsable(): boolean {
 export function stateOf(): Report['state'] {
   if (!decision) return 'none';
   if (decision === RESTORED) return 'restored';
-  if (decision > COMMIT) return 'committed';
-  if (!isUsable()) return isTrial() ? 'committed' : 'damaged';
+  if (decision >= COMMIT && !(isTrial() && isUsable())) return 'committed';
+  if (!isUsable()) return 'damaged';
   return isTrial() ? 'trial' : decision > BEGIN && !journal.spare.span ? 'incomplete' : outcome;
 }
 

@@ -158,11 +158,15 @@ export function confirm(): void {
   decide(CONFIRM);
 }
 
-/** @returns whether the new content stays: what it replaced is not kept any more, or old and new would mix. */
+/**
+ * @returns whether the new content stays: it was to count for good, or what it replaced is not kept any more, or old and
+ * new would mix
+ */
 function isStaying(): boolean {
   // After REOPEN alone the restore was never decided. A decision without SOLID may flicker: it is made again.
   return (
-    decision > COMMIT || (decision === COMMIT && (!putBack(TRY) || checkUnsaved() !== unsaved))
+    decision > COMMIT ||
+    (decision === COMMIT && (!limit || !putBack(TRY) || checkUnsaved() !== unsaved))
   );
 }
 

@@ -587,7 +587,7 @@ describe('a fault and a power cut', () => {
     site.update();
     const total = board.flash.counters.operations - before;
     let resumed = 0;
-    for (let cut = 1; cut <= total; cut += 3) {
+    for (let cut = 1; cut <= total; cut++) {
       site.reset();
       server.fault = paced;
       board.flash.cutAt(cut, TEARS.someBits);
@@ -597,11 +597,15 @@ describe('a fault and a power cut', () => {
       board.powerOn();
       cutCounts.boots++;
       const { state } = otaOf(board).recover({ resume: true });
-      if (state !== 'interrupted') continue;
+      // Before the first sector there is nothing to go on with.
+      if (state === 'none' || state === 'restored') {
+        assert.ok(fetched <= 2);
+        continue;
+      }
       resumed++;
       board.require('timers');
       server.sent = 0;
-      assert.equal(disturb(site, paced, wanted), 'committed');
+      assert.match(disturb(site, paced, wanted), /committed|untouched/);
       // The last sector that was saved is not to be believed, and the next was in memory only.
       assert.ok(
         sectors() + fetched <= 5 + 2,

@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import type { Options, Progress, Report, Update } from '../device/api.ts';
-import { Board, type Fault, PAGE, SECTOR, TABLES, latin1, pattern } from '../host/index.ts';
+import {
+  Board,
+  type Fault,
+  PAGE,
+  PowerCut,
+  SECTOR,
+  TABLES,
+  TEARS,
+  latin1,
+  pattern,
+} from '../host/index.ts';
 import {
   NEW,
   OLD,
@@ -619,6 +629,29 @@ describe('the API', () => {
       assert.equal(changed, 3);
       assert.equal(ota.restore().state, 'restored');
       assertHolds(board, 'storage', OLD);
+    });
+
+    it('whose commit was cut goes forward, from COMMIT on', () => {
+      const whole = boardWith();
+      update(boot(whole), NEW);
+      const last = whole.flash.counters.operations;
+      for (const tear of Object.values(TEARS))
+        for (const [cut, reached] of [
+          [last, 'CONFIRM'],
+          [last - 1, 'COMMIT'],
+          [last - 2, 'SAVED'],
+        ] as const)
+          for (const options of [{}, { resume: true }]) {
+            const board = boardWith();
+            board.flash.cutAt(cut, tear);
+            assert.throws(() => update(boot(board), NEW), PowerCut);
+            const { state } = reboot(board).recover(options);
+            const name = `${tear.name} behind ${reached}`;
+            if (reached !== 'SAVED') assert.equal(state, 'committed', name);
+            else assert.match(state, options.resume ? /interrupted|comm/ : /restored|comm/, name);
+            if (state !== 'interrupted')
+              assertHolds(board, 'storage', state === 'committed' ? NEW : OLD);
+          }
     });
 
     it('is in the way of an update of another partition: E_PENDING', () => {

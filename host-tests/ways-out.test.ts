@@ -547,25 +547,16 @@ describe('ways out', () => {
       }
     });
 
-    it('between COMMIT and CONFIRM of a direct update: committed, and no code', () => {
-      const board = boardWith();
-      const ota = boot(board);
-      const steps = record(board, () => update(ota, NEW, DIRECT));
-      board.flash.restore(steps.find((step) => letterOf(step) === 'K')!.before);
-      const report = reboot(board).recover();
-      assert.deepEqual([report.state, report.code], ['committed', undefined]);
-      assertStays(board, 'committed', NEW);
-    });
-
-    it('between COMMIT and CONFIRM of an update: the old content, and no code', () => {
-      const board = boardWith();
-      const ota = boot(board);
-      const steps = record(board, () => update(ota, NEW, SPARE));
-      board.flash.restore(steps.find((step) => letterOf(step) === 'K')!.before);
-      const report = reboot(board).recover();
-      assert.deepEqual([report.state, report.code], ['restored', undefined]);
-      assertStays(board, 'restored', OLD);
-    });
+    for (const options of [SPARE, DIRECT])
+      it(`between COMMIT and CONFIRM, backup: ${options.backup}: committed, and no code`, () => {
+        const board = boardWith();
+        const ota = boot(board);
+        const steps = record(board, () => update(ota, NEW, options));
+        board.flash.restore(steps.find((step) => letterOf(step) === 'K')!.before);
+        const report = reboot(board).recover();
+        assert.deepEqual([report.state, report.code], ['committed', undefined]);
+        assertStays(board, 'committed', NEW);
+      });
   });
 
   describe('of a journal that is used up', () => {

@@ -67,6 +67,11 @@ export const MUTANTS = [
     edits: [['ota', '    isQuiet() ||\n', '    isQuiet() || decision === BEGIN ||\n']],
   },
   {
+    name: 'a final commit that was cut is put back',
+    suites: ['api'],
+    edits: [['transaction', '(!limit || !putBack', '(!putBack']],
+  },
+  {
     name: 'a restore after a commit is not announced by REOPEN',
     suites: RULES,
     edits: [['transaction', '    append(REOPEN);\n', '']],
