@@ -1,0 +1,428 @@
+/**
+ * Espruino's console, over a port: runs scripts on the board, and hears what it prints.
+ *
+ * A script is one line that begins with 0x10: Espruino then echoes nothing of it (jsiHandleConsoleChar). Its answer is
+ * a line with a mark that is drawn anew for each console, so that nothing which the app prints is taken for it:
+ *
+ *     @<mark>:<number of the script><kind><characters>:<JSON of [value]>
+ *
+ * kinds: `=` what it returned; `!` what it threw; `~` it returned a promise; `>` what it says meanwhile. A second line of
+ * its own prints `.` once the script is over, so one that ends without an answer is noticed at once.
+ *
+ * Nothing here sends Ctrl-C unless it is asked for: it would stop an update or a recovery half way, and the app would
+ * start on what that left.
+ */
+import { randomBytes } from 'node:crypto';
+import { type Port, PortError, type PortOptions, openPort } from './port.ts';
+
+export interface ConsoleOptions extends PortOptions {
+  /** Milliseconds that the board may be silent while something is awaited. Default: 10000. */
+  silence?: number;
+  /** Stops what the board is doing, by Ctrl-C, before anything else. */
+  interrupt?: boolean;
+}
+
+export interface RunOptions {
+  /** Called with what the script says by `say(value)`: progress, mostly. */
+  onSay?: (value: unknown) => void;
+  /** Milliseconds in which the script has to answer or to say something. Default: `silence` of the console. */
+  silence?: number;
+}
+
+/** What a script threw on the board. */
+export class BoardError extends Error {
+  override name = 'BoardError';
+  /** As on the board: E_STATE, …; missing if it threw something else than an error of the module. */
+  readonly code: string | undefined;
+  /** What a command exits with. */
+  readonly exitCode = 1;
+
+  constructor(message: string, code: string | undefined) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const SILENCE_MS = 10_000;
+/** Between two attempts to be heard; a board that has just been reset loses the first ones. */
+const PROBE_MS = 300;
+
+const DLE = '\x10';
+const CTRL_C = '\x03';
+/** Clears what somebody has typed and not sent: 27 91 '2' 'H' in jsiHandleConsoleChar; harmless elsewhere. */
+const CLEAR_LINE = '\x1b[2H';
+/** How each line to the board begins: what is left of another one would keep it from being run, or from being silent. */
+const START = `${DLE}${CLEAR_LINE}${DLE}`;
+const XON = 0x11;
+const XOFF = 0x13;
+
+/**
+ * Bytes that are sent at a time. A board asks for a pause when its buffer is three quarters full: of 1024 bytes on most,
+ * of 4096 on an ESP32 (IOBUFFER_XOFF in scripts/build_platform_config.py). A piece has to fit into the last quarter.
+ */
+const PIECE = 192;
+/** A board that asked for a pause and was reset never ends it. */
+const PAUSE_MS = 10_000;
+
+/** Longest line that is kept while its end has not come. */
+const LONGEST = 1 << 20;
+
+/** What boards print when they start: the ROM of each ESP32, its bootloader, Espruino's banner. */
+const RESTARTS = [
+  /^ets [A-Z][a-z]{2} +\d+ \d{4}/,
+  /^ESP-ROM:esp32/,
+  /^rst:0x[0-9a-f]+ \(/,
+  /^\|  __\|___ ___ ___ _ _\|_\|/,
+];
+
+interface Waiting {
+  number: number;
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
+  /** Milliseconds. */
+  silence: number;
+  timer: NodeJS.Timeout | undefined;
+  onSay: ((value: unknown) => void) | undefined;
+  /** It returned a promise: that the script is over is no answer. */
+  isPromise: boolean;
+  /** What was printed meanwhile, for the message if there is no answer. */
+  heard: string[];
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** @returns what a terminal would show of a line: no escape sequences, no prompt. */
+function plain(line: string): string {
+  return line
+    .replace(/\x1b\[[0-9;]*[A-Za-z]/g, '')
+    .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '')
+    .replace(/^>+(?=.)|^>$/, '');
+}
+
+/** A shortened text for a message. */
+function quoted(text: string): string {
+  const most = 60;
+  return JSON.stringify(text.length > most ? `${text.slice(0, most)}…` : text);
+}
+
+/** Over it runs everything that commands do on a board. Make it by `Console.open`. */
+export class Console {
+  readonly port: Port;
+  readonly #mark = randomBytes(4).toString('hex');
+  readonly #silence: number;
+  #last = 0;
+  #waiting: Waiting | undefined;
+  /** What has arrived of the current line, a character per byte. */
+  #line = '';
+  /** All that arrived before the board answered for the first time; bounded. */
+  #first = '';
+  #isKnown = false;
+  #listeners: ((line: string) => void)[] = [];
+  #ended: PortError | undefined;
+  /** While the board wants a pause: what to call when it is over. */
+  #paused: { over: Promise<void>; end: () => void } | undefined;
+  /** One script after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(port: Port, options: ConsoleOptions) {
+    this.port = port;
+    this.#silence = options.silence ?? SILENCE_MS;
+    port.onData((bytes) => this.#arrived(bytes));
+    port.onClose((error) => this.#end(error));
+  }
+
+  /**
+   * Opens a port, and waits until Espruino answers there.
+   * @throws PortError of `openPort`; E_NO_ANSWER, E_NOT_ESPRUINO
+   */
+  static async open(name: string, options: ConsoleOptions = {}): Promise<Console> {
+    return Console.over(await openPort(name, options), options);
+  }
+
+  /** The same over a port that is open already. If Espruino does not answer it is closed. */
+  static async over(port: Port, options: ConsoleOptions = {}): Promise<Console> {
+    const opened = new Console(port, options);
+    try {
+      await opened.#greet(options.interrupt ?? false);
+    } catch (error) {
+      await port.close();
+      throw error;
+    }
+    return opened;
+  }
+
+  /** Waits until Espruino answers again, after a reset say. What it is doing is not interrupted. */
+  async greet(): Promise<void> {
+    this.#isKnown = false;
+    this.#first = '';
+    this.#line = '';
+    this.#paused?.end();
+    await this.#greet(false);
+  }
+
+  /** Says hello until there is an answer. Every hello is the same script, so the answer to any of them will do. */
+  async #greet(interrupt: boolean): Promise<void> {
+    const number = ++this.#last;
+    const hello = `${START}print("@"+"${this.#mark}:${number}=3:[1]")\n`;
+    let isOver = false;
+    const heard = new Promise<void>((resolve, reject) => {
+      const silence = this.#silence;
+      const timer = setTimeout(() => reject(this.#noAnswer()), silence);
+      this.#waiting = {
+        number,
+        resolve: () => resolve(),
+        reject,
+        silence: Infinity,
+        timer,
+        onSay: undefined,
+        isPromise: true,
+        heard: [],
+      };
+    });
+    const say = async () => {
+      if (interrupt) await this.#send(CTRL_C);
+      while (!isOver) {
+        await this.#send(hello);
+        await pause(PROBE_MS);
+      }
+    };
+    // Why it cannot be sent is what `heard` is rejected with.
+    const saying = say().catch(() => undefined);
+    try {
+      if (this.#ended) throw this.#ended;
+      await heard;
+      this.#isKnown = true;
+      this.#first = '';
+    } finally {
+      isOver = true;
+      clearTimeout(this.#waiting?.timer);
+      this.#waiting = undefined;
+      // Does not hold up what comes next.
+      void saying;
+    }
+  }
+
+  /** Why the board has not answered, by what it sent instead. */
+  #noAnswer(): PortError {
+    const { name } = this.port;
+    const seconds = this.#silence / 1000;
+    const text = this.#first;
+    if (!text) {
+      return new PortError(
+        'E_NO_ANSWER',
+        `${name}: no answer within ${seconds} s; is it a board with Espruino, powered, at this port? ` +
+          'A board that is busy answers later; --interrupt stops what it is doing',
+      );
+    }
+    const lines = text
+      .split(/\r?\n|\r/)
+      .map(plain)
+      .filter((line) => line.trim());
+    const last = quoted(lines.at(-1) ?? text);
+    const not = (why: string) => new PortError('E_NOT_ESPRUINO', `${name}: ${why}`);
+    if (text.includes('password>'))
+      return not('Espruino is locked by E.setPassword: unlock it in a terminal first');
+    if (text.includes('debugger>'))
+      return not('Espruino is in its debugger; say "quit" in a terminal first');
+    if (/>>> |MicroPython|Traceback/.test(text))
+      return not(`this is MicroPython, not Espruino; it says ${last}`);
+    if (/waiting for download/i.test(text))
+      return not(
+        'the chip waits for firmware (boot mode "download"); reset it with the boot button released',
+      );
+    const strange = [...text].filter((character) => character > '~').length;
+    if (strange > text.length / 4)
+      return not(
+        'what arrives is no text; is the baud rate right? Espruino has 115200 on an ESP32',
+      );
+    if (lines.some((line) => RESTARTS.some((start) => start.test(line)))) {
+      return new PortError(
+        'E_NO_ANSWER',
+        `${name}: the board starts, but does not answer within ${seconds} s; the last line is ${last}`,
+      );
+    }
+    return new PortError(
+      'E_NO_ANSWER',
+      `${name}: no answer within ${seconds} s, but output: ${last}; is this Espruino? ` +
+        'A board that is busy answers later; --interrupt stops what it is doing',
+    );
+  }
+
+  /**
+   * Runs a script on the board.
+   * @param script - the body of a function: `return` gives the answer, which may be a promise. Best on one line. What
+   * it declares is local to it. Espruino hoists nothing; brackets have to match. `say(value)` hands a value to `onSay`.
+   * @returns what it returned, through JSON; `undefined` comes back as `null`
+   * @throws BoardError with `code` and message of what it threw; PortError E_CLOSED, E_NO_ANSWER, E_RESET,
+   * E_INTERRUPTED, E_GARBLED
+   */
+  run(script: string, options: RunOptions = {}): Promise<unknown> {
+    const answer = this.#turn.then(() => this.#run(script, options));
+    this.#turn = answer.catch(() => undefined);
+    return answer;
+  }
+
+  #run(script: string, options: RunOptions): Promise<unknown> {
+    const number = ++this.#last;
+    const mark = `${this.#mark}:${number}`;
+    // The mark is put together on the board, so that an echo of the script is not its answer.
+    const text =
+      `${START}(function(t){` +
+      'function s(k,v){v=JSON.stringify([v]);print(t+k+v.length+":"+v)}' +
+      'function f(e){s("!",e&&e.message?{code:e.code,message:e.message}:{message:""+e})}' +
+      'function say(v){s(">",v)}' +
+      `try{var r=(function(){${script}\n})();` +
+      'if(r&&r.then){r.then(function(v){s("=",v)},f);s("~")}else s("=",r)}catch(e){f(e)}' +
+      `})("@"+"${mark}")\n`;
+    const end = `${START}print("@"+"${mark}.3:[0]")\n`;
+    return new Promise((resolve, reject) => {
+      if (this.#ended) return reject(this.#ended);
+      this.#waiting = {
+        number,
+        resolve,
+        reject,
+        silence: options.silence ?? this.#silence,
+        timer: undefined,
+        onSay: options.onSay,
+        isPromise: false,
+        heard: [],
+      };
+      this.#heardSomething();
+      this.#send(text + end).catch((error: Error) =>
+        this.#settle((waiting) => waiting.reject(error)),
+      );
+    });
+  }
+
+  /** Calls back with each line that the board prints and that is no answer, without prompts. @returns what ends that */
+  onLine(listener: (line: string) => void): () => void {
+    this.#listeners.push(listener);
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== listener);
+    };
+  }
+
+  /** Ends the line. What runs on the board goes on. */
+  async close(): Promise<void> {
+    this.#end(new PortError('E_CLOSED', `${this.port.name}: the connection was closed`));
+    await this.port.close();
+  }
+
+  /** Sends text, a byte per character, as fast as the board takes it. */
+  async #send(text: string): Promise<void> {
+    const bytes = Buffer.from(text, 'latin1');
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      if (this.#paused) await Promise.race([this.#paused.over, pause(PAUSE_MS)]);
+      if (this.#ended) throw this.#ended;
+      await this.port.write(bytes.subarray(at, at + PIECE));
+      // A sign of life: long scripts take their time.
+      this.#heardSomething();
+    }
+  }
+
+  #end(error: PortError): void {
+    this.#ended ??= error;
+    this.#paused?.end();
+    this.#settle((waiting) => waiting.reject(error));
+  }
+
+  /** Ends what is awaited. */
+  #settle(how: (waiting: Waiting) => void): void {
+    const waiting = this.#waiting;
+    if (!waiting) return;
+    this.#waiting = undefined;
+    clearTimeout(waiting.timer);
+    how(waiting);
+  }
+
+  /** Starts the time anew in which the board has to give a sign of life. */
+  #heardSomething(): void {
+    const waiting = this.#waiting;
+    if (!waiting || waiting.silence === Infinity) return;
+    clearTimeout(waiting.timer);
+    waiting.timer = setTimeout(() => {
+      const seconds = waiting.silence / 1000;
+      const message = `${this.port.name}: the board has been silent for ${seconds} s; part-ota status tells what became of it`;
+      this.#settle(({ reject }) => reject(new PortError('E_NO_ANSWER', message)));
+    }, waiting.silence);
+  }
+
+  #arrived(bytes: Uint8Array): void {
+    let text = '';
+    for (const byte of bytes) {
+      if (byte === XOFF) this.#pause();
+      else if (byte === XON) this.#paused?.end();
+      else text += String.fromCharCode(byte);
+    }
+    if (!this.#isKnown) this.#first = (this.#first + text).slice(-LONGEST);
+    const lines = (this.#line + text).split('\n');
+    this.#line = (lines.pop() ?? '').slice(-LONGEST);
+    for (const line of lines) this.#take(line.replace(/\r+$/, ''));
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    let end = () => {};
+    const over = new Promise<void>((resolve) => (end = resolve));
+    this.#paused = {
+      over,
+      end: () => {
+        this.#paused = undefined;
+        end();
+      },
+    };
+  }
+
+  /** Takes a whole line: an answer, or what the app prints. */
+  #take(line: string): void {
+    // Something may stand before an answer: what the app printed without an end of line, or the prompt.
+    const at = line.indexOf(`@${this.#mark}:`);
+    const shown = plain(at < 0 ? line : line.slice(0, at));
+    if (shown) this.#printed(shown);
+    if (at >= 0) this.#answered(line.slice(at + this.#mark.length + 2));
+  }
+
+  #printed(line: string): void {
+    this.#waiting?.heard.push(line);
+    if (this.#isKnown && RESTARTS.some((start) => start.test(line))) {
+      const message = `${this.port.name}: the board restarted: ${quoted(line)}`;
+      this.#settle(({ reject }) => reject(new PortError('E_RESET', message)));
+    }
+    for (const listener of this.#listeners) listener(line);
+  }
+
+  #answered(text: string): void {
+    const waiting = this.#waiting;
+    const [, number, kind, length, json] = /^(\d+)([=!~>.])(\d+):(.*)$/.exec(text) ?? [];
+    // That of an older hello, or of a script that was given up.
+    if (!waiting || (number !== undefined && Number(number) !== waiting.number)) return;
+    if (number === undefined || json.length !== Number(length)) {
+      const message = `${this.port.name}: an answer arrived damaged: ${quoted(text)}`;
+      return this.#settle(({ reject }) => reject(new PortError('E_GARBLED', message)));
+    }
+    this.#heardSomething();
+    if (kind === '~') {
+      waiting.isPromise = true;
+    } else if (kind === '>') {
+      waiting.onSay?.((JSON.parse(json) as [unknown])[0]);
+    } else if (kind === '.') {
+      if (!waiting.isPromise) this.#settle(({ reject, heard }) => reject(this.#noResult(heard)));
+    } else {
+      const [value] = JSON.parse(json) as [unknown];
+      this.#settle(({ resolve, reject }) => {
+        if (kind === '=') return resolve(value);
+        const { message, code } = value as { message: string; code?: string };
+        reject(new BoardError(message, code));
+      });
+    }
+  }
+
+  /** A script is over, and has given no answer. */
+  #noResult(heard: string[]): PortError {
+    const why = heard.find((line) => /^Uncaught |^Execution Interrupted|MEMORY|memory/.test(line));
+    return new PortError(
+      'E_INTERRUPTED',
+      `${this.port.name}: a script ended without an answer${why === undefined ? '' : `: ${quoted(why)}`}`,
+    );
+  }
+}
