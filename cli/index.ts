@@ -1,5 +1,6 @@
 /** The command `part-ota`. */
 import { Command, CommanderError } from 'commander';
+import { boardCommand } from './board-command.ts';
 import { diffCommand } from './diff-command.ts';
 import { inspectCommand } from './inspect-command.ts';
 import { VERSION } from './package-files.ts';
@@ -30,6 +31,7 @@ function makeProgram(): Command {
     verifyCommand(),
     diffCommand(),
     serveCommand(),
+    boardCommand(),
     inspectCommand(),
     tableCommand(),
   ])

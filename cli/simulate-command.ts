@@ -1,17 +1,16 @@
 /** `part-ota simulate` */
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
-import { InputError, readInput, wholeNumber, writeOutput } from './errors.ts';
+import { readInput, wholeNumber, writeOutput } from './errors.ts';
 import { drawMap } from './map.ts';
 import { packageFile, readBundle } from './package-files.ts';
-import { isBinary } from './partition-binary.ts';
-import { csvToTable, parseTable, TableError } from './partition-csv.ts';
 import { AirReporter } from './report-air.ts';
 import { Reporter } from './report.ts';
 import { airToJson, toJson } from './report-json.ts';
 import { simulateAir } from './simulate-air.ts';
 import { simulate, type Simulation } from './simulate.ts';
 import type { Setup } from './simulate-chip.ts';
+import { readTable } from './table-file.ts';
 
 interface Flags {
   from: string;
@@ -49,19 +48,6 @@ Examples:
   part-ota simulate --from old.bin --to new.bin --partition storage --cut 8
   part-ota simulate --flash-out flash.bin --map map.svg
   part-ota inspect flash.bin`;
-
-/** Reads a partition table, CSV or binary, as a chip would hold it. */
-function readTable(file: string): Uint8Array {
-  const content = readInput(file);
-  try {
-    if (!isBinary(content)) return csvToTable(content);
-    parseTable(content);
-    return content.subarray(0, 0xc00);
-  } catch (error) {
-    if (error instanceof TableError) throw new InputError(`${file}: ${error.message}`);
-    throw error;
-  }
-}
 
 function setupOf(flags: Flags): Setup {
   const { partition, backup, seed, direct: isDirect = false } = flags;

@@ -1,0 +1,94 @@
+/** `part-ota board` */
+import { Command, Option } from 'commander';
+import { startBoard, type BoardSetup } from './board.ts';
+import { InputError, wholeNumber } from './errors.ts';
+import { readTable } from './table-file.ts';
+
+interface Flags {
+  engine?: BoardSetup['engine'];
+  enginePath?: string;
+  port: number;
+  host?: string;
+  flash: string;
+  table?: string;
+  cutAt?: number;
+}
+
+const HELP = `
+What is said to an ESP32 on a serial line can be said to this board at tcp://host:port,
+by part-ota, by the espruino CLI or by nc. Everybody who is connected sees what it
+prints, and can type. It stays there when the board boots or loses power.
+
+The file holds the whole chip, 4 MB, and is made if it does not exist, with the
+partition table and a pattern in every partition. Storage lies beside it. So a board
+lives on when the command ends, which is a power cut; it runs in a process of its own.
+
+Engines:
+  espruino    a real Espruino for Linux, whose path is in ESPRUINO or --engine-path
+  simulated   the simulated board of this package, with node's JavaScript
+
+Whoever can reach the port can run programs on this machine: with --host be careful.
+
+Examples:
+  part-ota board
+  ESPRUINO=~/espruino part-ota board --engine espruino --port 2323 --flash flash.bin
+  npx espruino --no-ble -p tcp://127.0.0.1:2323 --storage ota:dist/ota.min.js -e 'print("stored")'
+  nc 127.0.0.1 2323`;
+
+const SAYS = {
+  boot: 'boots',
+  reboot: 'is reset by a script',
+  cut: 'loses power',
+  ended: 'interpreter ended by itself:',
+  connect: 'connected:',
+  disconnect: 'disconnected:',
+} as const;
+
+const print = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** Makes the command. It throws an InputError for what the user has to change. */
+export function boardCommand(): Command {
+  return new Command('board')
+    .description('run a board to test against: the console of a JavaScript engine at a TCP port')
+    .addOption(
+      new Option(
+        '--engine <name>',
+        'what runs JavaScript (default: espruino if there is one, else simulated)',
+      ).choices(['espruino', 'simulated']),
+    )
+    .addOption(new Option('--engine-path <file>', 'the interpreter').env('ESPRUINO'))
+    .option('--port <number>', 'TCP port; 0: any that is free', wholeNumber(0, 65535), 2323)
+    .option('--host <address>', 'where to listen (default: this machine only)')
+    .option('--flash <file>', 'what the chip holds', 'flash.bin')
+    .option('--table <file>', 'partition table of a new chip, CSV or binary')
+    .option(
+      '--cut-at <number>',
+      'lose power in the n-th erase or page program, once',
+      wholeNumber(1, 0xffffffff),
+    )
+    .addHelpText('after', HELP)
+    .action(async (flags: Flags) => {
+      const engine = flags.engine ?? (flags.enginePath ? 'espruino' : 'simulated');
+      const board = await startBoard({
+        engine,
+        command: flags.enginePath || undefined,
+        port: flags.port,
+        host: flags.host,
+        flash: flags.flash,
+        table: flags.table === undefined ? undefined : readTable(flags.table),
+        onEvent: (event, detail) => print([SAYS[event], detail].filter(Boolean).join(' ')),
+      });
+      if (flags.cutAt !== undefined) void board.cutAt(flags.cutAt);
+      print(`${flags.flash} at tcp://${flags.host ?? '127.0.0.1'}:${board.port}`);
+      const signalled = new Promise<void>((resolve) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+      });
+      try {
+        await Promise.race([signalled, board.failure]);
+      } catch (error) {
+        throw new InputError((error as Error).message);
+      } finally {
+        await board.close();
+      }
+    });
+}

@@ -1,0 +1,224 @@
+/**
+ * A board whose engine is a real Espruino for Linux. Its console is its standard input and output; `board-stand-in.js`
+ * gives it an ESP32's flash, the file of the chip. Storage is its own, in a folder beside that file. Each power-on is a
+ * process, which ends by SIGKILL: nothing it was about to do is done.
+ */
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, relative, resolve } from 'node:path';
+import { CHIP_SIZE, readChip, runningApp } from './board-chip.ts';
+import type { Engine, EngineListener, Reached } from './board.ts';
+import { InputError } from './errors.ts';
+import { packageFile } from './package-files.ts';
+
+/** Boot scripts whose names in Storage are taken by what loads the stand-in; the user's have a space behind theirs. */
+const TAKEN = ['.bootPowerOn', '.boot0'];
+const loaderOf = (name: string) =>
+  `eval(require("fs").readFileSync("stand-in.js"));` +
+  `eval(require("Storage").read(${JSON.stringify(`${name} `)})||"")`;
+/** Puts them into an empty Storage, and says so. */
+const INSTALL =
+  TAKEN.map(
+    (name) => `require("Storage").write("${name}",${JSON.stringify(loaderOf(name))});`,
+  ).join('') + 'print("installed",process.env.BOARD)';
+const INSTALLED = 'installed LINUX';
+
+/** What the stand-in tells. Where nobody looks for it, a terminal shows nothing. */
+const OPEN = '\x1b_part-ota ';
+const CLOSE = '\x1b\\\r\n';
+/** Ends an Espruino for Linux, and is nothing to one on a chip. */
+const CTRL_D = 4;
+/** Boots in a row that do not come to the stand-in before the board counts as broken. */
+const ATTEMPTS = 5;
+const MILLISECONDS = 20_000;
+/** Of the folder beside the chip's file. */
+const FOLDER = '.espruino';
+
+/** How an engine of this kind is made. */
+export interface EspruinoOptions {
+  /** The interpreter. */
+  command: string;
+  /** The file of the chip. */
+  flash: string;
+  listener: EngineListener;
+}
+
+/** @returns what a process prints. @throws InputError if it cannot be run */
+function output(command: string, args: string[], cwd: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { cwd, timeout: MILLISECONDS, encoding: 'latin1' as const };
+    execFile(command, args, options, (error, stdout, stderr) => {
+      if (error && typeof error.code === 'string')
+        reject(
+          new InputError(`${command}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`),
+        );
+      else resolve(stdout + stderr);
+    });
+  });
+}
+
+export class EspruinoEngine implements Engine {
+  readonly #command: string;
+  readonly #flash: string;
+  readonly #folder: string;
+  readonly #listener: EngineListener;
+  #process: ChildProcessWithoutNullStreams | undefined;
+  /** What of the output may be the beginning of something that the stand-in tells. */
+  #pending = '';
+  /** Whether the process is about to end by itself: what it says then is not the board's. */
+  #isEnding = false;
+  #attempts = 0;
+  #onBoot: () => void = () => undefined;
+
+  constructor({ command, flash, listener }: EspruinoOptions) {
+    // The processes run in another folder.
+    this.#command = command.includes('/') ? resolve(command) : command;
+    this.#flash = flash;
+    this.#folder = flash + FOLDER;
+    this.#listener = listener;
+  }
+
+  /** @throws InputError if the interpreter cannot be used */
+  async prepare(): Promise<void> {
+    mkdirSync(this.#folder, { recursive: true });
+    rmSync(this.#path('cut'), { force: true });
+    if (this.#isInstalled()) return;
+    const said = await output(this.#command, ['-e', INSTALL], this.#folder);
+    if (!said.includes(INSTALLED) || !this.#isInstalled())
+      throw new InputError(
+        `${this.#command}: not an Espruino for Linux; it says ${JSON.stringify(said.slice(-200))}`,
+      );
+  }
+
+  #path(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  /** Storage loses everything when Espruino finds it corrupt. */
+  #isInstalled(): boolean {
+    const storage = this.#path('espruino.flash');
+    if (!existsSync(storage)) return false;
+    const bytes = readFileSync(storage);
+    return TAKEN.every((name) => bytes.includes(loaderOf(name)));
+  }
+
+  /** Restores power. @returns when the board boots */
+  async start(): Promise<void> {
+    await this.prepare();
+    this.#writeStandIn();
+    this.#attempts = 0;
+    await new Promise<void>((resolve) => {
+      this.#onBoot = resolve;
+      this.#spawn();
+    });
+  }
+
+  #writeStandIn(): void {
+    const app = runningApp(readChip(this.#flash));
+    const chip = {
+      flash: relative(this.#folder, this.#flash),
+      size: CHIP_SIZE,
+      board: 'ESP32',
+      // The code of an app is not at its start: the first pages hold constants.
+      mmu: (app.address >> 16) + Math.min(2, (app.size >> 16) - 1),
+    };
+    const code = readFileSync(packageFile('cli/board-stand-in.js'), 'latin1');
+    writeFileSync(this.#path('stand-in.js'), `var chip = ${JSON.stringify(chip)};\n${code}`);
+  }
+
+  #spawn(): void {
+    const child = spawn(this.#command, [], { cwd: this.#folder });
+    this.#process = child;
+    this.#pending = '';
+    this.#isEnding = false;
+    child.stdout.setEncoding('latin1').on('data', (text: string) => this.#hear(text));
+    child.stderr.resume();
+    // What is written when the process is gone is lost, as on a line to a board without power.
+    child.stdin.on('error', () => undefined).on('drain', () => this.#listener.onDrain());
+    child.on('error', (error) => this.#listener.onFailure(error));
+    child.on('close', (code, signal) => this.#ended(child, signal ?? `exit code ${code}`));
+  }
+
+  #ended(child: ChildProcessWithoutNullStreams, how: string): void {
+    if (child !== this.#process) return;
+    this.#process = undefined;
+    if (!this.#isEnding) this.#listener.onEvent('ended', how);
+    this.#attempts++;
+    if (this.#attempts > ATTEMPTS) {
+      const what = `${basename(this.#command)} has ended ${ATTEMPTS} times before it came to .boot0: ${how}`;
+      this.#listener.onFailure(new InputError(what));
+      return;
+    }
+    void this.prepare().then(
+      () => this.#spawn(),
+      (error: Error) => this.#listener.onFailure(error),
+    );
+  }
+
+  /** Separates what the stand-in tells from what the board prints. */
+  #hear(text: string): void {
+    this.#pending += text;
+    for (;;) {
+      const at = this.#pending.indexOf(OPEN);
+      if (at < 0) break;
+      this.#print(this.#pending.slice(0, at));
+      this.#pending = this.#pending.slice(at);
+      const end = this.#pending.indexOf(CLOSE);
+      if (end < 0) return;
+      const what = this.#pending.slice(OPEN.length, end);
+      this.#pending = this.#pending.slice(end + CLOSE.length);
+      this.#told(what);
+    }
+    const length = heldBack(this.#pending);
+    const print = this.#pending.slice(0, this.#pending.length - length);
+    this.#pending = this.#pending.slice(print.length);
+    this.#print(print);
+  }
+
+  #print(text: string): void {
+    if (text && !this.#isEnding) this.#listener.onOutput(Buffer.from(text, 'latin1'));
+  }
+
+  #told(what: string): void {
+    if (what === 'boot') {
+      this.#attempts = 0;
+      this.#onBoot();
+    } else {
+      this.#isEnding = true;
+      if (what === 'cut') this.#cut();
+    }
+    this.#listener.onEvent(what as 'boot' | 'reboot' | 'cut');
+  }
+
+  #cut(): void {
+    rmSync(this.#path('cut'));
+    this.#process?.kill('SIGKILL');
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const wanted = bytes.filter((byte) => byte !== CTRL_D);
+    return this.#process?.stdin.write(wanted) ?? true;
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#process;
+    if (!child) return;
+    this.#process = undefined;
+    child.stdout.removeAllListeners('data').resume();
+    await new Promise<void>((resolve) => {
+      child.on('close', resolve);
+      child.kill('SIGKILL');
+    });
+  }
+
+  cutAt(operation: number, reached: Reached): void {
+    writeFileSync(this.#path('cut'), JSON.stringify({ left: operation, reached }));
+  }
+}
+
+/** @returns how many characters at the end of a text may be the beginning of OPEN. */
+function heldBack(text: string): number {
+  for (let length = Math.min(OPEN.length - 1, text.length); length > 0; length--)
+    if (text.endsWith(OPEN.slice(0, length))) return length;
+  return 0;
+}

@@ -1,0 +1,262 @@
+/** A board to test against, without hardware: the console of a JavaScript engine at a TCP port. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve as resolvePath } from 'node:path';
+import { defaultTable, makeChip, readChip, tableOf, writeChip } from './board-chip.ts';
+import { EspruinoEngine } from './board-espruino.ts';
+import { InputError } from './errors.ts';
+
+/** How much of an erase or page program is done when power fails in it. */
+export const REACHED = ['nothing', 'first half', 'second half', 'everything'] as const;
+export type Reached = (typeof REACHED)[number];
+
+/**
+ * What has happened on a board: it boots; a script has reset the chip; power has failed where `cutAt` said; the
+ * interpreter has ended in another way.
+ */
+export type BoardEvent = 'boot' | 'reboot' | 'cut' | 'ended';
+
+/** Hears of an engine. */
+export interface EngineListener {
+  onOutput: (bytes: Uint8Array) => void;
+  /** Called when `write` has returned false, and may be called again. */
+  onDrain: () => void;
+  onEvent: (event: BoardEvent, detail?: string) => void;
+  /** The board cannot go on. */
+  onFailure: (error: Error) => void;
+}
+
+/** What runs JavaScript. */
+export interface Engine {
+  /** Restores power. @returns when the board boots */
+  start: () => Promise<void>;
+  /** Ends it in the middle of whatever it does. */
+  stop: () => Promise<void>;
+  /** Hands over what was typed. @returns whether it takes more at once */
+  write: (bytes: Uint8Array) => boolean;
+  /** See RunningBoard. */
+  cutAt: (operation: number, reached: Reached) => void;
+}
+
+/** What a board is made of. */
+export interface BoardSetup {
+  /** What runs JavaScript: a real Espruino for Linux, or the simulated board. */
+  engine: 'espruino' | 'simulated';
+  /** The interpreter. */
+  command?: string;
+  /** TCP port; 0: any that is free. */
+  port: number;
+  /** Where it listens; default 127.0.0.1. Who reaches it can run programs of their own on the board. */
+  host?: string;
+  /**
+   * The file with what the chip holds, 4 MB; is made if it does not exist. Storage lies beside it.
+   * Default: in a folder of its own, which goes with the board.
+   */
+  flash?: string;
+  /** The partition table of a chip that is made, binary. Default: that of partitions.csv. */
+  table?: Uint8Array;
+  onEvent?: (event: BoardEvent | 'connect' | 'disconnect', detail?: string) => void;
+}
+
+/** A board that runs. */
+export interface RunningBoard {
+  /** TCP port. */
+  readonly port: number;
+  /** The file of the chip. */
+  readonly file: string;
+  /** What the chip holds now. */
+  readonly flash: Buffer;
+  /** Writes the whole chip, as esptool does: without power for the board, which then boots. */
+  load: (flash: Uint8Array) => Promise<void>;
+  /** Cuts the power now, wherever the board is, and restores it. @returns when the board boots */
+  kill: () => Promise<void>;
+  powerOff: () => Promise<void>;
+  /** @returns when the board boots */
+  powerOn: () => Promise<void>;
+  /**
+   * Lets power fail in an erase or page program of `require("Flash")`. It comes back at once.
+   * @param operation - the number of it from now on, the next one is 1
+   * @param reached - what of it is done; default: its first half
+   * @returns when the board boots after it
+   */
+  cutAt: (operation: number, reached?: Reached) => Promise<void>;
+  /** Ends the board, and disconnects everybody. */
+  close: () => Promise<void>;
+  /** Is rejected when the board cannot go on. */
+  readonly failure: Promise<never>;
+}
+
+/** Bytes that wait for a client before it counts as gone. */
+const MOST_WAITING = 4 << 20;
+
+/** Everybody who is connected sees what the board prints, and can type. The board does not notice who comes or goes. */
+class Console {
+  readonly #clients = new Set<Socket>();
+  readonly #server: Server;
+  /** Takes what was typed. @returns whether it takes more at once */
+  onInput: (bytes: Uint8Array) => boolean = () => true;
+
+  constructor(onEvent: (event: 'connect' | 'disconnect', detail: string) => void) {
+    this.#server = createServer((socket) => {
+      const name = `${socket.remoteAddress}:${socket.remotePort}`;
+      onEvent('connect', name);
+      this.#clients.add(socket.setNoDelay());
+      socket.on('data', (bytes) => {
+        if (!this.onInput(bytes)) for (const client of this.#clients) client.pause();
+      });
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => {
+        this.#clients.delete(socket);
+        onEvent('disconnect', name);
+      });
+    });
+  }
+
+  /** @returns the port. @throws InputError */
+  listen(port: number, host: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error: NodeJS.ErrnoException) => {
+        const why: Record<string, string> = {
+          EADDRINUSE: `--port: ${port} is in use; 0 is any that is free`,
+          EACCES: `--port: ${port} is not allowed`,
+        };
+        reject(new InputError(why[error.code ?? ''] ?? `--host: ${host}: ${error.message}`));
+      });
+      this.#server.listen(port, host, () => {
+        const address = this.#server.address();
+        resolve(address && typeof address === 'object' ? address.port : port);
+      });
+    });
+  }
+
+  print(bytes: Uint8Array): void {
+    for (const client of this.#clients) {
+      client.write(bytes);
+      if (client.writableLength > MOST_WAITING) client.destroy();
+    }
+  }
+
+  resume(): void {
+    for (const client of this.#clients) client.resume();
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      for (const client of this.#clients) client.destroy();
+    });
+  }
+}
+
+/** Makes the file of the chip if there is none. @throws InputError if it is none, or has another table */
+function openChip(file: string, table: Uint8Array | undefined): void {
+  if (!existsSync(file)) return writeFileSync(file, makeChip(table ?? defaultTable()));
+  const rows = tableOf(readChip(file));
+  const isSame = !table || JSON.stringify(rows) === JSON.stringify(tableOf(makeChip(table)));
+  if (!isSame)
+    throw new InputError(
+      `--table: ${file} exists, and its table is another; remove it to make a new one`,
+    );
+}
+
+/**
+ * Starts a board, and boots it.
+ * @throws InputError if what it is made of cannot be used
+ */
+export async function startBoard(setup: BoardSetup): Promise<RunningBoard> {
+  const folder =
+    setup.flash === undefined ? mkdtempSync(join(tmpdir(), 'part-ota-board-')) : undefined;
+  const file = resolvePath(setup.flash ?? join(folder!, 'flash.bin'));
+  const removeFolder = () => folder && rmSync(folder, { recursive: true });
+  try {
+    openChip(file, setup.table);
+    return await run(setup, file, removeFolder);
+  } catch (error) {
+    removeFolder();
+    throw error;
+  }
+}
+
+async function run(setup: BoardSetup, file: string, onClose: () => void): Promise<RunningBoard> {
+  const { port, host = '127.0.0.1', onEvent = () => undefined } = setup;
+  const console = new Console(onEvent);
+  /** Resolves what `cutAt` has returned, at the boot after the cut. */
+  let onCut: (() => void) | undefined;
+  let isCut = false;
+  let fail: (error: Error) => void = () => undefined;
+  const failure = new Promise<never>((_, reject) => (fail = reject));
+  failure.catch(() => undefined);
+  const listener: EngineListener = {
+    onOutput: (bytes) => console.print(bytes),
+    onDrain: () => console.resume(),
+    onEvent: (event, detail) => {
+      onEvent(event, detail);
+      if (event === 'cut') isCut = true;
+      if (event !== 'boot' || !isCut) return;
+      isCut = false;
+      onCut?.();
+    },
+    onFailure: fail,
+  };
+  const engine = makeEngine(setup, file, listener);
+  console.onInput = (bytes) => engine.write(bytes);
+  const bound = await console.listen(port, host);
+  const orClosed = async (action: Promise<void>) => {
+    try {
+      await Promise.race([action, failure]);
+    } catch (error) {
+      await console.close();
+      throw error;
+    }
+  };
+  await orClosed(engine.start());
+  const powerOn = async () => {
+    console.resume();
+    await Promise.race([engine.start(), failure]);
+  };
+  const board: RunningBoard = {
+    port: bound,
+    file,
+    failure,
+    get flash() {
+      return readChip(file);
+    },
+    async load(flash) {
+      await engine.stop();
+      writeChip(file, flash);
+      await powerOn();
+    },
+    async kill() {
+      await engine.stop();
+      await powerOn();
+    },
+    powerOff: () => engine.stop(),
+    powerOn,
+    cutAt(operation, reached = 'first half') {
+      return new Promise((resolve) => {
+        onCut = resolve;
+        engine.cutAt(operation, reached);
+      });
+    },
+    async close() {
+      await engine.stop();
+      await console.close();
+      onClose();
+    },
+  };
+  return board;
+}
+
+function makeEngine(
+  { engine, command }: BoardSetup,
+  flash: string,
+  listener: EngineListener,
+): Engine {
+  if (engine === 'simulated') throw new InputError('--engine: simulated is not there yet');
+  if (command === undefined)
+    throw new InputError(
+      '--engine: espruino needs an interpreter: name it by ESPRUINO or --engine-path',
+    );
+  return new EspruinoEngine({ command, flash, listener });
+}

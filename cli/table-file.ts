@@ -1,0 +1,17 @@
+/** Partition tables in files that the user names. */
+import { InputError, readInput } from './errors.ts';
+import { isBinary } from './partition-binary.ts';
+import { csvToTable, parseTable, TableError } from './partition-csv.ts';
+
+/** Reads a partition table, CSV or binary, as a chip would hold it. @throws InputError */
+export function readTable(file: string): Uint8Array {
+  const content = readInput(file);
+  try {
+    if (!isBinary(content)) return csvToTable(content);
+    parseTable(content);
+    return content.subarray(0, 0xc00);
+  } catch (error) {
+    if (error instanceof TableError) throw new InputError(`${file}: ${error.message}`);
+    throw error;
+  }
+}
