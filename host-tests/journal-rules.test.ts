@@ -173,7 +173,9 @@ describe('a rule of the journal:', () => {
     ]);
 
     rule('has two blank slots zeroed before anything is appended, not one', [
-      { act: updateTo(NEW), cut: inType('K'), tears: [TEARS.everyBit] },
+      { act: (life) => life.update(NEW, { trial: 1 }) },
+      { act: (life) => life.recover() },
+      { act: (life) => life.confirm(), cut: inType('K'), tears: [TEARS.everyBit] },
       { act: recover, cut: inType('K'), moods: ZEROS, tears: [TEARS.everyBit] },
       { act: recover, cut: inZero, moods: ZEROS, tears: [TEARS.everyBit] },
       { act: recover, moods: WHOLE },
@@ -225,7 +227,9 @@ describe('a rule of the journal:', () => {
     );
 
     rule('is not good because it was written twice', [
-      { act: updateTo(NEW), cut: inType('K'), tears: [TEARS.everyBit] },
+      { act: (life) => life.update(NEW, { trial: 1 }) },
+      { act: (life) => life.recover() },
+      { act: (life) => life.confirm(), cut: inType('K'), tears: [TEARS.everyBit] },
       { act: recover, cut: inType('K'), moods: ZEROS, tears: [TEARS.everyBit] },
       { act: recover, moods: ZEROS },
       { act: recover, moods: ONES },
