@@ -7,6 +7,7 @@ import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { CHIP_SIZE, readChip, runningApp } from './board-chip.ts';
+import { Typist } from './board-input.ts';
 import type { Engine, EngineListener, Reached } from './board.ts';
 import { InputError } from './errors.ts';
 import { packageFile } from './package-files.ts';
@@ -63,6 +64,10 @@ export class EspruinoEngine implements Engine {
   readonly #folder: string;
   readonly #listener: EngineListener;
   #process: ChildProcessWithoutNullStreams | undefined;
+  /** Since the process has booted. */
+  #typist: Typist | undefined;
+  /** What was typed before. */
+  #early: Uint8Array[] = [];
   /** What of the output may be the beginning of something that the stand-in tells. */
   #pending = '';
   /** Whether the process is about to end by itself: what it says then is not the board's. */
@@ -129,12 +134,13 @@ export class EspruinoEngine implements Engine {
   #spawn(): void {
     const child = spawn(this.#command, [], { cwd: this.#folder });
     this.#process = child;
+    this.#typist = undefined;
     this.#pending = '';
     this.#isEnding = false;
     child.stdout.setEncoding('latin1').on('data', (text: string) => this.#hear(text));
     child.stderr.resume();
     // What is written when the process is gone is lost, as on a line to a board without power.
-    child.stdin.on('error', () => undefined).on('drain', () => this.#listener.onDrain());
+    child.stdin.on('error', () => undefined);
     child.on('error', (error) => this.#listener.onFailure(error));
     child.on('close', (code, signal) => this.#ended(child, signal ?? `exit code ${code}`));
   }
@@ -142,6 +148,8 @@ export class EspruinoEngine implements Engine {
   #ended(child: ChildProcessWithoutNullStreams, how: string): void {
     if (child !== this.#process) return;
     this.#process = undefined;
+    this.#typist?.end();
+    this.#typist = undefined;
     if (!this.#isEnding) this.#listener.onEvent('ended', how);
     this.#attempts++;
     if (this.#attempts > ATTEMPTS) {
@@ -182,12 +190,18 @@ export class EspruinoEngine implements Engine {
   #told(what: string): void {
     if (what === 'boot') {
       this.#attempts = 0;
+      if (!this.#typist) this.#startTyping(this.#process!);
       this.#onBoot();
     } else {
       this.#isEnding = true;
       if (what === 'cut') this.#cut();
     }
     this.#listener.onEvent(what as 'boot' | 'reboot' | 'cut');
+  }
+
+  #startTyping({ pid, stdin }: ChildProcessWithoutNullStreams): void {
+    this.#typist = new Typist(pid!, stdin, () => this.#listener.onDrain());
+    for (const bytes of this.#early.splice(0)) this.#typist.type(bytes);
   }
 
   #cut(): void {
@@ -197,13 +211,18 @@ export class EspruinoEngine implements Engine {
 
   write(bytes: Uint8Array): boolean {
     const wanted = bytes.filter((byte) => byte !== CTRL_D);
-    return this.#process?.stdin.write(wanted) ?? true;
+    if (this.#typist) return this.#typist.type(wanted);
+    if (this.#process) this.#early.push(wanted);
+    return true;
   }
 
   async stop(): Promise<void> {
     const child = this.#process;
     if (!child) return;
     this.#process = undefined;
+    this.#typist?.end();
+    this.#typist = undefined;
+    this.#early = [];
     child.stdout.removeAllListeners('data').resume();
     await new Promise<void>((resolve) => {
       child.on('close', resolve);
