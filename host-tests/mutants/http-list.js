@@ -171,7 +171,7 @@ const LIST = [
     edits: [
       [
         'sectors',
-        "return content === filled(image, '\\xff') ? filled(image, '\\0') : content;",
+        "return content === filled(image, '\\xff') ? filled(image, '\\0') : '';",
         "return filled(image, '\\0');",
       ],
     ],
