@@ -16,10 +16,14 @@ import type { Writable } from 'node:stream';
 const BATCH = 400;
 /** Bytes that may wait here. */
 const MOST_WAITING = 1 << 16;
-/** Interrupts what runs, wherever the interpreter is. */
+/** Interrupts what runs, else clears the line. */
 const CTRL_C = 3;
+/** Clears the line. On Linux the second Ctrl-C on an empty line within five seconds ends Espruino. */
+const CLEAR_LINE = Buffer.from('\x1b[2H');
 /** Milliseconds after which the interpreter counts as busy, and gets a batch nevertheless: its debugger never sleeps. */
 const PATIENCE = 100;
+/** The same for a Ctrl-C: what runs longer is interrupted. */
+const SHORT_PATIENCE = 20;
 
 /** Numbers of `select` and `pselect6`, whose first argument counts what is waited for; of x86, and of all others. */
 const SELECTS = ['23', '270', '142', '72', '82', '308', '335'];
@@ -52,6 +56,7 @@ export class Typist {
 
   /** @returns whether it takes more at once */
   type(bytes: Uint8Array): boolean {
+    if (!bytes.length) return true;
     this.#waiting.push(Buffer.from(bytes));
     this.#length += bytes.length;
     if (!this.#isTyping) void this.#typeAll();
@@ -70,7 +75,7 @@ export class Typist {
     /** Whether the interpreter has just fallen asleep. */
     let isFresh = false;
     while (this.#length && !this.#isOver) {
-      if (this.#reader === undefined) this.#stdin.write(this.#take(this.#length));
+      if (this.#reader === undefined) this.#stdin.write(this.#take(MOST_WAITING));
       else isFresh = await this.#typeBatch(this.#reader, isFresh);
       this.#onDrain();
     }
@@ -85,7 +90,8 @@ export class Typist {
       isAsleep = await this.#sleeps(this.#main);
     }
     if (this.#isOver) return false;
-    this.#stdin.write(this.#take(BATCH));
+    const bytes = this.#takeBatch();
+    this.#stdin.write(isAsleep && bytes[0] === CTRL_C ? CLEAR_LINE : bytes);
     if (await this.#sleeps(reader)) this.#wake(reader);
     const isTaken = await this.#sleeps(reader);
     if (!isAsleep || !isTaken) return false;
@@ -93,20 +99,26 @@ export class Typist {
     return this.#sleeps(this.#main);
   }
 
+  /** A Ctrl-C is a batch of its own: what it does depends on what the bytes before it have started. */
+  #takeBatch(): Buffer {
+    const next = this.#waiting[0].indexOf(CTRL_C);
+    return this.#take(next < 0 ? BATCH : Math.min(Math.max(next, 1), BATCH));
+  }
+
   #take(most: number): Buffer {
-    const all = Buffer.concat(this.#waiting);
-    const bytes = all.subarray(0, most);
-    this.#waiting = all.length > most ? [all.subarray(most)] : [];
-    this.#length = all.length - bytes.length;
+    const [first, ...others] = this.#waiting;
+    const bytes = first.subarray(0, most);
+    this.#waiting = first.length > most ? [first.subarray(most), ...others] : others;
+    this.#length -= bytes.length;
     return bytes;
   }
 
   /** Waits until a thread sleeps. @returns whether it does: not if it is busy, or has to be interrupted. */
   async #sleeps(thread: number): Promise<boolean> {
-    const end = Date.now() + PATIENCE;
+    const isCtrlC = this.#waiting[0]?.[0] === CTRL_C;
+    const end = Date.now() + (isCtrlC ? SHORT_PATIENCE : PATIENCE);
     for (let tries = 0; !this.#isOver && Date.now() < end; tries++) {
       if (this.#isAsleep(thread)) return true;
-      if (tries > 20 && this.#waiting.some((bytes) => bytes.includes(CTRL_C))) return false;
       await (tries > 20 ? pause(1) : turn());
     }
     return false;
