@@ -35,6 +35,10 @@ const MILLISECONDS = 20_000;
 /** Of the folder beside the chip's file. */
 const FOLDER = '.espruino';
 
+/** Ends the interpreter with us, even if we are killed: without its input it would take all of a processor. */
+const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find(existsSync);
+const TOGETHER = SETPRIV ? [SETPRIV, '--pdeathsig', 'KILL'] : [];
+
 /** How an engine of this kind is made. */
 export interface EspruinoOptions {
   /** The interpreter. */
@@ -85,6 +89,8 @@ export class EspruinoEngine implements Engine {
 
   /** @throws InputError if the interpreter cannot be used */
   async prepare(): Promise<void> {
+    if (this.#command.includes('/') && !existsSync(this.#command))
+      throw new InputError(`${this.#command}: no such file`);
     mkdirSync(this.#folder, { recursive: true });
     rmSync(this.#path('cut'), { force: true });
     if (this.#isInstalled()) return;
@@ -132,7 +138,8 @@ export class EspruinoEngine implements Engine {
   }
 
   #spawn(): void {
-    const child = spawn(this.#command, [], { cwd: this.#folder });
+    const [command, ...args] = [...TOGETHER, this.#command];
+    const child = spawn(command, args, { cwd: this.#folder });
     this.#process = child;
     this.#typist = undefined;
     this.#pending = '';
