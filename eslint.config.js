@@ -2,8 +2,7 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  // The types of globals belong to users' programs: types.test.ts checks them in some.
-  globalIgnores(['dist', 'coverage', 'examples', 'types']),
+  globalIgnores(['dist', 'coverage', 'examples']),
   tseslint.configs.recommendedTypeChecked,
   { languageOptions: { parserOptions: { projectService: true } } },
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },

@@ -5,9 +5,12 @@ import { diffCommand } from './diff-command.ts';
 import { inspectCommand } from './inspect-command.ts';
 import { VERSION } from './package-files.ts';
 import { packCommand } from './pack-command.ts';
+import { confirmCommand, recoverCommand, restoreCommand } from './recover-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { simulateCommand } from './simulate-command.ts';
+import { statusCommand } from './status-command.ts';
 import { tableCommand } from './table-command.ts';
+import { uploadCommand } from './upload-command.ts';
 import { verifyCommand } from './verify-command.ts';
 
 /** What a command exits with when its arguments or files are wrong. */
@@ -27,6 +30,11 @@ function makeProgram(): Command {
     .addHelpText('after', HELP);
   for (const command of [
     simulateCommand(),
+    uploadCommand(),
+    statusCommand(),
+    recoverCommand(),
+    restoreCommand(),
+    confirmCommand(),
     packCommand(),
     verifyCommand(),
     diffCommand(),

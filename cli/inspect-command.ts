@@ -7,6 +7,7 @@ import { about, InputError, readInput, wholeNumber } from './errors.ts';
 import { type Inspection, inspect, type NextBoot } from './inspect.ts';
 import { readBundle } from './package-files.ts';
 import { columns, grouped, hex, plural, secondsText, sizeOf } from './report-format.ts';
+import { STATES } from './states.ts';
 
 interface Flags {
   tableOffset: number;
@@ -22,19 +23,10 @@ Examples:
   esptool read-flash 0 ALL flash.bin
   part-ota inspect flash.bin --records`;
 
-const TYPES: Record<number, string> = { 0: 'app', 1: 'data' };
+/** Of partitions. */
+export const TYPES: Record<number, string> = { 0: 'app', 1: 'data' };
 
-const STATES: Record<string, string> = {
-  none: 'there is no journal: nothing was ever updated, or it is elsewhere',
-  interrupted: 'power failed in an update; the old content is in the backup',
-  restored: 'the old content counts; the update before was undone',
-  committed: 'the new content counts',
-  trial: 'the new content is on trial',
-  incomplete: 'neither old nor new: a direct update was interrupted',
-  damaged: 'neither old nor new: the backup was overwritten meanwhile',
-};
-
-function place({ label, address, size }: Area): string {
+export function place({ label, address, size }: Area): string {
   return `${label ?? 'free flash'}, ${hex(address)}, ${sizeOf(size)}`;
 }
 

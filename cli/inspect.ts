@@ -68,7 +68,12 @@ function readTable(chip: Buffer, tableOffset: number): Partition[] {
   }
 }
 
-function gapsOf(partitions: Partition[], size: number, from: number): Area[] {
+/** @returns the flash that is in no partition, from an address on. */
+export function gapsOf(
+  partitions: Pick<Partition, 'address' | 'size'>[],
+  size: number,
+  from: number,
+): Area[] {
   const gaps: Area[] = [];
   let at = from;
   for (const row of [...partitions].sort((a, b) => a.address - b.address)) {

@@ -1,0 +1,199 @@
+/** What commands do on a board: how they find it, what they ask it first, how they use the module there. */
+import { Command } from 'commander';
+import { decodeTable, type Row } from '../host/index.ts';
+import { Console, type RunOptions } from './console.ts';
+import { InputError, wholeNumber } from './errors.ts';
+import { BAUD, listPorts, PortError } from './port.ts';
+import { plural } from './report-format.ts';
+
+/** The options that all commands have which work on a board. */
+export interface PortFlags {
+  port?: string;
+  baud: number;
+  timeout: number;
+  interrupt?: true;
+}
+
+/** A file in Espruino's Storage. */
+export interface StoredFile {
+  /** Bytes. */
+  size: number;
+  crc32: number;
+}
+
+/** What a board says of itself. */
+export interface BoardFacts {
+  /** `process.env` */
+  board: string;
+  firmware: string;
+  /** JsVars, and bytes of each. */
+  memory: { free: number; total: number; blockSize: number };
+  /** Bytes of Storage. `trash`: of files that were replaced; missing if the firmware does not tell. */
+  storage: { free: number; total: number; trash?: number };
+  /** Bytes of flash, as the header of the bootloader says; missing if there is none. */
+  flashSize?: number;
+  partitions: Row[];
+  /** The two entries of otadata, 32 bytes each; missing if there is no such partition. */
+  otadata?: Buffer[];
+  /** By name: those of the module; missing if they are not there. */
+  files: Record<string, StoredFile | undefined>;
+  /** Whether an update is in progress at this moment. */
+  isUpdating: boolean;
+}
+
+/** Names in Storage. */
+export const OTA = 'ota';
+export const OTA_HTTP = 'ota-http';
+export const BOOT = '.boot0';
+export const FILES = [OTA, OTA_HTTP, BOOT] as const;
+
+const SECTOR = 4096;
+
+/** Adds the options by which a command finds its board. */
+export function withPort(command: Command): Command {
+  return command
+    .option('-p, --port <port>', 'serial port, or tcp://host:port; default: the only port there is')
+    .option('--baud <rate>', 'bits per second of a serial port', wholeNumber(300, 4_000_000), BAUD)
+    .option('--timeout <seconds>', 'how long the board may be silent', wholeNumber(1, 3600), 10)
+    .option('--interrupt', 'first stop what the board is doing, by Ctrl-C');
+}
+
+/** @returns the port that is meant. @throws InputError unless it is named, or there is but one */
+async function choosePort(named: string | undefined): Promise<string> {
+  if (named !== undefined) return named;
+  const ports = await listPorts();
+  if (ports.length === 1) return ports[0].path;
+  const found = ports.map(({ path }) => path).join(', ');
+  throw new InputError(
+    ports.length
+      ? `--port: which of ${plural(ports.length, 'port')}: ${found}?`
+      : '--port: no serial port found; is the board plugged in, by a cable with data lines?',
+  );
+}
+
+/**
+ * Does something on the board, and hangs up. What is running there when the user presses Ctrl-C goes on.
+ * @param onCtrlC - says to the user what that means; gets the port's name
+ * @throws PortError, BoardError
+ */
+export async function onBoard<T>(
+  flags: PortFlags,
+  action: (console: Console) => Promise<T>,
+  onCtrlC: (port: string) => string,
+): Promise<T> {
+  const name = await choosePort(flags.port);
+  const options = {
+    baud: flags.baud,
+    silence: flags.timeout * 1000,
+    interrupt: flags.interrupt ?? false,
+  };
+  const opened = await Console.open(name, options);
+  const stop = () => {
+    process.stderr.write(`\n${onCtrlC(name)}\n`);
+    // As the shell says of a program that was ended by SIGINT.
+    void opened.close().then(() => process.exit(130));
+  };
+  process.once('SIGINT', stop);
+  try {
+    return await action(opened);
+  } finally {
+    process.off('SIGINT', stop);
+    await opened.close();
+  }
+}
+
+/**
+ * Runs a script that has the module as `o`, and frees its memory afterwards unless the app has it, too.
+ * @param body - as in Console.run; no promise
+ */
+export function withModule(opened: Console, body: string, options?: RunOptions): Promise<unknown> {
+  const script =
+    `var h=Modules.getCached().indexOf("${OTA}")>=0,o=require("${OTA}");` +
+    `try{${body}}finally{if(!h)Modules.removeCached("${OTA}")}`;
+  return opened.run(script, options);
+}
+
+/** What `ASK` returns. Bytes are base64. */
+interface Answer {
+  env: { BOARD: string; VERSION: string; STORAGE?: number };
+  memory: { free: number; total: number; blocksize?: number };
+  free: number;
+  stats: { trashBytes?: number; totalBytes?: number } | null;
+  rows: string[];
+  headers: string[];
+  files: ([number, number] | null)[];
+  isUpdating: boolean;
+}
+
+/** The row of 32 bytes that ends a table, or another kind of row, does not begin like this one (esp_partition_info_t). */
+const ASK =
+  'var S=require("Storage"),e=process.env,F,r=[],h=[],a,b,m=process.memory();' +
+  'try{F=require("Flash")}catch(x){}' +
+  'if(F){for(a=0x8000;a<0x8c00;a+=32){b=E.toString(F.read(32,a));if(b.charCodeAt(0)!=0xaa||b.charCodeAt(1)!=0x50)break;' +
+  'r.push(btoa(b))}[0,0x1000].forEach(function(a){h.push(btoa(E.toString(F.read(4,a))))})}' +
+  `var f=${JSON.stringify(FILES)}.map(function(n){var d=S.read(n);return d===undefined?null:[d.length,E.CRC32(d)]});` +
+  `var u=Modules.getCached().indexOf("${OTA}")>=0&&require("${OTA}").status().state=="updating";` +
+  'return{env:{BOARD:e.BOARD,VERSION:e.VERSION,STORAGE:e.STORAGE},memory:{free:m.free,total:m.total,blocksize:m.blocksize},' +
+  'free:S.getFree(),stats:S.getStats?S.getStats():null,rows:r,headers:h,files:f,isUpdating:u}';
+
+const bytesOf = (base64: string) => Buffer.from(base64, 'base64');
+
+/** @returns bytes of the chip by the header of the bootloader: see `chipSectors` in device/chip.ts. */
+function flashSizeOf(headers: string[]): number | undefined {
+  const header = headers.map(bytesOf).find((bytes) => bytes[0] === 0xe9);
+  return header && 0x100000 << (header[3] >> 4);
+}
+
+/** Asks a board what it is and has. @throws PortError E_NOT_ESP32 if there is no partition table */
+export async function askBoard(opened: Console): Promise<BoardFacts> {
+  const answer = (await opened.run(ASK)) as Answer;
+  const { env, memory, stats } = answer;
+  const partitions = decodeTable(Buffer.concat(answer.rows.map(bytesOf)));
+  if (!partitions.length) {
+    throw new PortError(
+      'E_NOT_ESP32',
+      `${opened.port.name}: no partition table at 0x8000; Espruino runs there on "${env.BOARD}": ` +
+        'not an ESP32, or one with flash encryption, which is not supported',
+    );
+  }
+  const files = FILES.map((name, n) => {
+    const found = answer.files[n];
+    return [name, found ? { size: found[0], crc32: found[1] } : undefined] as const;
+  });
+  const total = stats?.totalBytes ?? env.STORAGE ?? 0;
+  return {
+    board: env.BOARD,
+    firmware: env.VERSION,
+    memory: { free: memory.free, total: memory.total, blockSize: memory.blocksize ?? 0 },
+    storage: { free: answer.free, total, trash: stats?.trashBytes },
+    flashSize: flashSizeOf(answer.headers),
+    partitions,
+    otadata: await readOtadata(opened, partitions),
+    files: Object.fromEntries(files),
+    isUpdating: answer.isUpdating,
+  };
+}
+
+async function readOtadata(opened: Console, partitions: Row[]): Promise<Buffer[] | undefined> {
+  const row = partitions.find(({ type, subtype }) => type === 1 && subtype === 0);
+  if (!row) return undefined;
+  const addresses = JSON.stringify([row.address, row.address + SECTOR]);
+  const entries = (await opened.run(
+    `return ${addresses}.map(function(a){return btoa(E.toString(require("Flash").read(32,a)))})`,
+  )) as string[];
+  return entries.map(bytesOf);
+}
+
+/** Bytes of Storage that are read at a time. */
+const PIECE = 512;
+
+/** @returns a file of Storage, a character per byte. */
+export async function readStored(opened: Console, name: string, size: number): Promise<string> {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < size; at += PIECE) {
+    const length = Math.min(PIECE, size - at);
+    const read = `return btoa(require("Storage").read(${JSON.stringify(name)},${at},${length}))`;
+    pieces.push(bytesOf((await opened.run(read)) as string));
+  }
+  return Buffer.concat(pieces).toString('latin1');
+}

@@ -1,0 +1,115 @@
+/** `part-ota recover`, `restore` and `confirm`: the calls of the module, on the board. */
+import { Command } from 'commander';
+import type { Progress, Report } from '../device/api.ts';
+import type { Console } from './console.ts';
+import { InputError } from './errors.ts';
+import { askBoard, onBoard, OTA, type PortFlags, withModule, withPort } from './on-board.ts';
+import { columns, plural } from './report-format.ts';
+import { barsOn } from './report-progress.ts';
+import { STATES } from './states.ts';
+
+type Call = 'recover' | 'restore' | 'confirm';
+
+interface Flags extends PortFlags {
+  json?: true;
+}
+
+const DESCRIPTIONS: Record<Call, string> = {
+  recover: 'on a board: finish or undo what a power cut has interrupted',
+  restore: 'on a board: put the old content back, of an update that is open, on trial or committed',
+  confirm: 'on a board: end the trial of new content; it stays',
+};
+
+const HELP: Record<Call, string> = {
+  recover: `
+The boot script of part-ota upload does the same at every boot.
+Counts as a boot if new content is on trial.`,
+  restore: `
+The app must not use the partition meanwhile: unmount it first.`,
+  confirm: '',
+};
+
+const EXITS = `
+Exit code: 0 done; 1 the board refuses, or the partition holds neither old nor new
+content; 2 no board, or no module on it.`;
+
+/** The board does it without this machine, so what is said here is true whenever it is said. */
+const ON_CTRL_C: Record<Call, (port: string) => string> = {
+  recover: (port) =>
+    `The board goes on by itself, and may lose power at any moment. "part-ota status --port ${port}" ` +
+    'tells what has become of it; after a reset "part-ota recover" begins anew.',
+  restore: (port) =>
+    `The board goes on by itself, and may lose power at any moment. "part-ota status --port ${port}" ` +
+    'tells what has become of it; after a reset "part-ota recover" finishes it.',
+  confirm: (port) => `"part-ota status --port ${port}" tells whether it was confirmed.`,
+};
+
+/** @throws InputError if the module is not on the board */
+async function checkModule(opened: Console): Promise<void> {
+  const facts = await askBoard(opened);
+  if (!facts.files[OTA])
+    throw new InputError(
+      `${opened.port.name}: the board has no module "${OTA}"; part-ota upload first`,
+    );
+}
+
+/** Makes one of the calls. @param onProgress - hears of each sector that is put back */
+export async function callModule(
+  opened: Console,
+  call: Call,
+  onProgress: (progress: Progress) => void,
+): Promise<Report> {
+  await checkModule(opened);
+  const options = call === 'confirm' ? '' : '{onProgress:function(p){say(p)}}';
+  const report = await withModule(opened, `return o.${call}(${options})`, {
+    onSay: (progress) => onProgress(progress as Progress),
+  });
+  return report as Report;
+}
+
+/** What has become of it, for people. */
+export function reportLines(report: Report): string[] {
+  const { state, partition, boots, trial, sealed, code } = report;
+  const rows = [['state', `${state}: ${STATES[state]}`]];
+  if (partition !== undefined) rows.unshift(['partition', partition]);
+  if (trial !== undefined) rows.push(['trial', `${boots} of ${plural(trial, 'boot')} used`]);
+  if (code)
+    rows.push(['kept', `the trial is over, but ${code}: the app has changed the partition`]);
+  if (sealed === false)
+    rows.push(['journal', 'full: the same work is done again at the next boot']);
+  return columns(rows, [], '');
+}
+
+/** @returns what a command exits with after a report. */
+export const exitCodeOf = ({ state }: Report) =>
+  state === 'damaged' || state === 'incomplete' ? 1 : 0;
+
+async function run(call: Call, flags: Flags): Promise<void> {
+  await onBoard(
+    flags,
+    async (opened) => {
+      const bars = barsOn(process.stderr, () => '');
+      let report: Report;
+      try {
+        report = await callModule(opened, call, (progress) => bars.show(progress));
+      } finally {
+        bars.stop();
+      }
+      const lines = flags.json ? [JSON.stringify(report, null, 2)] : reportLines(report);
+      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+      process.exitCode = exitCodeOf(report);
+    },
+    ON_CTRL_C[call],
+  );
+}
+
+function makeCommand(call: Call): Command {
+  return withPort(new Command(call).description(DESCRIPTIONS[call]))
+    .option('--json', 'print JSON instead')
+    .addHelpText('after', HELP[call] + EXITS)
+    .action((flags: Flags) => run(call, flags));
+}
+
+export const recoverCommand = () => makeCommand('recover');
+export const restoreCommand = () => makeCommand('restore');
+export const confirmCommand = () => makeCommand('confirm');

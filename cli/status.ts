@@ -1,0 +1,159 @@
+/** What `part-ota status` finds out about a board. */
+import type { Area, Code, Plan, Report } from '../device/api.ts';
+import { encodeTable, type Row } from '../host/index.ts';
+import { runningApp } from './board-chip.ts';
+import type { Console } from './console.ts';
+import { InputError } from './errors.ts';
+import { gapsOf } from './inspect.ts';
+import {
+  askBoard,
+  BOOT,
+  type BoardFacts,
+  OTA,
+  OTA_HTTP,
+  readStored,
+  type StoredFile,
+  withModule,
+} from './on-board.ts';
+import { readBundle, VERSION } from './package-files.ts';
+import { type BootScript, crcOf, readBootScript } from './upload.ts';
+
+/** A call that the module refuses. */
+export interface Refusal {
+  code?: Code;
+  message: string;
+}
+
+/** A module in Storage. */
+export interface StoredModule extends StoredFile {
+  /** That of this package if it is the same file; else it is another one. */
+  version?: string;
+}
+
+export interface PartitionStatus extends Row {
+  /** `running`: the app that runs; `passive`: the slot that the next app OTA would be written to. */
+  app?: 'running' | 'passive';
+}
+
+/** What a board is, and has. Addresses and sizes in bytes. */
+export interface BoardStatus {
+  port: string;
+  board: string;
+  firmware: string;
+  memory: BoardFacts['memory'];
+  storage: BoardFacts['storage'];
+  flashSize?: number;
+  partitions: PartitionStatus[];
+  /** Flash that is in no partition. */
+  gaps: Area[];
+  files: { ota?: StoredModule; otaHttp?: StoredModule; boot0?: StoredFile & BootScript };
+  /** What `ota.status()` says; missing if the module is not there. */
+  update?: Report | Refusal;
+  /** What `ota.plan()` says of each partition that may be updated. */
+  plans: { partition: string; plan: Plan | Refusal }[];
+}
+
+/** Sectors of the bootloader and of the table itself end here. */
+const AFTER_TABLE = 0x9000;
+const TABLE = 0x8000;
+/** Bytes that rows may take. */
+const TABLE_SIZE = 0xc00;
+const SECTOR = 4096;
+const OTADATA = 0;
+
+export const isRefusal = (found: object): found is Refusal => 'message' in found;
+
+/** @returns the label of the app that the bootloader chooses. */
+function chosenApp({ partitions, otadata }: BoardFacts): string | undefined {
+  if (!partitions.some(({ type }) => type === 0)) return undefined;
+  // As much of a chip as that needs: the table, and both entries of otadata.
+  const row = partitions.find(({ type, subtype }) => type === 1 && subtype === OTADATA);
+  const chip = Buffer.alloc(Math.max(TABLE + TABLE_SIZE, row ? row.address + 2 * SECTOR : 0), 0xff);
+  chip.set(encodeTable(partitions), TABLE);
+  if (row) otadata?.forEach((entry, n) => entry.copy(chip, row.address + n * SECTOR));
+  return runningApp(chip).label;
+}
+
+/** @returns the partitions, and which app slots run and come next, as esp_ota_get_next_update_partition says. */
+function withApps(partitions: Row[], running: string | undefined): PartitionStatus[] {
+  const slots = partitions
+    .filter(({ type, subtype }) => type === 0 && subtype >> 4 === 1)
+    .sort((a, b) => a.subtype - b.subtype);
+  const at = slots.findIndex(({ label }) => label === running);
+  const next = slots.length ? slots[(at + 1) % slots.length].label : undefined;
+  return partitions.map((row) => {
+    if (row.type !== 0 || running === undefined) return row;
+    if (row.label === running) return { ...row, app: 'running' };
+    return row.label === next ? { ...row, app: 'passive' } : row;
+  });
+}
+
+function storedModule(file: StoredFile | undefined, name: string): StoredModule | undefined {
+  if (!file) return undefined;
+  const texts = [`dist/${name}.min.js`, `dist/${name}.js`].map((path) => readBundle(path));
+  const isOurs = texts.some((text) => text.length === file.size && crcOf(text) === file.crc32);
+  return isOurs ? { ...file, version: VERSION } : file;
+}
+
+/** What the module says: its status, and a plan for each label. A word of it for each, so that none is too long. */
+async function askModule(
+  opened: Console,
+  labels: string[],
+): Promise<{ update: Report | Refusal; plans: [string, Plan | Refusal][]; running?: string }> {
+  const plans: [string, Plan | Refusal][] = [];
+  let running: string | undefined;
+  const body =
+    'function t(f){try{return f()}catch(e){return{code:e.code,message:e.message}}}' +
+    `${JSON.stringify(labels)}.forEach(function(l){say([l,t(function(){return o.plan({partition:l})})])});` +
+    'return t(function(){return o.status()})';
+  const update = (await withModule(opened, body, {
+    onSay: (said) => {
+      const [label, plan] = said as [string, Plan | Refusal];
+      plans.push([label, plan]);
+      if (!isRefusal(plan)) running = plan.running;
+    },
+  })) as Report | Refusal;
+  return { update, plans, running };
+}
+
+/** What can never be updated needs no plan: apps, and what the firmware boots by. */
+const isData = ({ type, subtype }: Row) =>
+  (type === 1 && subtype !== OTADATA) || (type >= 0x40 && type < 0xff);
+
+/**
+ * Asks a board. Writes nothing.
+ * @param label - the partition to plan an update of; default: each that may be updated
+ * @throws InputError if there is no such partition; PortError
+ */
+export async function askStatus(opened: Console, label?: string): Promise<BoardStatus> {
+  const facts = await askBoard(opened);
+  const { partitions, files } = facts;
+  const flashEnd = Math.max(...partitions.map(({ address, size }) => address + size));
+  if (label !== undefined && !partitions.some((row) => row.label === label)) {
+    const labels = partitions.map((row) => row.label).join(', ');
+    throw new InputError(`--partition: no partition "${label}"; there are ${labels}`);
+  }
+  const labels = label === undefined ? partitions.filter(isData).map((row) => row.label) : [label];
+  const asked = files[OTA] && (await askModule(opened, labels));
+  const boot = files[BOOT];
+  const script = boot && readBootScript(await readStored(opened, BOOT, boot.size));
+  const isAsked = ([, plan]: [string, Plan | Refusal]) =>
+    label !== undefined || !(isRefusal(plan) && plan.code === 'E_FORBIDDEN');
+  return {
+    port: opened.port.name,
+    board: facts.board,
+    firmware: facts.firmware,
+    memory: facts.memory,
+    storage: facts.storage,
+    flashSize: facts.flashSize,
+    partitions: withApps(partitions, asked?.running ?? chosenApp(facts)),
+    gaps: gapsOf(partitions, facts.flashSize ?? flashEnd, AFTER_TABLE),
+    files: {
+      ota: storedModule(files[OTA], 'ota'),
+      otaHttp: storedModule(files[OTA_HTTP], 'ota-http'),
+      boot0: boot && script && { ...boot, ...script },
+    },
+    update: asked?.update,
+    plans: asked?.plans.filter(isAsked).map(([partition, plan]) => ({ partition, plan })) ?? [],
+  };
+}

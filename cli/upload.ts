@@ -1,0 +1,246 @@
+/** What `part-ota upload` stores on a board, and how. */
+import { readFileSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { BoardError, type Console } from './console.ts';
+import {
+  askBoard,
+  BOOT,
+  type BoardFacts,
+  OTA,
+  OTA_HTTP,
+  readStored,
+  type StoredFile,
+} from './on-board.ts';
+import { packageFile, readBundle, VERSION } from './package-files.ts';
+import { grouped, hex } from './report-format.ts';
+
+/** What the user wants. */
+export interface UploadOptions {
+  /** Stores `ota-http`, too. */
+  http: boolean;
+  /** The boot script leaves an interrupted update open, for the app to go on with. */
+  resume: boolean;
+  /** Lets Espruino compact Storage if there is no room otherwise. */
+  compact: boolean;
+}
+
+/** A file that is to be in Storage. */
+export interface Wanted {
+  name: string;
+  content: string;
+  /** What is there. */
+  found?: StoredFile;
+  /** What becomes of it. `kept`: it is there already. `foreign`: the user's own boot script does the same. */
+  step: 'stored' | 'replaced' | 'appended' | 'kept' | 'foreign';
+  /** For the boot script, what of the old one stays: so many bytes of its beginning, and all from here on. */
+  keep?: { first: number; from: number };
+}
+
+export interface UploadPlan {
+  facts: BoardFacts;
+  files: Wanted[];
+  /** Bytes that they take in Storage. */
+  needed: number;
+}
+
+/** The board cannot take it, or has taken it wrong. */
+export class UploadError extends Error {
+  override name = 'UploadError';
+  /** What a command exits with. */
+  readonly exitCode = 1;
+}
+
+/** Before each file in Storage; files begin at multiples of 4 (JsfFileHeader in src/jsflash.h). */
+const HEADER = 32;
+const inStorage = (size: number) => HEADER + Math.ceil(size / 4) * 4;
+
+/** Bytes that are sent at a time: a line of Espruino's input takes a JsVar for each 12 bytes. */
+const PIECE = 1024;
+
+/** What surrounds our part of a boot script, so that the next upload finds it. */
+const BEGIN = '//part-ota ';
+const END = '//part-ota end\n';
+const OUR_PART = /\n?\/\/part-ota (\S+) begin\n[^]*?\/\/part-ota end\n/;
+/** A boot script that does it by itself, as examples/boot0.js did before there was this command. */
+const RECOVERS = /require\((["'`])ota\1\)\s*\.recover\(/;
+
+/** @returns the text of examples/boot0.js that runs, without comments. */
+function bootCode(resume: boolean): string {
+  const code = readFileSync(packageFile('examples/boot0.js'), 'latin1')
+    .replace(/\/\*[^]*?\*\//g, '')
+    .replace(/^\s+/gm, '');
+  return resume ? code.replace('recover()', 'recover({resume:true})') : code;
+}
+
+/** @returns our part of a boot script. */
+export function bootPart(resume: boolean): string {
+  return `${BEGIN}${VERSION} begin\n${bootCode(resume)}${END}`;
+}
+
+/** What a boot script is. */
+export interface BootScript {
+  /** The version of this package whose part it has. */
+  version?: string;
+  /** Whether an interrupted update stays open. */
+  resume: boolean;
+  /** Whether it recovers, by our part or by itself. */
+  recovers: boolean;
+}
+
+export function readBootScript(content: string): BootScript {
+  const part = OUR_PART.exec(content);
+  const code = part ? part[0] : content;
+  return {
+    version: part?.[1],
+    resume: /recover\(\s*\{\s*resume/.test(code),
+    recovers: RECOVERS.test(code),
+  };
+}
+
+/** Says what is to become of the boot script. @param old - the one that is there */
+function planBoot(old: string | undefined, resume: boolean): Omit<Wanted, 'found'> {
+  const name = BOOT;
+  const ours = bootPart(resume);
+  if (old === undefined) return { name, content: ours, step: 'stored' };
+  const part = OUR_PART.exec(old);
+  if (!part) {
+    if (RECOVERS.test(old)) return { name, content: old, step: 'foreign' };
+    const glue = old.endsWith('\n') ? '' : '\n';
+    const keep = { first: old.length, from: old.length };
+    return { name, content: old + glue + ours, step: 'appended', keep };
+  }
+  // The newline before it is the end of the user's own part.
+  const start = part.index + (part[0].startsWith('\n') ? 1 : 0);
+  const end = part.index + part[0].length;
+  const content = old.slice(0, start) + ours + old.slice(end);
+  if (content === old) return { name, content, step: 'kept' };
+  return { name, content, step: 'replaced', keep: { first: start, from: end } };
+}
+
+const isSame = (content: string, found: StoredFile | undefined) =>
+  found?.size === content.length && found.crc32 === crcOf(content);
+
+/** CRC-32 as E.CRC32 gives it. @param content - a character per byte */
+export const crcOf = (content: string) => crc32(Buffer.from(content, 'latin1'));
+
+/**
+ * Looks at the board, and says what is to be stored. Writes nothing.
+ * @throws UploadError if it does not fit, or an update is in progress; PortError
+ */
+export async function planUpload(opened: Console, options: UploadOptions): Promise<UploadPlan> {
+  const facts = await askBoard(opened);
+  if (facts.isUpdating)
+    throw new UploadError(
+      'an update is in progress on the board: wait for its end; part-ota status tells',
+    );
+  // The two belong together, so one that is there goes along.
+  const withHttp = options.http || facts.files[OTA_HTTP] !== undefined;
+  const modules = [
+    { name: OTA, content: readBundle('dist/ota.min.js') },
+    ...(withHttp ? [{ name: OTA_HTTP, content: readBundle('dist/ota-http.min.js') }] : []),
+  ].map(({ name, content }): Wanted => {
+    const found = facts.files[name];
+    const step = isSame(content, found) ? 'kept' : found ? 'replaced' : 'stored';
+    return { name, content, found, step };
+  });
+  const found = facts.files[BOOT];
+  const old = found && (await readStored(opened, BOOT, found.size));
+  const files = [...modules, { ...planBoot(old, options.resume), found }];
+  const needed = files
+    .filter(isWritten)
+    .reduce((sum, { content }) => sum + inStorage(content.length), 0);
+  checkRoom(facts, needed, options.compact);
+  return { facts, files, needed };
+}
+
+export const isWritten = ({ step }: Wanted) => step !== 'kept' && step !== 'foreign';
+
+/** Storage that is full is compacted by Espruino without a word; a power cut in that erases all of it at the next boot. */
+function checkRoom({ storage }: BoardFacts, needed: number, mayCompact: boolean): void {
+  const missing = needed - storage.free;
+  if (missing <= 0) return;
+  const bytes = (count: number) => `${grouped(count)} bytes`;
+  const trash = storage.trash ?? 0;
+  const isEnough = trash >= missing;
+  if (isEnough && mayCompact) return;
+  throw new UploadError(
+    `too little Storage: ${bytes(needed)} needed, ${bytes(storage.free)} free, ${bytes(missing)} missing; ` +
+      (isEnough
+        ? `${bytes(trash)} are taken by files that were replaced. Compacting gives them back, but if power fails ` +
+          'in that, Espruino erases all of Storage at the next boot. --compact does it nevertheless'
+        : "erase files that nobody needs: require('Storage').list(), .erase(name)"),
+  );
+}
+
+/** @returns a literal of Espruino's. @param text - a character per byte */
+function literal(text: string): string {
+  const escaped = text.replace(/[\\"]|[^ -~]/g, (character) => {
+    if (character === '"' || character === '\\') return `\\${character}`;
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+  return `"${escaped}"`;
+}
+
+/** Sends a file, piece by piece. The first one makes it, the others are written into it. */
+async function send(
+  opened: Console,
+  { name, content }: Wanted,
+  onProgress: (done: number) => void = () => undefined,
+): Promise<void> {
+  for (let at = 0; at < content.length; at += PIECE) {
+    const piece = literal(content.slice(at, at + PIECE));
+    await opened.run(`require("Storage").write(${literal(name)},${piece},${at},${content.length})`);
+    onProgress(Math.min(at + PIECE, content.length));
+  }
+}
+
+/**
+ * Puts a boot script together on the board, where what stays of it is: so it is missing for a moment only, and not for as
+ * long as it takes to send it. Storage does not erase the old one, so that can still be read.
+ */
+async function sendBoot(opened: Console, { name, content, found, keep }: Wanted): Promise<void> {
+  const { first, from } = keep!;
+  const end = found!.size;
+  const ours = content.slice(first, content.length - (end - from));
+  const script =
+    `var S=require("Storage"),n=${literal(name)},o=S.read(n),w=0;` +
+    'function put(s,a,e){for(;a<e;a+=512){var p=s.substr(a,Math.min(512,e-a));' +
+    `S.write(n,p,w,${content.length});w+=p.length}}` +
+    `var u=${literal(ours)};put(o,0,${first});put(u,0,u.length);put(o,${from},${end})`;
+  try {
+    await opened.run(script);
+  } catch (error) {
+    if (!(error instanceof BoardError)) throw error;
+    // Out of memory, say. Here is all of it.
+    await send(opened, { name, content, step: 'stored' });
+  }
+}
+
+/** @returns why a file is not as it was sent, if so. */
+async function faultOf(opened: Console, { name, content }: Wanted): Promise<string | undefined> {
+  const read = `var d=require("Storage").read(${literal(name)});return d===undefined?null:[d.length,E.CRC32(d)]`;
+  const [size, crc] = ((await opened.run(read)) as [number, number] | null) ?? [0, 0];
+  if (size === content.length && crc === crcOf(content)) return undefined;
+  return (
+    `${grouped(size)} bytes with CRC-32 ${hex(crc)}, ` +
+    `where ${grouped(content.length)} with ${hex(crcOf(content))} were sent`
+  );
+}
+
+/**
+ * Stores what is planned, and compares length and CRC-32 of what the board then reads.
+ * @throws UploadError if it reads back wrong; PortError, BoardError
+ */
+export async function upload(
+  opened: Console,
+  { files }: UploadPlan,
+  onProgress: (file: Wanted, done: number) => void = () => undefined,
+): Promise<void> {
+  for (const file of files.filter(isWritten)) {
+    if (file.keep) await sendBoot(opened, file);
+    else await send(opened, file, (done) => onProgress(file, done));
+    const fault = await faultOf(opened, file);
+    if (fault) throw new UploadError(`${file.name} reads back wrong: ${fault}; upload it again`);
+    onProgress(file, file.content.length);
+  }
+}
