@@ -117,6 +117,56 @@ export function hoistVariables(code) {
   return edited(code, edits);
 }
 
+/**
+ * Declares what is declared inside of blocks where the function begins, and leaves all else as it is: for the readable
+ * bundle. A block that is not reached declares nothing on Espruino.
+ */
+export function liftVariables(code) {
+  const edits = [];
+  const visitFunction = (statements) => {
+    const names = new Set();
+    const visit = (node, isNested) => {
+      if (isFunction(node)) return visitFunction(node.body.body);
+      if (isNested && node.type === 'VariableDeclaration') {
+        const { declarations, start } = node;
+        declarations.forEach(({ id }) => names.add(id.name));
+        // Not the variable of a `for…in`.
+        const isEmpty = declarations.every(({ init }) => !init) && code[node.end - 1] === ';';
+        edits.push([start, isEmpty ? node.end : declarations[0].start, '']);
+      }
+      const isBlock = /^(If|For|ForIn|While|DoWhile|Switch|Try|Block)Statement$/.test(node.type);
+      return childrenOf(node).forEach((child) => visit(child, isNested || isBlock));
+    };
+    statements.forEach((statement) => visit(statement, false));
+    if (!names.size) return;
+    const { start } = statements[0];
+    const indent = /[ ]*$/.exec(code.slice(0, start))[0];
+    edits.push([start, start, `var ${[...names].join(', ')};\n${indent}`]);
+  };
+  visitFunction(parse(code, { ecmaVersion: 5 }).body);
+  return edited(code, edits);
+}
+
+/**
+ * Exports functions where they are, and so below their comments: where Espruino's website looks for them. One that
+ * the module itself calls stays a name.
+ */
+export function exportInPlace(code) {
+  const { body } = parse(code, { ecmaVersion: 5 });
+  const count = (name) => code.match(new RegExp(`(?<![.\\w$])${name}\\(`, 'g'))?.length;
+  const edits = body.flatMap(({ start, end, expression }) => {
+    const name = /^exports\.(\w+) = \1;$/.exec(code.slice(start, end))?.[1];
+    const named = name && body.find(({ id }) => id?.name === name);
+    if (!expression || !named || count(name) !== 1) return [];
+    return [
+      [start, end + 1, ''],
+      [named.start, named.id.end, `exports.${name} = function `],
+      [named.end, named.end, ';'],
+    ];
+  });
+  return edited(code, edits);
+}
+
 /** Compares with == where one side is a number or a text: so is the other in this project, or undefined. */
 export function loosen(code) {
   const edits = [];

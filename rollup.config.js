@@ -4,7 +4,7 @@ import terser from '@rollup/plugin-terser';
 import typescript from '@rollup/plugin-typescript';
 import { dts } from 'rollup-plugin-dts';
 import tsBlankSpace from 'ts-blank-space';
-import { hoistVariables, loosen, shortenNames } from './minify.js';
+import { exportInPlace, hoistVariables, liftVariables, loosen, shortenNames } from './minify.js';
 
 /** Where TypeScript looks for its ES5 helpers. Empty on purpose: needing one fails the build. */
 const noHelpers = fileURLToPath(new URL('no-helpers.js', import.meta.url));
@@ -33,11 +33,8 @@ const hoist = { ...plain, hoist_vars: true };
 // A raw "\xff" would be two bytes on the chip, which has no Unicode.
 const format = { ascii_only: true };
 const readable = {
-  ecma: 5,
-  toplevel: true,
-  compress: { defaults: false, ...hoist, hoist_funs: true },
-  mangle: false,
-  format: { ...format, beautify: true, comments: 'all' },
+  name: 'readable',
+  renderChunk: (code) => exportInPlace(liftVariables(code)),
 };
 /**
  * First the constants go where they are used, and what is used once: terser leaves constants alone once functions are
@@ -83,13 +80,21 @@ const host = (input, file, options) => ({
   output: { file, format: 'es', ...options },
   plugins: [blankTypes],
 });
+/** Types of globals: they are for programs as they are, not modules. */
+const ambient = {
+  name: 'ambient-types',
+  generateBundle() {
+    for (const fileName of ['modules.d.ts', 'espruino.d.ts'])
+      this.emitFile({ type: 'asset', fileName, source: readFileSync(`types/${fileName}`) });
+  },
+};
 const types = (input, file) => ({ input, external, output: { file }, plugins: [dts()] });
 
 /** A module for the chip, readable and small. */
 const device = (input, name) => ({
   input,
   output: [
-    { ...es5, file: `dist/${name}.js`, banner, plugins: [terser(readable)] },
+    { ...es5, file: `dist/${name}.js`, banner, plugins: [readable] },
     {
       ...es5,
       file: `dist/${name}.min.js`,
@@ -104,7 +109,7 @@ export default [
   device('device/http/index.ts', 'ota-http'),
   host('host/index.ts', 'dist/board.js'),
   host('cli/index.ts', 'dist/part-ota.js', { banner: '#!/usr/bin/env node' }),
-  types('device/index.ts', 'dist/ota.d.ts'),
+  { ...types('device/index.ts', 'dist/ota.d.ts'), plugins: [dts(), ambient] },
   types('device/http/index.ts', 'dist/ota-http.d.ts'),
   types('host/index.ts', 'dist/board.d.ts'),
 ];

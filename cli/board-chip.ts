@@ -47,18 +47,28 @@ export function readChip(file: string): Buffer {
   return bytes;
 }
 
-/** Replaces what the chip holds. The file stays the same one, for whoever has it open. */
-export function writeChip(file: string, bytes: Uint8Array): void {
+/** @throws RangeError */
+export function assertChip(bytes: Uint8Array): void {
   if (bytes.length !== CHIP_SIZE)
     throw new RangeError(`${bytes.length} bytes; the chip has ${CHIP_SIZE}`);
+}
+
+/** Replaces what the chip holds. The file stays the same one, for whoever has it open. */
+export function writeChip(file: string, bytes: Uint8Array): void {
+  assertChip(bytes);
   const handle = openSync(file, 'r+');
   writeSync(handle, bytes, 0, bytes.length, 0);
   closeSync(handle);
 }
 
+/** @returns the partition table that a chip holds, binary. */
+export function tableBytesOf(chip: Uint8Array): Uint8Array {
+  return chip.subarray(TABLE_ADDRESS, TABLE_ADDRESS + TABLE_SIZE);
+}
+
 /** @returns the partition table that a chip holds. */
 export function tableOf(chip: Uint8Array): Row[] {
-  return decodeTable(chip.subarray(TABLE_ADDRESS, TABLE_ADDRESS + TABLE_SIZE));
+  return decodeTable(tableBytesOf(chip));
 }
 
 /** An entry of otadata counts if its checksum is right (esp_flash_partitions.h, esp_ota_select_entry_t). */

@@ -6,7 +6,7 @@
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
-import { CHIP_SIZE, readChip, runningApp } from './board-chip.ts';
+import { CHIP_SIZE, readChip, runningApp, writeChip } from './board-chip.ts';
 import { Typist } from './board-input.ts';
 import type { Engine, EngineListener, Reached } from './board.ts';
 import { InputError } from './errors.ts';
@@ -85,6 +85,7 @@ export class EspruinoEngine implements Engine {
     this.#flash = flash;
     this.#folder = flash + FOLDER;
     this.#listener = listener;
+    rmSync(this.#path('cut'), { force: true });
   }
 
   /** @throws InputError if the interpreter cannot be used */
@@ -92,7 +93,6 @@ export class EspruinoEngine implements Engine {
     if (this.#command.includes('/') && !existsSync(this.#command))
       throw new InputError(`${this.#command}: no such file`);
     mkdirSync(this.#folder, { recursive: true });
-    rmSync(this.#path('cut'), { force: true });
     if (this.#isInstalled()) return;
     const said = await output(this.#command, ['-e', INSTALL], this.#folder);
     if (!said.includes(INSTALLED) || !this.#isInstalled())
@@ -239,6 +239,14 @@ export class EspruinoEngine implements Engine {
 
   cutAt(operation: number, reached: Reached): void {
     writeFileSync(this.#path('cut'), JSON.stringify({ left: operation, reached }));
+  }
+
+  readChip(): Buffer {
+    return readChip(this.#flash);
+  }
+
+  writeChip(bytes: Uint8Array): void {
+    writeChip(this.#flash, bytes);
   }
 }
 

@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
-import { defaultTable, makeChip, readChip, tableOf, writeChip } from './board-chip.ts';
+import { assertChip, defaultTable, makeChip, readChip, tableOf } from './board-chip.ts';
 import { EspruinoEngine } from './board-espruino.ts';
+import { SimulatedEngine } from './board-simulated.ts';
 import { InputError } from './errors.ts';
 
 /** How much of an erase or page program is done when power fails in it. */
@@ -37,6 +38,10 @@ export interface Engine {
   write: (bytes: Uint8Array) => boolean;
   /** See RunningBoard. */
   cutAt: (operation: number, reached: Reached) => void;
+  /** What the chip holds now. */
+  readChip: () => Buffer;
+  /** Replaces all of it, without power. */
+  writeChip: (bytes: Uint8Array) => void;
 }
 
 /** What a board is made of. */
@@ -220,11 +225,12 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
     file,
     failure,
     get flash() {
-      return readChip(file);
+      return engine.readChip();
     },
     async load(flash) {
+      assertChip(flash);
       await engine.stop();
-      writeChip(file, flash);
+      engine.writeChip(flash);
       await powerOn();
     },
     async kill() {
@@ -253,7 +259,7 @@ function makeEngine(
   flash: string,
   listener: EngineListener,
 ): Engine {
-  if (engine === 'simulated') throw new InputError('--engine: simulated is not there yet');
+  if (engine === 'simulated') return new SimulatedEngine(flash, listener);
   if (command === undefined)
     throw new InputError(
       '--engine: espruino needs an interpreter: name it by ESPRUINO or --engine-path',

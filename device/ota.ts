@@ -66,13 +66,21 @@ function report(): Report {
   return result;
 }
 
-/** @returns the partition table, in its order. */
+/**
+ * @returns the partition table, in its order
+ * @throws E_NO_PARTITION if there is none, or it is damaged
+ */
 export function partitions(): Partition[] {
   look();
   return areas.filter((area) => area.kind >= 0).map((area) => area.row);
 }
 
-/** @returns what `begin` would use; throws what it would throw. Writes nothing. */
+/**
+ * The dry run of `begin`. Writes nothing.
+ * @param options - as for `begin`
+ * @returns where target, backup and journal would be, and the worst case in erases, bytes and seconds
+ * @throws what `begin` would throw
+ */
 export function plan(options: Options): Plan {
   lookAll();
   choosePlaces(options);
@@ -82,6 +90,10 @@ export function plan(options: Options): Plan {
 /**
  * Starts an update, or resumes the interrupted one of this partition. Writes nothing until the first sector
  * differs.
+ * @param options - `partition` is its label; the others have defaults
+ * @returns the update: `write` the image to it, then `end` it
+ * @throws E_NO_PARTITION, E_FORBIDDEN, E_NO_BACKUP, E_SPACE, E_ARGUMENT, E_SIZE, if the options do not fit the chip;
+ * E_PENDING if another update is unfinished or on trial; E_STATE if one is in progress; E_FLASH
  */
 export function begin(options: Options): Update {
   lookAll(options);
@@ -93,6 +105,9 @@ export function begin(options: Options): Update {
 
 /**
  * Finishes or undoes what power loss interrupted. Call it once per boot, before the app uses the partition.
+ * @param options - `resume: true` leaves an interrupted update open
+ * @returns what the partition holds now
+ * @throws E_FLASH if the chip does not write; E_STATE if an update is in progress
  */
 export function recover(options?: RecoverOptions): Report {
   lookAll(options);
@@ -111,7 +126,10 @@ export function recover(options?: RecoverOptions): Report {
   return result;
 }
 
-/** Ends the trial: the new content stays. */
+/**
+ * Ends the trial: the new content stays.
+ * @throws E_STATE if there is no trial; E_FLASH
+ */
 export function confirm(): Report {
   lookAll();
   if ((decision === CONFIRM || isTrial()) && !isQuiet() && isUsable()) confirmTrial();
@@ -119,7 +137,12 @@ export function confirm(): Report {
   return report();
 }
 
-/** Puts the old content back: of an update that is open, on trial or committed. */
+/**
+ * Puts the old content back: of an update that is open, on trial or committed.
+ * @returns what the partition holds now
+ * @throws E_STATE if the old content is not kept; E_CHANGED if the app has written to the partition since, so that
+ * old and new would mix; E_SPACE, E_FLASH
+ */
 export function restore(options?: RecoverOptions): Report {
   if (active) return active.abort();
   lookAll(options);

@@ -408,7 +408,7 @@ describe('a boot', () => {
     board.powerOn();
     assert.deepEqual(
       board.output.filter((line) => !line.includes('SyntaxError')),
-      ['Uncaught Error: no', 'still here 1', '{"b":[1]}'],
+      ['Uncaught Error: no', 'still here 1', '{ ', '  "b": [ 1 ]', ' }'],
     );
     assert.equal(board.uncaught.length, 2);
   });

@@ -19,16 +19,36 @@ export class Panic extends Error {
   override name = 'Panic';
 }
 
-/** A script has called `E.reboot()` or `load()`. `run` and `advance` do what it asks for. */
+/** How a board boots: with power, or `E.reboot()`; by `load()`; by `reset()` or `load(file)`, which run no `.bootcde`. */
+export type BootKind = 'power' | 'load' | 'reset';
+
+/** A script has called `E.reboot()`, `load()` or `reset()`. `run` and `advance` do what it asks for. */
 export class Reboot extends Error {
   override name = 'Reboot';
-  /** Whether it resets the chip, as `E.reboot()` does; `load()` only starts JavaScript anew. */
+  /** Whether it resets the chip, as `E.reboot()` does; the others only start JavaScript anew. */
   isReset: boolean;
+  readonly kind: BootKind;
+  /** What runs after the boot scripts: a file in Storage. */
+  readonly file: string | undefined;
 
-  constructor(isReset: boolean) {
-    super(isReset ? 'the chip resets' : 'JavaScript starts anew');
-    this.isReset = isReset;
+  constructor(kind: BootKind, file?: string) {
+    super(kind === 'power' ? 'the chip resets' : 'JavaScript starts anew');
+    this.isReset = kind === 'power';
+    this.kind = kind;
+    this.file = file;
   }
+}
+
+/** Hears of what a board does that its console shows. */
+export interface BoardConsole {
+  /** Something is printed; a line end belongs behind it. */
+  print: (text: string) => void;
+  /** A boot begins; the boot scripts run next. */
+  boot: (kind: BootKind) => void;
+  /** The boot scripts have run. @param hasCode - there was a `.bootcde` or `.bootrst` among them */
+  booted: (kind: BootKind, hasCode: boolean) => void;
+  /** A script has called `echo`. */
+  echo: (isOn: boolean) => void;
 }
 
 /** What a board is made of. */
@@ -88,7 +108,7 @@ Object.setPrototypeOf(ABSENT, null);
 /** What it has. */
 const GIVEN = (
   'require E process print console setTimeout clearTimeout setInterval clearInterval getTime ' +
-  'peek8 peek16 peek32 poke8 poke16 poke32 Modules ESP32 Promise url load global globalThis'
+  'peek8 peek16 peek32 poke8 poke16 poke32 Modules ESP32 Promise url load reset global globalThis'
 ).split(' ');
 
 /** A module that is compiled once, and run at every boot that asks for it. */
@@ -165,6 +185,8 @@ const STATE = { sdkVersion: 'v3.3.6', freeHeap: 60000, minHeap: 50000 };
 const BOOT_LOOP = 20;
 /** Milliseconds that `settle` and `wait` let pass on the board's clock. */
 const DAY = 24 * 3600 * 1000;
+/** Milliseconds after which `live` looks whether it is to end. */
+const LIVE_PAUSE = 50;
 /** Milliseconds of real time that `wait` waits for a real network to say something. */
 const PATIENCE = 2000;
 
@@ -200,6 +222,8 @@ export class Board {
   readonly uncaught: unknown[] = [];
   /** When the firmware aborted, and why. */
   readonly panics: Panic[] = [];
+  /** Who is told of what is printed, beside `output`. */
+  console: BoardConsole | undefined;
   /** The partition table that the board was made with. */
   readonly table: readonly Row[];
 
@@ -343,7 +367,7 @@ export class Board {
    */
   powerOn(mood: Mood = 'after'): void {
     this.flash.restart(mood);
-    this.#boot(true);
+    this.#boot();
   }
 
   /**
@@ -352,7 +376,7 @@ export class Board {
    */
   reboot(mood?: Mood): void {
     this.flash.restart(mood ?? this.flash.mood);
-    this.#boot(true);
+    this.#boot();
   }
 
   /**
@@ -367,6 +391,8 @@ export class Board {
     } catch (error) {
       this.#rebootOr(error);
       return undefined;
+    } finally {
+      this.#wake();
     }
   }
 
@@ -420,6 +446,23 @@ export class Board {
     return outcome.settled();
   }
 
+  /**
+   * Lets the board live, over a real network, until it is told to end: its clock goes as that of the host.
+   * @param signal - ends it, within 50 ms
+   * @throws PowerCut, Panic or FlashMisuse if a script runs into one
+   */
+  async live(signal: AbortSignal): Promise<void> {
+    const start = performance.now() - this.#now;
+    while (!signal.aborted) {
+      // The host has to come to its sockets, and a turn of the board's idle loop is not long.
+      await new Promise((resolve) => setImmediate(resolve));
+      const now = performance.now() - start;
+      if (signal.aborted || this.#step(now)) continue;
+      this.#now = Math.max(this.#now, now);
+      await this.#isTold(Math.min(this.#untilNext(), LIVE_PAUSE));
+    }
+  }
+
   /** @returns what survives a reboot: the chip, the files, which app runs. Takes microseconds. */
   snapshot(): BoardSnapshot {
     return { flash: this.flash.snapshot(), files: this.#files.snapshot(), running: this.running };
@@ -461,8 +504,8 @@ export class Board {
   #on(): World {
     const { isOn, epoch } = this.flash;
     if (!isOn) this.powerOn();
-    else if (this.#halted instanceof Reboot) this.#boot(this.#halted.isReset);
-    else if (this.#halted || this.#world?.epoch !== epoch) this.#boot(true);
+    else if (this.#halted instanceof Reboot) this.#boot(this.#halted);
+    else if (this.#halted || this.#world?.epoch !== epoch) this.#boot();
     return this.#world!;
   }
 
@@ -534,6 +577,13 @@ export class Board {
     return new Error('the promise is pending, and nothing will happen any more');
   }
 
+  /** @returns the milliseconds until something is due. */
+  #untilNext(): number {
+    const timers = this.#world ? [...this.#world.timers.values()] : [];
+    const next = Math.min(...timers.map(({ at }) => at), ...this.#happenings.map(({ at }) => at));
+    return Math.max(0, next - this.#now);
+  }
+
   /** Waits for the network. @returns whether it has said something */
   #isTold(patience: number): Promise<boolean> {
     return new Promise((resolve) => {
@@ -584,7 +634,7 @@ export class Board {
   #rebootOr(error: unknown): void {
     if (isFatal(error)) this.#unplug();
     if (!(error instanceof Reboot)) throw error;
-    this.#boot(error.isReset);
+    this.#boot(error);
   }
 
   /** Ends whatever this boot has to do with the network, and what it is still to do. */
@@ -594,28 +644,29 @@ export class Board {
     this.#jobs = [];
   }
 
-  /** @param isReset - whether the whole chip starts, not only JavaScript */
-  #boot(isReset: boolean): void {
+  #boot(how = new Reboot('power')): void {
     for (let boots = 0; boots < BOOT_LOOP; boots++) {
       this.#halted = undefined;
       const world = this.#newWorld();
       this.#world = world;
       this.#kick();
       try {
-        this.#runBootScripts(world, isReset);
+        this.console?.boot(how.kind);
+        this.#runBootScripts(world, how);
         return;
       } catch (error) {
         if (!(error instanceof Reboot)) throw error;
-        isReset = error.isReset;
+        how = error;
       }
     }
     throw new Error(`${BOOT_LOOP} boots in a row have ended in a reboot`);
   }
 
-  #runBootScripts(world: World, isReset: boolean): void {
-    const last = this.#files.get('.bootrst') === undefined ? '.bootcde' : '.bootrst';
+  #runBootScripts(world: World, { kind, file }: Reboot): void {
+    const hasReset = this.#files.get('.bootrst') !== undefined;
+    const last = hasReset || kind === 'reset' ? '.bootrst' : '.bootcde';
     const names = ['.boot0', '.boot1', '.boot2', '.boot3', last];
-    if (isReset) names.unshift('.bootPowerOn');
+    if (kind === 'power') names.unshift('.bootPowerOn');
     for (const name of names) {
       const script = this.#files.get(name);
       if (script !== undefined) this.#attempt(() => this.#evaluate(world, script));
@@ -623,6 +674,9 @@ export class Board {
     for (const handler of world.onInit) this.#attempt(handler);
     if (world.scripts)
       this.#attempt(() => this.#evaluate(world, 'if (typeof onInit == "function") onInit()'));
+    this.console?.booted(kind, this.#files.get(last) !== undefined);
+    const script = file === undefined ? undefined : this.#files.get(file);
+    if (script !== undefined) this.#attempt(() => this.#evaluate(world, script));
   }
 
   #complain(reason: unknown): void {
@@ -660,7 +714,9 @@ export class Board {
   }
 
   #print(...values: unknown[]): void {
-    this.output.push(...values.map(shown).join(' ').split('\n'));
+    const text = values.map(shown).join(' ');
+    this.output.push(...text.split('\n'));
+    this.console?.print(text);
   }
 
   #require(world: World, name: unknown): unknown {
@@ -703,7 +759,7 @@ export class Board {
   /** @returns what all boots have in common. */
   #makeGlobals(): Globals {
     const print = (...values: unknown[]) => this.#print(...values);
-    const reboot = () => this.#halt(new Reboot(true));
+    const reboot = () => this.#halt(new Reboot('power'));
     const modules = [...this.#natives.keys()].join(',');
     const BOARD = this.#board;
     const globals: Globals = {
@@ -735,7 +791,10 @@ export class Board {
       poke8: () => undefined,
       poke16: () => undefined,
       poke32: () => undefined,
-      load: () => this.#halt(new Reboot(false)),
+      load: (file?: unknown) =>
+        this.#halt(file === undefined ? new Reboot('load') : new Reboot('reset', shown(file))),
+      reset: () => this.#halt(new Reboot('reset')),
+      echo: (isOn: unknown) => this.console?.echo(Boolean(isOn)),
       ESP32: { reboot, getState: () => ({ ...STATE }), setOTAValid: () => undefined },
       Promise: promiseLibrary({
         queue: (job) => this.#jobs.push(job),

@@ -4,6 +4,7 @@
  */
 import { createHash, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { printed } from './espruino-json.ts';
 import { type NorFlash, SECTOR, latin1 } from './nor-flash.ts';
 
 /** The first address that is not hard-coded into Espruino's `Flash.getPage` (jshardware.c, FLASH_MAX). */
@@ -355,10 +356,7 @@ export const PURE = {
 /** @returns a value as `print` shows it. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return value;
-  if (value instanceof Error) return String(value);
-  if (ArrayBuffer.isView(value))
-    return `new ${typeName(value)}(${JSON.stringify([...(value as Uint8Array)])})`;
-  return JSON.stringify(value) ?? String(value);
+  return value instanceof Error ? String(value) : printed(value);
 }
 
 /** @returns bytes that look random but depend on nothing but the seed. */

@@ -1,5 +1,6 @@
 /** A simulated ESP32 that runs JavaScript, for tests of device code. */
 export * from './board.ts';
+export { Console } from './console.ts';
 export { pattern } from './espruino.ts';
 export * from './flash-timing.ts';
 export { type Network, type Peer, type Socket, type Target, tcp } from './http.ts';

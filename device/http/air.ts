@@ -241,12 +241,18 @@ function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
  * Brings a partition to the image at a URL. Only sectors that the partition has nowhere are fetched; each is proven
  * before flash is touched. Whatever fails, the old content stays or is put back; after power loss the next call goes on
  * where it was, if `ota.recover({ resume: true })` was called at boot.
+ * @param options - `url` of the image, `partition`, its label; best also `digest`
+ * @returns a promise of what came of it; it is rejected with an HttpError
  */
 export function update(options: UpdateOptions): Promise<AirResult> {
   return run(options, true);
 }
 
-/** Tells what an update would fetch. Writes nothing. */
+/**
+ * Tells what an update would fetch. Writes nothing.
+ * @param options - `url` of the image
+ * @returns a promise of version, size and digest of the image, and of what an update to it would take
+ */
 export function check(options: CheckOptions): Promise<Check> {
   return run(options as UpdateOptions);
 }
