@@ -1,0 +1,76 @@
+/** The C compiler: what it is, and the warnings that the C file has to pass. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+/** The C file, and what stands in for ESP-IDF. */
+export const COMPONENT = here('../../native/jerryscript/part_ota.c');
+export const CHIP = here('chip.c');
+export const BOARD = here('board.c');
+export const BINDINGS = [here('stubs/jerryscript/engine.c'), here('bindings.c')];
+export const INCLUDES = [`-I${here('../../native/jerryscript')}`, `-I${here('stubs/esp-idf')}`];
+export const ENGINE_INCLUDE = `-I${here('stubs/jerryscript')}`;
+
+/** Both gcc and clang know these. */
+const WARNINGS = [
+  'all',
+  'extra',
+  'pedantic',
+  'conversion',
+  'sign-conversion',
+  'shadow',
+  'undef',
+  'vla',
+  'cast-qual',
+  'cast-align',
+  'strict-prototypes',
+  'missing-prototypes',
+  'old-style-definition',
+  'write-strings',
+  'format=2',
+  'double-promotion',
+  'float-equal',
+  'null-dereference',
+  'error',
+];
+export const STRICT = WARNINGS.map((name) => `-W${name}`);
+export const SANITIZE = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+
+/** @returns what a compiler says it is, behind its name; undefined: there is none. */
+function versionOf(name: string): string | undefined {
+  const { stdout } = spawnSync(name, ['--version'], { encoding: 'utf8' });
+  return stdout?.split('\n')[0].replace(/^\S+ /, '');
+}
+
+/** The compilers that there are, each by one of its names. CC in the environment names the first. */
+export const compilers: string[] = [];
+const versions: (string | undefined)[] = [undefined];
+for (const name of [process.env.CC ?? 'cc', 'gcc', 'clang']) {
+  const version = versionOf(name);
+  if (!versions.includes(version)) compilers.push(name);
+  versions.push(version);
+}
+
+/** A folder for what is built. */
+export class Workshop {
+  readonly folder = mkdtempSync(join(tmpdir(), 'part-ota-c-'));
+
+  /**
+   * Compiles.
+   * @returns the program
+   * @throws with what the compiler says
+   */
+  build(compiler: string, name: string, args: string[]): string {
+    const program = join(this.folder, name);
+    execFileSync(compiler, [...args, '-o', program], { stdio: ['ignore', 'pipe', 'pipe'] });
+    return program;
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}

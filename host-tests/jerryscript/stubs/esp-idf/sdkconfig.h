@@ -1,0 +1,5 @@
+/* Stands in for what ESP-IDF generates from `idf.py menuconfig`. */
+#pragma once
+
+#define CONFIG_PARTITION_TABLE_OFFSET 0x8000
+#define CONFIG_ESP_TASK_WDT_EN 1
