@@ -4,8 +4,7 @@
  *
  * - `statusCode` is a string. A `data` event has at most 536 bytes, or what was left of the packet with the headers.
  * - The first bytes of the body are also taken for headers.
- * - The names `Content-Length` and `Transfer-Encoding` are known in this spelling only. Without either, the
- *   connection is closed after about 1 KB.
+ * - Without `Content-Length` or `Transfer-Encoding` the connection is closed after about 1 KB.
  * - A connection that is lost ends as one that is complete: `end`, then `close(false)`. `error` comes only if not even the
  *   headers have arrived.
  * - What is behind `Content-Length` is delivered if it came along with the rest.
@@ -222,8 +221,10 @@ class Request extends Emitter {
       // Espruino keeps both of two that have the same name, and finds the first.
       if (colon > 0 && value) response.headers[line.slice(0, colon)] ??= value;
     }
-    this.#isChunked = response.headers['Transfer-Encoding']?.toLowerCase() === 'chunked';
-    this.#missing = this.#isChunked ? 1 : parseInt(response.headers['Content-Length'], 10) || 0;
+    const valueOf = (wanted: string) =>
+      Object.entries(response.headers).find(([name]) => name.toLowerCase() === wanted)?.[1];
+    this.#isChunked = valueOf('transfer-encoding')?.toLowerCase() === 'chunked';
+    this.#missing = this.#isChunked ? 1 : parseInt(valueOf('content-length') ?? '', 10) || 0;
     this.#received = text.slice(text.indexOf('\r\n\r\n') + 4);
   }
 

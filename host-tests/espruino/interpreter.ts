@@ -99,7 +99,20 @@ export class Interpreter {
    * @returns what it printed, when it has ended
    */
   start(job: Job, onStart?: (process: ChildProcess) => void): Promise<string> {
-    writeFileSync(this.#path('boot.js'), `var job = ${JSON.stringify(job)};\n${DEVICE}`);
+    return this.#boot(`var job = ${JSON.stringify(job)};\n${DEVICE}`, onStart);
+  }
+
+  /** Runs a script that calls `report` in the end, and @returns what that was given. */
+  async evaluate(script: string): Promise<unknown> {
+    const report = "function report(what) { print('\\n@' + JSON.stringify(what)); E.reboot(); }";
+    const output = await this.#boot(`${report}\n${script}`);
+    const reply = /^@(.*)$/m.exec(output)?.[1];
+    if (reply === undefined) throw new Error(`no report of ${script}:\n${output}`);
+    return JSON.parse(reply);
+  }
+
+  #boot(script: string, onStart?: (process: ChildProcess) => void): Promise<string> {
+    writeFileSync(this.#path('boot.js'), script);
     const options = { cwd: this.#folder, timeout: MILLISECONDS, maxBuffer: 2 ** 26 };
     return new Promise<string>((resolve) => {
       // Both kinds of end come from E.reboot(), which exits with 1.
