@@ -250,7 +250,7 @@ describe('a Promise on the board', () => {
       print('first');`);
     assert.deepEqual(board.output, ['first']);
     board.advance(0);
-    assert.deepEqual(board.output.toSorted(), ['[1,2]', 'catch x', 'first', 'then 1', 'then 3']);
+    assert.deepEqual(board.output.toSorted(), ['[ 1, 2 ]', 'catch x', 'first', 'then 1', 'then 3']);
     assert.deepEqual(board.uncaught, []);
   });
 
