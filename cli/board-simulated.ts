@@ -43,7 +43,9 @@ export class SimulatedEngine implements Engine {
     this.#board.flash.strict = false;
     this.#board.flash.load(0, chip);
     this.#loadFiles();
-    const write = (text: string) => listener.onOutput(Buffer.from(text, 'latin1'));
+    // A script that catches what a power cut throws here says nothing on a board.
+    const write = (text: string) =>
+      this.#board.isOn && listener.onOutput(Buffer.from(text, 'latin1'));
     this.#console = new Console(this.#board, write, (kind) => {
       if (kind === 'power' && !this.#isStarting) listener.onEvent('reboot');
       listener.onEvent('boot');

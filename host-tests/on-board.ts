@@ -14,6 +14,11 @@ export const crcOf = (text: string) => crc32(Buffer.from(text, 'latin1'));
 /** Milliseconds after which a test counts as hung; no test waits that long. */
 const SILENCE = 120_000;
 
+/** Starts a command. */
+export function startCommand(...words: string[]): ChildProcess {
+  return spawn(process.execPath, [PART_OTA, ...words]);
+}
+
 /** A board, and what is done to it. */
 export class Bench {
   readonly board: RunningBoard;
@@ -32,7 +37,7 @@ export class Bench {
 
   /** Starts a command on the board. */
   spawn(...words: string[]): ChildProcess {
-    return spawn(process.execPath, [PART_OTA, ...words, '--port', this.port]);
+    return startCommand(...words, '--port', this.port);
   }
 
   /** Runs a command on the board to its end. */
