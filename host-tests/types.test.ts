@@ -92,15 +92,20 @@ describe('the types', () => {
     `${file?.text.slice(start).split('\n')[0] ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
 
   /** @returns what TypeScript has against some files. */
-  function check(scripts: Record<string, string> | string[], options: ts.CompilerOptions = {}) {
+  function check(
+    scripts: Record<string, string> | string[],
+    options: ts.CompilerOptions = {},
+    base = OPTIONS,
+  ) {
     const names = Array.isArray(scripts) ? scripts : Object.keys(scripts);
     if (!Array.isArray(scripts))
       for (const [name, text] of Object.entries(scripts)) writeFileSync(join(folder, name), text);
     const paths = names.map((name) => join(folder, name));
     // Where it looks for `types`.
-    const host = ts.createCompilerHost({ ...OPTIONS, ...options });
+    const all = { ...base, ...options };
+    const host = ts.createCompilerHost(all);
     host.getCurrentDirectory = () => folder;
-    const program = ts.createProgram(paths, { ...OPTIONS, ...options }, host);
+    const program = ts.createProgram(paths, all, host);
     // The script and our types; those of others are large.
     const isOurs = ({ fileName }: ts.SourceFile) =>
       paths.includes(fileName) || fileName.includes('/esp-part-ota/dist/');
@@ -118,6 +123,19 @@ describe('the types', () => {
     const module = ts.ModuleKind.Node16;
     const moduleResolution = ts.ModuleResolutionKind.Node16;
     assert.deepEqual(check({ 'good.cts': AS_COMMONJS }, { module, moduleResolution }), []);
+  });
+
+  it('come with what README.md says', () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const json = /```json\n(\{ "compilerOptions".*)\n/.exec(readme)![1];
+    const { compilerOptions } = JSON.parse(json) as { compilerOptions: object };
+    const { options, errors } = ts.convertCompilerOptionsFromJson(compilerOptions, folder);
+    assert.deepEqual(errors, []);
+    const { allowJs, checkJs, noEmit } = OPTIONS;
+    const all = { ...options, allowJs, checkJs, noEmit };
+    assert.deepEqual(check({ 'readme.ts': AS_MODULE }, all, {}), []);
+    const [wrong] = check({ 'readme.js': `require('ota').begin({ size: 1 });` }, all, {});
+    assert.match(wrong, /'partition' is missing/);
   });
 
   it('fit beside those of Node and of browsers', () => {
