@@ -10,6 +10,7 @@ import { isWritten, planUpload, upload, type UploadPlan, type Wanted } from './u
 interface Flags extends PortFlags {
   http?: true;
   resume?: true;
+  boot: boolean;
   compact?: true;
   dryRun?: true;
   list?: true;
@@ -92,6 +93,7 @@ async function run(flags: Flags): Promise<void> {
       const plan = await planUpload(opened, {
         http: flags.http ?? false,
         resume: flags.resume ?? false,
+        boot: flags.boot,
         compact: flags.compact ?? false,
       });
       print(headOf(opened.port.name, plan));
@@ -104,9 +106,9 @@ async function run(flags: Flags): Promise<void> {
 }
 
 function nextSteps({ files }: UploadPlan): string[] {
-  const boot = files.find(({ name }) => name === BOOT)!;
+  const boot = files.find(({ name }) => name === BOOT);
   return [
-    ...(boot.step === 'appended'
+    ...(boot?.step === 'appended'
       ? [
           `${BOOT}: recovering comes after your own part; what that throws would keep it from running`,
         ]
@@ -127,6 +129,7 @@ export function uploadCommand(): Command {
       '--resume',
       'the boot script leaves an interrupted update open; the app has to go on with it',
     )
+    .option('--no-boot', 'leave .boot0 alone: the app calls recover() itself')
     .option('--compact', 'let Espruino compact a full Storage: power must not fail in that')
     .option('--dry-run', 'say what would be stored, and write nothing')
     .option('--list', 'list the serial ports, and do nothing')

@@ -20,6 +20,8 @@ export interface UploadOptions {
   http: boolean;
   /** The boot script leaves an interrupted update open, for the app to go on with. */
   resume: boolean;
+  /** Whether there is to be a boot script. */
+  boot: boolean;
   /** Lets Espruino compact Storage if there is no room otherwise. */
   compact: boolean;
 }
@@ -143,9 +145,12 @@ export async function planUpload(opened: Console, options: UploadOptions): Promi
     const step = isSame(content, found) ? 'kept' : found ? 'replaced' : 'stored';
     return { name, content, found, step };
   });
-  const found = facts.files[BOOT];
-  const old = found && (await readStored(opened, BOOT, found.size));
-  const files = [...modules, { ...planBoot(old, options.resume), found }];
+  const files = [...modules];
+  if (options.boot) {
+    const found = facts.files[BOOT];
+    const old = found && (await readStored(opened, BOOT, found.size));
+    files.push({ ...planBoot(old, options.resume), found });
+  }
   const needed = files
     .filter(isWritten)
     .reduce((sum, { content }) => sum + inStorage(content.length), 0);

@@ -3,8 +3,7 @@
  * that. Needs a boot script that has connected to the network, and says when: call this from its callback.
  *
  * Upload, with the board at /dev/ttyUSB0:
- *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --storage ota:dist/ota.min.js -e 'print("stored")'
- *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --storage ota-http:dist/ota-http.min.js -e 'print("stored")'
+ *   npx part-ota upload --port /dev/ttyUSB0 --http --resume
  *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --config MODULE_URL= examples/air-boot.js
  */
 

@@ -3,7 +3,7 @@
  * latest then the partition holds the complete old or the complete new content.
  *
  * Upload, with the board at /dev/ttyUSB0:
- *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --storage ota:dist/ota.min.js -e 'print("stored")'
+ *   npx part-ota upload --port /dev/ttyUSB0
  *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --storage image:new.bin -e 'print("stored")'
  *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --config MODULE_URL= examples/scheme1-steps.js
  */

@@ -3,7 +3,7 @@
  * time and needs no backup area. If power fails, `recover` says "incomplete", and the update is due again.
  *
  * Upload, with the board at /dev/ttyUSB0:
- *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --storage ota:dist/ota.min.js -e 'print("stored")'
+ *   npx part-ota upload --port /dev/ttyUSB0
  *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --storage image:new.bin -e 'print("stored")'
  *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --config MODULE_URL= examples/scheme2.js
  * (espruino 0.1.67 does not end after a script as short as this one; Ctrl-C does no harm.)

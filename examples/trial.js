@@ -1,9 +1,9 @@
 /*
  * New content on trial: unless the app confirms it within three boots, the old content comes back by itself.
- * Runs at every boot.
+ * Runs at every boot, and is the only one to call recover(): each call counts a boot.
  *
  * Upload, with the board at /dev/ttyUSB0; the last line makes it the boot script:
- *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --storage ota:dist/ota.min.js -e 'print("stored")'
+ *   npx part-ota upload --port /dev/ttyUSB0 --no-boot
  *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --storage image:new.bin -e 'print("stored")'
  *   npx espruino -q --no-ble -b 115200 -p /dev/ttyUSB0 --config MODULE_URL= --config SAVE_ON_SEND=1 examples/trial.js
  */

@@ -160,6 +160,9 @@ export function describeCommands(engine: Pick<BoardSetup, 'engine' | 'command'>)
     assert.equal(status, 0);
     assert.match(stdout, /\.boot0 .* recovers already/);
     assert.equal(await bench.stored('.boot0'), own);
+    await bench.store('.boot0', 'print(1)');
+    assert.equal((await bench.command('upload', '--no-boot')).status, 0);
+    assert.equal(await bench.stored('.boot0'), 'print(1)');
     await bench.run('require("Storage").erase(".boot0")');
     assert.equal((await bench.command('upload')).status, 0);
   });
