@@ -7,7 +7,7 @@
  * The exit code is 1 if one survives, or if its text is not found in the sources any more.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,9 +15,17 @@ import { rollup } from 'rollup';
 import tsBlankSpace from 'ts-blank-space';
 import { HTTP_MUTANTS } from './http-list.js';
 import { MUTANTS } from './list.js';
+import { NATIVE_MUTANTS } from './native-list.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SCRATCH = join(ROOT, 'dist/mutants');
+
+/** @returns a source with an edit. */
+function edit(code, [file, text, by]) {
+  const parts = code.split(text);
+  if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times: ${text.trim()}`);
+  return parts.join(by);
+}
 
 /** @returns the module with a mutant's edits, its types blanked out. */
 async function build({ edits, input = 'device/index.ts' }) {
@@ -25,12 +33,9 @@ async function build({ edits, input = 'device/index.ts' }) {
   const plant = {
     name: 'plant',
     transform(code, id) {
-      for (const [file, text, by] of edits) {
-        if (basename(id) !== `${file}.ts`) continue;
-        const parts = code.split(text);
-        if (parts.length !== 2)
-          throw new Error(`${file}.ts has ${parts.length - 1} times: ${text.trim()}`);
-        code = parts.join(by);
+      for (const one of edits) {
+        if (basename(id) !== `${one[0]}.ts`) continue;
+        code = edit(code, one);
         left--;
       }
       return { code: tsBlankSpace(code), map: null };
@@ -81,18 +86,29 @@ function runSuite(suite, subject) {
   });
 }
 
+/** Plants a mutant. @returns what tells the suites about it: a variable of the environment */
+async function plant(mutant, number) {
+  const file = join(SCRATCH, `${number}${mutant.native ? '.c' : '.js'}`);
+  if (mutant.native) {
+    const code = readFileSync(join(ROOT, mutant.native), 'utf8');
+    writeFileSync(file, mutant.edits.reduce(edit, code));
+    return { PART_OTA: file };
+  }
+  writeFileSync(file, await build(mutant));
+  return { [mutant.input ? 'HTTP_SUBJECT' : 'SUBJECT']: `mutants/${basename(file)}` };
+}
+
 async function kill(mutant, number) {
-  const file = `${number}.js`;
-  writeFileSync(join(SCRATCH, file), await build(mutant));
+  const subject = await plant(mutant, number);
   for (const suite of mutant.suites) {
-    const variable = mutant.input ? 'HTTP_SUBJECT' : 'SUBJECT';
-    const title = await runSuite(suite, { [variable]: `mutants/${file}` });
+    const title = await runSuite(suite, subject);
+    if (title?.includes('compiles')) throw new Error('it does not compile');
     if (title) return `${suite}: ${title}`;
   }
   return undefined;
 }
 
-const wanted = [...MUTANTS, ...HTTP_MUTANTS].filter(({ name }) =>
+const wanted = [...MUTANTS, ...HTTP_MUTANTS, ...NATIVE_MUTANTS].filter(({ name }) =>
   name.includes(process.argv[2] ?? ''),
 );
 const queue = wanted.map((mutant, number) => ({ mutant, number }));
