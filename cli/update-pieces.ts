@@ -1,0 +1,106 @@
+/** Answers a board that asks over its console for pieces of an image: examples/air-serial.js says how. */
+import { crc32 } from 'node:zlib';
+import { SECTOR } from '../host/index.ts';
+import { MANIFEST_SUFFIX } from './manifest.ts';
+
+/** Bytes of each line but the last: what examples/air-serial.js takes. */
+const LINE = 512;
+const ASKS = /ota\? (\S+) (\d+) (\d+)$/;
+
+/** The way to the board. */
+export interface Sender {
+  send: (lines: string[]) => Promise<void>;
+}
+
+/** What was sent, in bytes. */
+export interface Sent {
+  image: number;
+  manifest: number;
+  /** Of these, bytes that were sent before. */
+  again: number;
+  /** Characters on the line. */
+  line: number;
+}
+
+interface Asked {
+  isManifest: boolean;
+  from: number;
+  to: number;
+}
+
+const isSame = (a: Asked, b: Asked) =>
+  a.isManifest === b.isManifest && a.from === b.from && a.to === b.to;
+
+/** Sends the pieces of one image. */
+export class Pieces {
+  readonly sent: Sent = { image: 0, manifest: 0, again: 0, line: 0 };
+  /** Called with bytes that were sent. */
+  onSent: () => void = () => undefined;
+  readonly #sender: Sender;
+  readonly #image: Uint8Array;
+  readonly #manifest: Uint8Array;
+  /** 1 for each byte that was sent. */
+  readonly #known: { image: Uint8Array; manifest: Uint8Array };
+  /** What the board waits for, and what is being sent. */
+  #wanted: Asked | undefined;
+  #current: Asked | undefined;
+
+  constructor(sender: Sender, image: Uint8Array, manifest: Uint8Array) {
+    this.#sender = sender;
+    this.#image = image;
+    this.#manifest = manifest;
+    this.#known = {
+      image: new Uint8Array(image.length),
+      manifest: new Uint8Array(manifest.length),
+    };
+  }
+
+  /** Takes a line that the board has printed. */
+  hear(line: string): void {
+    const [, file, from, to] = ASKS.exec(line) ?? [];
+    if (file === undefined) return;
+    const asked = {
+      isManifest: file.endsWith(MANIFEST_SUFFIX),
+      from: Number(from),
+      to: Number(to),
+    };
+    const limit = (asked.isManifest ? this.#manifest : this.#image).length;
+    // A line that lost a digit; the board asks again.
+    if (asked.to > limit || asked.from >= asked.to || asked.to - asked.from > SECTOR) return;
+    // On a slow line it asks again before all of the answer has left.
+    if (this.#current && isSame(this.#current, asked)) return;
+    this.#wanted = asked;
+    // That the line has ended is noticed by whoever waits for the board.
+    if (!this.#current) this.#answerAll().catch(() => undefined);
+  }
+
+  /** Answers until the board waits for nothing. */
+  async #answerAll(): Promise<void> {
+    try {
+      for (let asked = this.#wanted; asked; asked = this.#wanted) {
+        this.#wanted = undefined;
+        this.#current = asked;
+        await this.#answer(asked);
+      }
+    } finally {
+      this.#current = undefined;
+    }
+  }
+
+  async #answer({ isManifest, from, to }: Asked): Promise<void> {
+    const kind = isManifest ? 'manifest' : 'image';
+    const file = isManifest ? this.#manifest : this.#image;
+    const lines: string[] = [];
+    for (let at = from; at < to; at += LINE) {
+      const bytes = file.subarray(at, Math.min(at + LINE, to));
+      lines.push(`otaPort.take(${at},"${Buffer.from(bytes).toString('base64')}",${crc32(bytes)})`);
+    }
+    await this.#sender.send(lines);
+    const known = this.#known[kind].subarray(from, to);
+    this.sent[kind] += to - from;
+    this.sent.again += known.reduce((sum, was) => sum + was, 0);
+    this.sent.line += lines.reduce((sum, line) => sum + line.length, 0);
+    known.fill(1);
+    this.onSent();
+  }
+}

@@ -1,0 +1,123 @@
+/** What `part-ota update` runs on a board: bodies of functions for `Console.run`, each on one line. */
+import type { Partition, Report } from '../device/api.ts';
+import type { AirResult, Check } from '../device/http/api.ts';
+import type { Progress } from '../device/api.ts';
+import { readBundle } from './package-files.ts';
+
+/** What a board is before an update. */
+export interface Examined {
+  /** Modules that it lacks. Nothing else is there then. */
+  missing?: string[];
+  partitions: Partition[];
+  state: Report['state'];
+  /** The update that runs: `id` of its options, or the label of the partition. */
+  running?: string;
+}
+
+/** What both scripts take: options of `update`, and a name by which another run of the command knows the update again. */
+export interface ScriptOptions {
+  id: string;
+  url: string;
+  partition: string;
+  digest?: string | undefined;
+  backup?: string | false | undefined;
+  trial?: number | undefined;
+  retries?: number | undefined;
+  timeout?: number | undefined;
+}
+
+/** What a board says meanwhile: the plan once, then how far it is; at last, what it also returns. */
+export type Said = Check | Progress | AirResult | Failed;
+
+/** How an update has failed on the board. */
+export interface Failed {
+  code?: string;
+  message: string;
+}
+
+/** Takes comments, indentation and ends of lines out of a script that ends each statement by a semicolon. */
+function onOneLine(script: string): string {
+  return script.replace(/\/\*[^]*?\*\//g, '').replace(/\s*\n\s*/g, '');
+}
+
+/**
+ * Reads as little as it can: where Storage is not mapped into memory, what is read is copied. Frees `ota` unless the app
+ * has it.
+ */
+export const EXAMINE = onOneLine(`
+  var cached = Modules.getCached();
+  var storage = require("Storage");
+  var missing = ["ota", "ota-http"].filter(function (name) {
+    return cached.indexOf(name) < 0 && !storage.read(name, 0, 1);
+  });
+  if (missing.length) return { missing: missing };
+  var ota = require("ota");
+  var found = {
+    partitions: ota.partitions(),
+    state: ota.status().state,
+    running: global.otaPort && global.otaPort.id
+  };
+  if (cached.indexOf("ota") < 0) Modules.removeCached("ota");
+  return found;`);
+
+/** Joins an update that runs, or has just been started: the board says how far it is, and returns what came of it. */
+export const JOIN = onOneLine(`
+  var port = global.otaPort;
+  if (!port) throw new Error("the update is over");
+  port.tell = say;
+  if (port.take) port.ask();
+  return port.done;`);
+
+/** @returns examples/air-serial.js as it is built, without its options: an expression that is a function of them. */
+function readExample(): string {
+  const text = readBundle('dist/air-serial.min.js').trim();
+  return text.slice(0, text.lastIndexOf('({url:'));
+}
+
+/** Fetches by itself, through the module's own seam. What it has in common with examples/air-serial.js is there. */
+const FETCH = `(function (options) {
+  var ota = require("ota");
+  var percents = {};
+  var port = { id: options.id };
+  global.otaPort = port;
+  options.onPlan = function (plan) {
+    port.tell(plan);
+  };
+  options.onProgress = function (progress) {
+    var percent = Math.floor((progress.done * 100) / progress.total);
+    if (percents[progress.phase] !== percent) port.tell(progress);
+    percents[progress.phase] = percent;
+  };
+  function finish(what) {
+    delete global.otaPort;
+    return what;
+  }
+  if (ota.status().state === "interrupted") ota.recover({ resume: true });
+  port.done = require("ota-http").update(options).then(finish, function (error) {
+    return finish({ code: error.code, message: error.message || "" + error });
+  });
+})`;
+
+/** Frees the modules in the end, unless the app has them. */
+const [BEFORE, AFTER] = [
+  `
+  var fresh = ["ota", "ota-http"].filter(function (name) {
+    return Modules.getCached().indexOf(name) < 0;
+  });`,
+  `
+  var port = global.otaPort;
+  port.tell = say;
+  port.done = port.done.then(function (what) {
+    fresh.forEach(function (name) {
+      Modules.removeCached(name);
+    });
+    return what;
+  });
+  return port.done;`,
+].map(onOneLine);
+
+/** @returns the script that starts an update. @param isFetched - by the board; or over the console */
+export function updateScript(options: ScriptOptions, isFetched: boolean): string {
+  const code = isFetched ? onOneLine(FETCH) : readExample();
+  return `${BEFORE}${code}(${JSON.stringify(options)});${AFTER}`;
+}

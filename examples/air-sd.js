@@ -1,0 +1,67 @@
+/*
+ * Over the air without air: image and manifest are files on an SD card, storage.bin and storage.bin.ota. The same proof,
+ * the same transaction; only where the bytes come from is another. Needs a boot script that has connected the card:
+ *   SPI1.setup({ mosi: D23, miso: D19, sck: D18 });
+ *   E.connectSDCard(SPI1, D5);
+ *
+ * Upload, with the board at /dev/ttyUSB0: see air-boot.js.
+ */
+
+/* What a card hands over at once: one of its blocks. */
+var BLOCK = 512;
+
+/*
+ * Reads bytes `first` to `last` of a file, a block at each turn, so that other scripts run meanwhile. That there is no
+ * such file is thrown: it counts as a fault, and is tried again.
+ */
+function request(path, first, last, onHead, onData, onEnd) {
+  var file = E.openFile(path, 'r');
+  var left = last + 1 - first;
+  var isBegun = false;
+  file.seek(first);
+  var timer = setInterval(function () {
+    if (!isBegun) {
+      isBegun = true;
+      onHead(206, function (name) {
+        return name === 'content-range' ? 'bytes ' + first + '-' : undefined;
+      });
+    }
+    var bytes = file.read(Math.min(left, BLOCK));
+    if (!bytes) return onEnd('the file ends');
+    left -= bytes.length;
+    onData(bytes);
+  }, 1);
+  return function () {
+    clearInterval(timer);
+    file.close();
+  };
+}
+
+var flash = require('Flash');
+var sha256 = require('crypto').SHA256;
+
+/* What was interrupted stays open, so that the update goes on where it stopped. */
+require('ota').recover({ resume: true });
+require('ota-http').use({
+  request: request,
+  /* The rest is as Espruino has it. */
+  read: function (address, length) {
+    E.kickWatchdog();
+    return E.toString(flash.read(length, address));
+  },
+  sha256: function (bytes) {
+    return E.toString(sha256(bytes));
+  },
+  crc32: E.CRC32,
+  join: E.toString,
+});
+require('ota-http')
+  .update({ url: 'storage.bin', partition: 'storage', retries: 2 })
+  .then(
+    function (result) {
+      print(result.state + ',', result.fetched, 'bytes read from the card');
+    },
+    function (error) {
+      print(error.message);
+    },
+  );
