@@ -104,9 +104,26 @@ const device = (input, name) => ({
   plugins: [typescript({ tslib: noHelpers })],
 });
 
+/** A script that is sent to a board each time it is needed. Its options, in front of it, are replaced then. */
+const sent = {
+  input: 'examples/air-serial.js',
+  output: {
+    ...es5,
+    file: 'dist/air-serial.min.js',
+    plugins: [
+      terser({
+        ecma: 5,
+        compress: { ...hoist, hoist_funs: true, negate_iife: false, passes: 2 },
+        format,
+      }),
+    ],
+  },
+};
+
 export default [
   device('device/index.ts', 'ota'),
   device('device/http/index.ts', 'ota-http'),
+  sent,
   host('host/index.ts', 'dist/board.js'),
   host('cli/index.ts', 'dist/part-ota.js', { banner: '#!/usr/bin/env node' }),
   { ...types('device/index.ts', 'dist/ota.d.ts'), plugins: [dts(), ambient] },

@@ -302,6 +302,16 @@ export class Console {
     };
   }
 
+  /**
+   * Sends lines for Espruino to run, which nothing here takes an answer to, also while a script that has returned a
+   * promise is awaited. What is left of another line is cleared first.
+   * @param lines - JavaScript, without ends of lines
+   * @throws PortError E_CLOSED
+   */
+  send(lines: string[]): Promise<void> {
+    return this.#send(`${DLE}${CLEAR_LINE}${lines.map((line) => `${DLE}${line}\n`).join('')}`);
+  }
+
   /** Ends the line. What runs on the board goes on. */
   async close(): Promise<void> {
     this.#end(new PortError('E_CLOSED', `${this.port.name}: the connection was closed`));

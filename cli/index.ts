@@ -10,6 +10,7 @@ import { serveCommand } from './serve-command.ts';
 import { simulateCommand } from './simulate-command.ts';
 import { statusCommand } from './status-command.ts';
 import { tableCommand } from './table-command.ts';
+import { updateCommand } from './update-command.ts';
 import { uploadCommand } from './upload-command.ts';
 import { verifyCommand } from './verify-command.ts';
 
@@ -32,6 +33,7 @@ function makeProgram(): Command {
     simulateCommand(),
     uploadCommand(),
     statusCommand(),
+    updateCommand(),
     recoverCommand(),
     restoreCommand(),
     confirmCommand(),

@@ -99,7 +99,8 @@ export class Pieces {
     const known = this.#known[kind].subarray(from, to);
     this.sent[kind] += to - from;
     this.sent.again += known.reduce((sum, was) => sum + was, 0);
-    this.sent.line += lines.reduce((sum, line) => sum + line.length, 0);
+    // Each line has a character before it, and its end.
+    this.sent.line += lines.reduce((sum, line) => sum + line.length + 2, 0);
     known.fill(1);
     this.onSent();
   }

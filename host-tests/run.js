@@ -27,7 +27,7 @@ const MOCHA = join(ROOT, 'node_modules/mocha/bin/mocha.js');
 const SUBJECTS = ['ota.min.js', 'ota.js', 'sources'];
 
 /** Suites that take longest, the longest first. */
-const LONG = ['two-cuts', 'cli', 'power-cut', 'pack', 'closure', 'upload'];
+const LONG = ['two-cuts', 'cli', 'power-cut', 'pack', 'closure', 'upload', 'update-cli'];
 
 /** mocha's configuration, without what a job says itself: the list of files; and node is told what to import. */
 const { import: hook, ...config } = JSON.parse(readFileSync(join(ROOT, '.mocharc.json'), 'utf8'));
