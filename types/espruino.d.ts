@@ -16,6 +16,14 @@ interface Console {
 }
 declare var console: Console;
 
+/** What is known everywhere. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- scripts put anything there
+declare var global: any;
+
+/** From base64, and to it. */
+declare function atob(text: string): string;
+declare function btoa(bytes: string): string;
+
 /** @returns the time in seconds, with fractions. */
 declare function getTime(): number;
 
@@ -95,6 +103,8 @@ declare namespace NodeJS {
     /** Files in the flash memory. */
     (name: 'Storage'): typeof import('Storage');
     (name: 'Wifi'): typeof import('Wifi');
+    (name: 'Flash'): typeof import('Flash');
+    (name: 'crypto'): typeof import('crypto');
   }
 }
 
@@ -119,4 +129,19 @@ declare module 'Wifi' {
   /** Keeps the connection for later boots. */
   export function save(): void;
   export function on(event: 'connected' | 'disconnected', call: (details: unknown) => void): void;
+}
+
+/** The flash memory, without any check. https://www.espruino.com/Reference#Flash */
+declare module 'Flash' {
+  /** @returns zeros for what is past the end of the chip */
+  export function read(length: number, address: number): Uint8Array;
+  /** Clears bits. Nothing tells whether it has. */
+  export function write(data: string | Uint8Array | ArrayBuffer, address: number): void;
+  /** Erases the 4096 bytes that `address`, an integer, is in. Nothing tells whether it has. */
+  export function erasePage(address: number): void;
+}
+
+/** https://www.espruino.com/Reference#crypto */
+declare module 'crypto' {
+  export function SHA256(data: string | Uint8Array | ArrayBuffer): ArrayBuffer;
 }

@@ -56,8 +56,11 @@ let block: number;
 let held: Bytes;
 let wanted: Bytes;
 
-/** Works over another engine from the next call on. */
-export function use(seam: Seam): void {
+/**
+ * Works over another engine, or takes the bytes from elsewhere, from the next call on.
+ * @param seam - default: Espruino's
+ */
+export function use(seam?: Seam): void {
   given = seam;
 }
 
