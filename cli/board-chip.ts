@@ -27,15 +27,17 @@ export function makeChip(table: Uint8Array): Uint8Array {
   const rows = decodeTable(table);
   const end = Math.max(...rows.map(({ address, size }) => address + size));
   if (end > CHIP_SIZE)
-    throw new InputError(`the table ends at ${end} bytes; the chip has ${CHIP_SIZE}`);
-  if (!rows.some(({ type }) => type === 0)) throw new InputError('there is no app in the table');
+    throw new InputError(`--table: it ends at ${end} bytes; the chip has ${CHIP_SIZE}`);
+  if (!rows.some(({ type }) => type === 0)) throw new InputError('--table: there is no app in it');
   const { flash } = new Board({ table, size: CHIP_SIZE });
   return flash.peek(0, CHIP_SIZE);
 }
 
 /** @returns what a file says is on the chip. @throws InputError if it cannot be that */
 export function readChip(file: string): Buffer {
-  const { size } = statSync(file);
+  const stats = statSync(file);
+  if (stats.isDirectory()) throw new InputError(`${file}: is a directory`);
+  const { size } = stats;
   if (size !== CHIP_SIZE)
     throw new InputError(
       `${file}: ${size} bytes; the chip has ${CHIP_SIZE}, all of which are in it`,

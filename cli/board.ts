@@ -1,12 +1,12 @@
 /** A board to test against, without hardware: the console of a JavaScript engine at a TCP port. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
 import { assertChip, defaultTable, makeChip, readChip, tableOf } from './board-chip.ts';
 import { EspruinoEngine } from './board-espruino.ts';
 import { SimulatedEngine } from './board-simulated.ts';
-import { InputError } from './errors.ts';
+import { InputError, writeOutput } from './errors.ts';
 
 /** How much of an erase or page program is done when power fails in it. */
 export const REACHED = ['nothing', 'first half', 'second half', 'everything'] as const;
@@ -81,7 +81,7 @@ export interface RunningBoard {
   powerOn: () => Promise<void>;
   /**
    * Lets power fail in an erase or page program of `require("Flash")`. It comes back at once.
-   * @param operation - the number of it from now on, the next one is 1
+   * @param operation - the number of it, from 1 on: from now, or from the cut that is still ahead
    * @param reached - what of it is done; default: its first half
    * @returns when the board boots after it
    */
@@ -156,7 +156,7 @@ class Console {
 
 /** Makes the file of the chip if there is none. @throws InputError if it is none, or has another table */
 function openChip(file: string, table: Uint8Array | undefined): void {
-  if (!existsSync(file)) return writeFileSync(file, makeChip(table ?? defaultTable()));
+  if (!existsSync(file)) return writeOutput(file, makeChip(table ?? defaultTable()));
   const rows = tableOf(readChip(file));
   const isSame = !table || JSON.stringify(rows) === JSON.stringify(tableOf(makeChip(table)));
   if (!isSame)
@@ -186,9 +186,13 @@ export async function startBoard(setup: BoardSetup): Promise<RunningBoard> {
 async function run(setup: BoardSetup, file: string, onClose: () => void): Promise<RunningBoard> {
   const { port, host = '127.0.0.1', onEvent = () => undefined } = setup;
   const console = new Console(onEvent);
-  /** Resolves what `cutAt` has returned, at the boot after the cut. */
-  let onCut: (() => void) | undefined;
-  let isCut = false;
+  /** Cuts that are ahead, the next one first. */
+  const cuts: { operation: number; reached: Reached; resolve: () => void }[] = [];
+  /** Called at the next boot. */
+  let onBoot: () => void = () => undefined;
+  const arm = () => {
+    if (cuts.length) engine.cutAt(cuts[0].operation, cuts[0].reached);
+  };
   let fail: (error: Error) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (fail = reject));
   failure.catch(() => undefined);
@@ -197,10 +201,10 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
     onDrain: () => console.resume(),
     onEvent: (event, detail) => {
       onEvent(event, detail);
-      if (event === 'cut') isCut = true;
-      if (event !== 'boot' || !isCut) return;
-      isCut = false;
-      onCut?.();
+      if (event === 'boot') onBoot();
+      if (event !== 'cut') return;
+      onBoot = cuts.shift()!.resolve;
+      arm();
     },
     onFailure: fail,
   };
@@ -241,8 +245,8 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
     powerOn,
     cutAt(operation, reached = 'first half') {
       return new Promise((resolve) => {
-        onCut = resolve;
-        engine.cutAt(operation, reached);
+        cuts.push({ operation, reached, resolve });
+        if (cuts.length === 1) arm();
       });
     },
     async close() {

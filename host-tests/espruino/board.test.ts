@@ -1,0 +1,114 @@
+/** A real Espruino at a TCP port, as a board to test against: `ESPRUINO=path/to/espruino npm run test:espruino`. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startBoard } from '../../cli/board.ts';
+import { describeBoard } from '../board-cases.ts';
+import { Line } from '../board-line.ts';
+
+const command = process.env.ESPRUINO;
+
+/** Of which both engines must show the same. */
+const EXPRESSIONS = [
+  ...[
+    '1',
+    '1.5',
+    '-3',
+    '1/3',
+    '0.1+0.2',
+    'NaN',
+    '-0',
+    '4294967295',
+    '1e-7',
+    'null',
+    'undefined',
+    'true',
+  ],
+  ...['"abc"', '"x".repeat(100)', String.raw`"a\nb\"\\\x00\x011\x07\x1b\xff"`],
+  ...[
+    '[]',
+    '[1,2,3]',
+    '["a","b"]',
+    '[1,"a",2]',
+    '[[1,2],[3]]',
+    '[{a:1},{b:[]}]',
+    '[undefined,null,true]',
+  ],
+  ...[
+    '({})',
+    '({a:1,b:2})',
+    '({a:1,b:2,c:3,d:4,e:5,f:6,g:7,h:8,i:9})',
+    '({a:{b:{c:[1,{d:"q"}]}},"x-y":3})',
+  ],
+  ...[
+    'new Uint8Array(4)',
+    'new Uint8Array([1,2]).buffer',
+    'new Uint8Array(20).fill(1)',
+    'new Uint16Array([1,500])',
+  ],
+  ...[
+    '[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]',
+    'function(a,b){return a}',
+    '({f:function(){}})',
+  ],
+  ...['Math.abs', 'require("Flash").getPage(4100)', 'require("Flash").getFree()'],
+];
+
+describe('a board with a real Espruino', function () {
+  if (!command) {
+    it('is run', function () {
+      console.log('      ▸ not run: ESPRUINO does not name an interpreter');
+      this.skip();
+    });
+    return;
+  }
+  this.timeout(60_000);
+  describeBoard('espruino', command);
+
+  it('is interrupted by Ctrl-C', async () => {
+    const board = await startBoard({ engine: 'espruino', command, port: 0 });
+    const line = await Line.open(board.port);
+    await line.ask('');
+    line.type('\x10while(true);\n');
+    line.type('\x03');
+    await line.until('Execution Interrupted\r\n>');
+    assert.equal(await line.ask('print("alive")'), 'alive');
+    line.close();
+    await board.close();
+  });
+
+  it('shows what the simulated one shows', async () => {
+    const boards = [
+      await startBoard({ engine: 'espruino', command, port: 0 }),
+      await startBoard({ engine: 'simulated', port: 0 }),
+    ];
+    const lines = await Promise.all(boards.map(({ port }) => Line.open(port)));
+    for (const line of lines) await line.ask('');
+    for (const expression of EXPRESSIONS) {
+      const [result, expected] = await Promise.all(
+        lines.map((line) => line.say(`(${expression})`)),
+      );
+      assert.equal(expected, result);
+      const print = `print((${expression}))`;
+      const [printed, expectedPrint] = await Promise.all(lines.map((line) => line.ask(print)));
+      assert.equal(expectedPrint, printed, print);
+    }
+    for (const line of lines) line.close();
+    for (const board of boards) await board.close();
+  });
+
+  it('is told apart from other programs', async () => {
+    const flash = join(mkdtempSync(join(tmpdir(), 'board-test-')), 'flash.bin');
+    const setup = { engine: 'espruino', port: 0, flash } as const;
+    await assert.rejects(
+      startBoard({ ...setup, command: '/bin/cat' }),
+      /^InputError: \/bin\/cat: not an Espruino for Linux; it says "/,
+    );
+    await assert.rejects(
+      startBoard({ ...setup, command: '/no/such' }),
+      /^InputError: \/no\/such: no such file$/,
+    );
+    rmSync(join(flash, '..'), { recursive: true });
+  });
+});
