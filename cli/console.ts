@@ -64,6 +64,9 @@ const PIECE = 192;
 /** A board that asked for a pause and was reset never ends it. */
 const PAUSE_MS = 10_000;
 
+/** In which a last word has to leave this machine. */
+const CLOSE_MS = 500;
+
 /** Longest line that is kept while its end has not come. */
 const LONGEST = 1 << 20;
 
@@ -312,9 +315,14 @@ export class Console {
     return this.#send(`${DLE}${CLEAR_LINE}${lines.map((line) => `${DLE}${line}\n`).join('')}`);
   }
 
-  /** Ends the line. What runs on the board goes on. */
+  /** Ends the line. What runs on the board goes on; a script that has not arrived yet is dropped. */
   async close(): Promise<void> {
+    const isSending = this.#waiting !== undefined;
     this.#end(new PortError('E_CLOSED', `${this.port.name}: the connection was closed`));
+    if (isSending) {
+      const cleared = this.port.write(Buffer.from(CLEAR_LINE)).catch(() => undefined);
+      await Promise.race([cleared, pause(CLOSE_MS)]);
+    }
     await this.port.close();
   }
 

@@ -226,6 +226,8 @@ function serialError(name: string, { message }: Error): PortError {
       `${name}: no such port; part-ota upload --list lists those there are`,
     );
   }
+  if (/inappropriate ioctl|is a directory/i.test(message))
+    return new PortError('E_NO_PORT', `${name}: not a serial port`);
   // Windows says "access denied" of a port that another program has.
   if (
     /lock|busy|temporarily unavailable/i.test(message) ||

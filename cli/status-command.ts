@@ -54,13 +54,13 @@ function bootText({ files: { boot0 } }: BoardStatus): string {
 
 function headLines(status: BoardStatus): string[] {
   const { memory, storage, files } = status;
-  const trash = storage.trash ? `, ${sizeOf(storage.trash)} of replaced files` : '';
+  const trash = storage.trash ? `, ${grouped(storage.trash)} of replaced files` : '';
   const block = memory.blockSize ? `, ${memory.blockSize} bytes each` : '';
   return [
     `${status.board}, Espruino ${status.firmware}, at ${status.port}`,
     ...columns([
       ['JsVars', `${grouped(memory.free)} of ${grouped(memory.total)} free${block}`],
-      ['Storage', `${sizeOf(storage.free)} of ${sizeOf(storage.total)} free${trash}`],
+      ['Storage', `${grouped(storage.free)} of ${grouped(storage.total)} bytes free${trash}`],
       ['ota', moduleText(files.ota, '')],
       ['ota-http', moduleText(files.otaHttp, ' --http')],
       ['.boot0', bootText(status)],

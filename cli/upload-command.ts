@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { BOOT, onBoard, type PortFlags, withPort } from './on-board.ts';
 import { VERSION } from './package-files.ts';
 import { listPorts } from './port.ts';
-import { columns, grouped, plural, sizeOf } from './report-format.ts';
+import { columns, grouped, plural } from './report-format.ts';
 import type { Output } from './report-progress.ts';
 import { isWritten, planUpload, upload, type UploadPlan, type Wanted } from './upload.ts';
 
@@ -67,7 +67,7 @@ function headOf(port: string, { facts, files, needed }: UploadPlan): string[] {
   return [
     `${board}, Espruino ${firmware}, at ${port}`,
     count
-      ? `${plural(count, 'file')} to write, ${grouped(needed)} of ${sizeOf(storage.free)} of Storage`
+      ? `${plural(count, 'file')} to write, ${grouped(needed)} of ${grouped(storage.free)} bytes of Storage`
       : `nothing to write: all of version ${VERSION} is there`,
     '',
   ];

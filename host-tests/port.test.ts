@@ -1,12 +1,16 @@
 /** `cli/port.ts` and `cli/console.ts`: what goes wrong between a machine and a board. */
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BoardError, Console, type ConsoleOptions } from '../cli/console.ts';
 import { listLinuxPorts, openPort, type Port, type PortCode, PortError } from '../cli/port.ts';
 import { type Behaviour, evaluate, FakeBoard } from './fake-board.ts';
+import { needs } from './tools.ts';
 
 /** Short, where a test waits for it; long where a slow machine must not fail. */
 const SOON = 300;
@@ -41,6 +45,16 @@ function refused(promise: Promise<unknown>, code: PortCode, message: RegExp): Pr
     assert.equal(error.exitCode, 2);
     return true;
   });
+}
+
+/** The package is optional. */
+function hasSerialPort(): boolean {
+  try {
+    createRequire(import.meta.url)('serialport');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const isHello = (line: string) => /^print\("@"\+"[^.]*=3:\[1\]"\)$/.test(line);
@@ -96,6 +110,53 @@ describe('openPort', () => {
     ]);
     assert.deepEqual(listLinuxPorts(join(root, 'none')), []);
     rmSync(root, { recursive: true });
+  });
+});
+
+/** Joins a pseudo terminal to a TCP port, and prints its name. */
+const PTY = `
+import os, pty, select, socket, sys, tty
+master, slave = pty.openpty()
+tty.setraw(slave)
+line = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+print(os.ttyname(slave), flush=True)
+while True:
+    ready = select.select([master, line], [], [])[0]
+    if master in ready: line.sendall(os.read(master, 4096))
+    if line in ready: os.write(master, line.recv(4096))
+`;
+
+describe('a serial line', () => {
+  let terminal: ChildProcess;
+  let name: string;
+
+  beforeEach(async function () {
+    if (process.platform === 'win32' || !hasSerialPort()) this.skip();
+    needs(this, 'python3', '--version');
+    const board = await start();
+    const port = new URL(board.name).port;
+    terminal = spawn('python3', ['-c', PTY, port], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [said] = (await once(terminal.stdout!, 'data')) as [Buffer];
+    name = said.toString().trim();
+  });
+  afterEach(() => terminal?.kill());
+
+  it('is a line like any other', async () => {
+    const opened = await Console.open(name, { silence: LATE });
+    consoles.push(opened);
+    assert.equal(await opened.run(`return "${'x'.repeat(2000)}".length`), 2000);
+    await refused(openPort(name), 'E_BUSY', /another program has the port/);
+  });
+
+  it('ends when the cable is pulled', async () => {
+    const opened = await Console.open(name, { silence: LATE });
+    consoles.push(opened);
+    boards[0].behaviour = () => terminal.kill();
+    await refused(opened.run('return 1'), 'E_CLOSED', /was the cable pulled\?/);
+  });
+
+  it('is not every file', async () => {
+    await refused(openPort(tmpdir()), 'E_NO_PORT', /not a serial port/);
   });
 });
 
@@ -324,6 +385,23 @@ describe('Console.run', () => {
     consoles.push(opened);
     assert.equal(await opened.run(`return "${'x'.repeat(3000)}".length`), 3000);
     assert.ok(sent > 3000);
+  });
+
+  it('leaves no half of a script behind when it is closed', async () => {
+    const board = await start();
+    const through = await openPort(board.name);
+    // No faster than a serial line is.
+    const write = async (bytes: Uint8Array) => {
+      await through.write(bytes);
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const opened = await Console.over({ ...through, write }, { silence: LATE });
+    const run = opened.run(`return "${'x'.repeat(100_000)}"`);
+    while (board.received.length < 1000) await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all([opened.close(), refused(run, 'E_CLOSED', /the connection was closed/)]);
+    while (!board.received.endsWith('\x1b[2H'))
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.ok(board.received.length < 100_000);
   });
 
   it('interrupts the board if it is told to', async () => {
