@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { type IncomingHttpHeaders, request as httpRequest } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -26,6 +26,7 @@ import {
   startFileServer,
 } from '../cli/serve.ts';
 import { pattern } from '../host/index.ts';
+import { startNginx } from './nginx.ts';
 import { needs, PART_OTA, runPartOta } from './tools.ts';
 
 const SIZE = 300_000;
@@ -590,7 +591,7 @@ describe('serve, beside others', () => {
 
   it('answers as nginx does', async function () {
     needs(this, 'nginx', '-v');
-    const nginx = await startNginx();
+    const nginx = await startNginx(root, join(outer, 'nginx'));
     try {
       const compared = ['content-range', 'content-length', 'last-modified'];
       const both = async (path: string, headers: Record<string, string> = {}, method?: string) => {
@@ -624,48 +625,3 @@ describe('serve, beside others', () => {
     }
   });
 });
-
-/** @returns a port that nothing listens at. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
-/** Starts nginx over the same directory. */
-async function startNginx() {
-  const port = await freePort();
-  const folder = join(outer, 'nginx');
-  mkdirSync(folder);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  const paths = temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ');
-  // Started by root it would give up the right to read the directory.
-  const user = process.getuid?.() === 0 ? 'user root;' : '';
-  const config = `${user} daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr;
-    events {}
-    http {
-      access_log off; ${paths} default_type application/octet-stream;
-      server { listen 127.0.0.1:${port}; root ${root}; }
-    }`;
-  writeFileSync(join(folder, 'conf'), config);
-  const child = spawn('nginx', ['-p', folder, '-c', join(folder, 'conf'), '-e', 'stderr']);
-  let output = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
-  const exited = once(child, 'exit');
-  const stop = async () => {
-    child.kill('SIGQUIT');
-    await exited;
-  };
-  for (let tries = 500; ; tries--) {
-    if (child.exitCode !== null || !tries) throw new Error(`nginx: ${output}`);
-    try {
-      await ask(port, '/');
-      return { port, stop };
-    } catch {
-      await wait(10);
-    }
-  }
-}

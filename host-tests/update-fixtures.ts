@@ -154,6 +154,20 @@ export class Site {
     }
   }
 
+  /** Runs a script on the board as somebody types it. @returns the line that it prints in the end */
+  async type(script: string, last: RegExp): Promise<string> {
+    const console = await Console.open(this.port);
+    try {
+      const printed = new Promise<string>((resolve) =>
+        console.onLine((line) => (last.test(line) ? resolve(line) : undefined)),
+      );
+      await console.run(script);
+      return await Promise.race([printed, this.board.failure]);
+    } finally {
+      await console.close();
+    }
+  }
+
   async storeModules(): Promise<void> {
     for (const name of ['ota', 'ota-http'])
       await this.store(name, read(`dist/${name}.min.js`).toString('latin1'));
