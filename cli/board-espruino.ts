@@ -27,6 +27,8 @@ const INSTALLED = 'installed LINUX';
 /** What the stand-in tells. Where nobody looks for it, a terminal shows nothing. */
 const OPEN = '\x1b_part-ota ';
 const CLOSE = '\x1b\\\r\n';
+/** What Espruino shows at a boot, when the boot scripts have run. */
+const BANNER = 'espruino.com';
 /** Ends an Espruino for Linux, and is nothing to one on a chip. */
 const CTRL_D = 4;
 /** Boots in a row that do not come to the stand-in before the board counts as broken. */
@@ -77,6 +79,10 @@ export class EspruinoEngine implements Engine {
   /** Whether the process is about to end by itself: what it says then is not the board's. */
   #isEnding = false;
   #attempts = 0;
+  /** What is loaded before .boot0 was not there: Espruino empties a Storage that it finds corrupt. */
+  #isMissing = false;
+  /** Counts how often power came and went. */
+  #powerOns = 0;
   #onBoot: () => void = () => undefined;
 
   constructor({ command, flash, listener }: EspruinoOptions) {
@@ -93,7 +99,8 @@ export class EspruinoEngine implements Engine {
     if (this.#command.includes('/') && !existsSync(this.#command))
       throw new InputError(`${this.#command}: no such file`);
     mkdirSync(this.#folder, { recursive: true });
-    if (this.#isInstalled()) return;
+    if (this.#isInstalled() && !this.#isMissing) return;
+    this.#isMissing = false;
     const said = await output(this.#command, ['-e', INSTALL], this.#folder);
     if (!said.includes(INSTALLED) || !this.#isInstalled())
       throw new InputError(
@@ -105,7 +112,7 @@ export class EspruinoEngine implements Engine {
     return join(this.#folder, name);
   }
 
-  /** Storage loses everything when Espruino finds it corrupt. */
+  /** Whether what loads the stand-in is in Storage, or was. */
   #isInstalled(): boolean {
     const storage = this.#path('espruino.flash');
     if (!existsSync(storage)) return false;
@@ -115,6 +122,7 @@ export class EspruinoEngine implements Engine {
 
   /** Restores power. @returns when the board boots */
   async start(): Promise<void> {
+    this.#powerOns++;
     await this.prepare();
     this.#writeStandIn();
     this.#attempts = 0;
@@ -164,8 +172,9 @@ export class EspruinoEngine implements Engine {
       this.#listener.onFailure(new InputError(what));
       return;
     }
+    const powerOns = this.#powerOns;
     void this.prepare().then(
-      () => this.#spawn(),
+      () => powerOns === this.#powerOns && this.#spawn(),
       (error: Error) => this.#listener.onFailure(error),
     );
   }
@@ -191,7 +200,11 @@ export class EspruinoEngine implements Engine {
   }
 
   #print(text: string): void {
-    if (text && !this.#isEnding) this.#listener.onOutput(Buffer.from(text, 'latin1'));
+    if (!text || this.#isEnding) return;
+    if (!this.#typist && text.includes(BANNER)) {
+      this.#isMissing = this.#isEnding = true;
+      this.#process?.kill('SIGKILL');
+    } else this.#listener.onOutput(Buffer.from(text, 'latin1'));
   }
 
   #told(what: string): void {
@@ -225,6 +238,7 @@ export class EspruinoEngine implements Engine {
 
   async stop(): Promise<void> {
     const child = this.#process;
+    this.#powerOns++;
     if (!child) return;
     this.#process = undefined;
     this.#typist?.end();

@@ -3,7 +3,7 @@
  * it; both files follow when the board is idle, and when it loses power.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { Board, Console, FlashMisuse, Panic, PowerCut, TEARS } from '../host/index.ts';
+import { Board, Console, Panic, PowerCut, TEARS } from '../host/index.ts';
 import { CHIP_SIZE, readChip, runningApp, tableBytesOf, writeChip } from './board-chip.ts';
 import type { Engine, EngineListener, Reached } from './board.ts';
 
@@ -87,8 +87,7 @@ export class SimulatedEngine implements Engine {
     } catch (error) {
       if (error instanceof PowerCut) this.#listener.onEvent('cut');
       else if (error instanceof Panic) this.#panic(error);
-      else if (error instanceof FlashMisuse) return this.#listener.onFailure(error);
-      else throw error;
+      else return this.#listener.onFailure(error as Error);
       this.#life.abort();
       // Not from here: what has failed has to end first.
       setImmediate(() => this.#timer && this.#powerOn());

@@ -290,6 +290,14 @@ export function describeBoard(engine: BoardSetup['engine'], command?: string): v
         await line.ask(`require("Flash").erasePage(${journal.address})`);
       });
 
+    it('in a timer, boots as well', async () => {
+      const isCut = board.cutAt(1, 'everything');
+      const erase = `require("Flash").erasePage(${journal.address})`;
+      line.type(`\x10setTimeout(function(){${erase};print("not reached")},1)\n`);
+      await isCut;
+      assert.match(await line.until('boot0 says none\r\n'), /^((?!not reached)[^])*$/);
+    });
+
     it('in an update, recovers at the next boot', async () => {
       const old = Buffer.from(contentOf(storage));
       // BEGIN and SOLID, then sectors are saved and overwritten.

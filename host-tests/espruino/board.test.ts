@@ -1,6 +1,6 @@
 /** A real Espruino at a TCP port, as a board to test against: `ESPRUINO=path/to/espruino npm run test:espruino`. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBoard } from '../../cli/board.ts';
@@ -96,6 +96,25 @@ describe('a board with a real Espruino', function () {
     }
     for (const line of lines) line.close();
     for (const board of boards) await board.close();
+  });
+
+  it('lives on when Espruino has emptied its Storage', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'board-test-'));
+    const flash = join(folder, 'flash.bin');
+    const board = await startBoard({ engine: 'espruino', command, port: 0, flash });
+    await board.powerOff();
+    const file = `${flash}.espruino/espruino.flash`;
+    const bytes = readFileSync(file);
+    const first = bytes.indexOf('.bootPowerOn') - 4;
+    // A file that is longer than Storage.
+    bytes.writeUInt32LE(0x00fffff0, first);
+    writeFileSync(file, bytes);
+    await board.powerOn();
+    const line = await Line.open(board.port);
+    assert.equal(await line.ask('print(process.env.BOARD)'), 'ESP32');
+    line.close();
+    await board.close();
+    rmSync(folder, { recursive: true });
   });
 
   it('is told apart from other programs', async () => {
