@@ -10,6 +10,7 @@ import { Pieces, type Sent } from './update-pieces.ts';
 import {
   EXAMINE,
   type Examined,
+  type Failed,
   JOIN,
   type Said,
   type ScriptOptions,
@@ -126,6 +127,21 @@ export class BoardUpdate {
     );
   }
 
+  /** The same, of a board that has just restarted. */
+  get #restAfterReset(): string {
+    const { partition, backup } = this.#request;
+    if (!this.#written) return `The partition "${partition}" holds what it held.`;
+    const fate =
+      backup === false
+        ? 'There is no copy of the old content.'
+        : 'If the boot script calls ota.recover(), it holds the old content again; ' +
+          `if not, part-ota recover --port ${this.#name} puts that back.`;
+    return (
+      `The partition "${partition}" held a mix of the old and the new content. ` +
+      `The same command again brings the new. ${fate}`
+    );
+  }
+
   get #name(): string {
     return this.#console.port.name;
   }
@@ -180,12 +196,15 @@ export class BoardUpdate {
       })) as Said;
     } catch (error) {
       if (!(error instanceof PortError || error instanceof BoardError)) throw error;
-      throw new UpdateError(`${error.message}\n${this.rest}`);
+      const isReset = error instanceof PortError && error.code === 'E_RESET';
+      throw new UpdateError(`${error.message}\n${isReset ? this.#restAfterReset : this.rest}`);
     } finally {
       end();
     }
     if ('state' in said) return said;
-    const { code, message } = said as { code?: string; message: string };
+    const { code, message } = said as Failed;
+    // The update that it joined was undone meanwhile, by part-ota restore say.
+    if (isRunning && code === 'E_STATE') return this.#talk(false);
     if (code && INPUT_CODES.test(code) && !this.#written)
       throw new InputError(`${this.#name}: ${message}`);
     const held = this.#request.backup === false && this.#written ? 'incomplete' : 'as before';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { makeManifest } from '../cli/manifest.ts';
 import { type FileServer, type RequestRecord, startFileServer } from '../cli/serve.ts';
-import type { Run } from './tools.ts';
+import { type Run, runPartOta } from './tools.ts';
 import {
   CHANGED,
   HEAD,
@@ -83,7 +83,7 @@ export function describeFiles(siteOf: () => Site): void {
     await site.board.kill();
     const cut = await first.done;
     assert.equal(cut.status, 1, cut.stderr);
-    assert.match(cut.stderr, /The partition "storage" holds a mix of the old and the new content/);
+    assert.match(cut.stderr, /The partition "storage" held a mix of the old and the new content/);
     const rest = await site.update('storage.bin');
     assert.equal(rest.status, 0, rest.stderr);
     site.assertUpdated();
@@ -122,6 +122,20 @@ export function describeFiles(siteOf: () => Site): void {
     assert.equal(rest.status, 0, rest.stderr);
     site.assertUpdated();
     assert.ok(site.line.pieces <= IMAGE_BYTES + MANIFEST.length + WINDOW);
+  });
+
+  it('begins anew after part-ota restore has put the old content back', async () => {
+    const site = siteOf();
+    const first = site.start('storage.bin');
+    await passed(site, 60_000, first);
+    first.child.kill('SIGINT');
+    assert.equal((await first.done).status, 130);
+    const restored = await runPartOta(site.folder, 'restore', '--port', site.port);
+    assert.equal(restored.status, 0, restored.stderr);
+    site.assertOld();
+    const rest = await site.update('storage.bin');
+    assert.equal(rest.status, 0, rest.stderr);
+    site.assertUpdated();
   });
 
   it('sends again what was lost or damaged on the line', async () => {
@@ -201,7 +215,7 @@ export function describeUrls(siteOf: () => Site): void {
     await site.board.kill();
     const cut = await first.done;
     assert.equal(cut.status, 1, cut.stderr);
-    assert.match(cut.stderr, /The partition "storage" holds/);
+    assert.match(cut.stderr, /the board restarted.*\nThe partition "storage" held a mix/);
     const before = fetched();
     const { result } = printed(await site.update('--url', url(), '--json'));
     site.assertUpdated();
