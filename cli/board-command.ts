@@ -20,8 +20,8 @@ by part-ota, by the espruino CLI or by nc. Everybody who is connected sees what 
 prints, and can type. It stays there when the board boots or loses power.
 
 The file holds the whole chip, 4 MB, and is made if it does not exist, with the
-partition table and a pattern in every partition. Storage lies beside it. So a board
-lives on when the command ends, which is a power cut; it runs in a process of its own.
+partition table and a pattern in every partition. Storage lies beside it. The end of
+the command is a power cut; started again it is the same board, which boots.
 
 Engines:
   espruino    a real Espruino for Linux, whose path is in ESPRUINO or --engine-path
