@@ -117,6 +117,17 @@ export function describeBoard(engine: BoardSetup['engine'], command?: string): v
       await line.ask('');
     });
 
+    it('is silent after echo(0), and echoes again after echo(1)', async () => {
+      line.type('echo(0)\n');
+      await line.until('echo(0)\r\n');
+      line.type('1+2\nprint("said")\n');
+      assert.equal(await line.until('said\r\n'), 'said\r\n');
+      line.type('echo(1)\n');
+      await line.until('>');
+      await line.ask('');
+      assert.equal(await line.say('4'), '4\n=4\n>');
+    });
+
     it('loses nothing of 20 KB in one go', async () => {
       const numbers = Array.from({ length: 460 }, (_, i) => (i * 7919) % 10007);
       const lines = numbers.map((n, i) => `\x10s=(s+${n}*${i})|0;"${'filling '.repeat(3)}";`);
@@ -221,6 +232,19 @@ export function describeBoard(engine: BoardSetup['engine'], command?: string): v
       await board.kill();
       await line.until('boot0 reads 233\r\n');
       assert.ok(line.isOpen);
+    });
+
+    it('has a .bootcde, which reset() and load(file) leave out', async () => {
+      const says = (name: string) => `require("Storage").write("${name}","print('${name} ran')");`;
+      await line.ask(`${says('.boot0')}${says('.bootcde')}${says('app')}print()`);
+      line.type('\x10load()\n');
+      await line.until('.boot0 ran\r\n.bootcde ran\r\n');
+      line.type('\x10reset()\n');
+      await line.until('.boot0 ran\r\n');
+      line.type('\x10load("app")\n');
+      assert.doesNotMatch(await line.until('app ran\r\n'), /bootcde/);
+      await line.ask('');
+      await line.ask('require("Storage").erase(".bootcde");require("Storage").erase("app")');
     });
 
     it('goes on when .boot0 throws', async () => {

@@ -104,7 +104,7 @@ export class Console {
   #isBusy = false;
 
   /**
-   * @param board - tells this console what it prints from now on
+   * @param board - tells this console what it prints from now on, and keeps nothing of it in `output`
    * @param write - takes what appears on the line, a character per byte
    * @param onBoot - called at each boot, before the boot scripts
    */
