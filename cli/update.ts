@@ -74,6 +74,8 @@ export class BoardUpdate {
   readonly #pieces: Pieces | undefined;
   /** How far the image was written, as the board said last. */
   #written: Progress | undefined;
+  /** Whether anything may have been written: by this update, or by the one that it goes on with. */
+  #isTouched = false;
 
   constructor(console: Console, request: UpdateRequest, listener: UpdateListener = {}) {
     this.#console = console;
@@ -100,6 +102,7 @@ export class BoardUpdate {
         `${this.#name}: the board is busy with another update, ${examined.running}; ` +
           'reset it to put the old content back',
       );
+    this.#isTouched = isRunning || /^(interrupted|incomplete|damaged)$/.test(examined.state);
     if (isRunning) this.#listener.onJoin?.();
     const result = await this.#talk(isRunning);
     const seconds = (performance.now() - started) / 1000;
@@ -111,7 +114,7 @@ export class BoardUpdate {
     const { partition, backup, source } = this.#request;
     const { port } = this.#console;
     const written = this.#written;
-    if (!written) return `The partition "${partition}" holds what it held.`;
+    if (!this.#isTouched) return `The partition "${partition}" holds what it held.`;
     const fate = 'url' in source ? 'The board goes on by itself' : 'The board waits ten minutes';
     const undo =
       backup === false
@@ -120,9 +123,9 @@ export class BoardUpdate {
           ? `part-ota restore --port ${port.name} puts the old content back, as does a boot with ota.recover().`
           : 'After that the old content comes back, as it does by a boot with ota.recover(), or now by ' +
             `part-ota restore --port ${port.name}.`;
+    const far = written ? `, ${grouped(written.done)} of ${grouped(written.total)} bytes` : '';
     return (
-      `The partition "${partition}" holds a mix of the old and the new content, ` +
-      `${grouped(written.done)} of ${grouped(written.total)} bytes. ` +
+      `The partition "${partition}" holds a mix of the old and the new content${far}. ` +
       `${fate}: the same command again ${'url' in source ? 'shows how far it is' : 'goes on'}. ${undo}`
     );
   }
@@ -130,7 +133,7 @@ export class BoardUpdate {
   /** The same, of a board that has just restarted. */
   get #restAfterReset(): string {
     const { partition, backup } = this.#request;
-    if (!this.#written) return `The partition "${partition}" holds what it held.`;
+    if (!this.#isTouched) return `The partition "${partition}" holds what it held.`;
     const fate =
       backup === false
         ? 'There is no copy of the old content.'
@@ -205,16 +208,20 @@ export class BoardUpdate {
     const { code, message } = said as Failed;
     // The update that it joined was undone meanwhile, by part-ota restore say.
     if (isRunning && code === 'E_STATE') return this.#talk(false);
-    if (code && INPUT_CODES.test(code) && !this.#written)
-      throw new InputError(`${this.#name}: ${message}`);
-    const held = this.#request.backup === false && this.#written ? 'incomplete' : 'as before';
-    throw new UpdateError(`${message}\nThe partition "${this.#request.partition}" is ${held}.`);
+    if (code && INPUT_CODES.test(code)) throw new InputError(`${this.#name}: ${message}`);
+    const what = this.#isTouched
+      ? `part-ota status --port ${this.#name} tells what the partition holds: the old content, if there was a copy of it.`
+      : `The partition "${this.#request.partition}" holds what it held.`;
+    throw new UpdateError(`${message}\n${what}`);
   }
 
   #hear(said: Said): void {
     if ('phase' in said) {
       if (said.phase === 'write') this.#written = said;
       this.#listener.onProgress?.(said);
-    } else if ('fetch' in said && !('state' in said)) this.#listener.onPlan?.(said);
+    } else if ('fetch' in said && !('state' in said)) {
+      this.#isTouched = true;
+      this.#listener.onPlan?.(said);
+    }
   }
 }
