@@ -1,6 +1,10 @@
 /** The scripts, the partition table and the figures in README.md are true. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startBoard } from '../cli/board.ts';
 import { makeManifest, readManifest } from '../cli/manifest.ts';
 import { csvToTable } from '../cli/partition-csv.ts';
 import type { Plan, Report } from '../device/api.ts';
@@ -8,6 +12,7 @@ import type { Code } from '../device/http/api.ts';
 import { Board, type Network, SECTOR, TABLES, decodeTable, pattern } from '../host/index.ts';
 import { WebServer } from './air-server.ts';
 
+const runFile = promisify(execFile);
 const root = new URL('../', import.meta.url);
 const readme = readFileSync(new URL('README.md', root), 'utf8');
 const bundle = readFileSync(new URL('dist/ota.min.js', root), 'latin1');
@@ -168,5 +173,33 @@ describe('README.md', () => {
     const { size } = statSync(new URL('dist/ota.min.js', root));
     const [, kilobytes] = /takes (\d+) KB of Storage/.exec(readme)!;
     assert.ok(size <= +kilobytes * 1000 && size > (+kilobytes - 2) * 1000, `${size} bytes`);
+  });
+
+  it('leads to an updated board, without a board', async () => {
+    const section = readme.split('\n### Without a board\n')[1].split('\n#')[0];
+    const [start, ...lines] = [...section.matchAll(/^ {4}npx part-ota (.*)$/gm)].map(
+      ([, words]) => words,
+    );
+    assert.match(start, /^board --flash flash\.bin /);
+    assert.ok(lines.length >= 4);
+    const board = await startBoard({ engine: 'simulated', port: 0 });
+    try {
+      const outputs: string[] = [];
+      for (const line of lines) {
+        const words = line.replace(':2323', `:${board.port}`).split(' ');
+        const { stdout } = await runFile(process.execPath, ['dist/part-ota.js', ...words], {
+          cwd: fileURLToPath(root),
+        });
+        outputs.push(stdout);
+      }
+      const sent = /sends ([\d,]+) of ([\d,]+) bytes/.exec(section)!;
+      assert.ok(outputs[2].includes(`${sent[1]} bytes`) && outputs[2].includes(sent[2]));
+      assert.match(outputs.at(-1)!, /committed/);
+      const image = readFileSync(new URL('examples/images/storage-v2.littlefs.bin', root));
+      const { address } = TABLES.example.find(({ label }) => label === 'storage')!;
+      assert.ok(board.flash.subarray(address, address + image.length).equals(image));
+    } finally {
+      await board.close();
+    }
   });
 });
