@@ -1,11 +1,8 @@
 /* eslint-disable @typescript-eslint/no-require-imports -- Espruino's own modules */
-/* global E, Modules, print, process, require */
+/* global E, Modules, global, poke, print, process, require, standIn */
 
 /*
- * What runs in Espruino: a stand-in for its module `Flash` over the file `flash.bin`, then one job.
- *
- * It keeps the flash of an ESP32 in a file because a Linux build has a flash of its own, of another size,
- * at another address. `job` is defined by the line that interpreter.ts puts before this:
+ * What runs in Espruino, after stand-in.js: one job. `job` is defined by the line that interpreter.ts puts before this:
  * - act: 'update', 'recover', 'status' or 'air'
  * - options: for `begin`; the image is the file `image.bin`
  * - air: for the `update` of `ota-http`, after `recover`
@@ -13,36 +10,18 @@
  * - reached: 'nothing', 'first half', 'second half' or 'everything' of that operation
  */
 
-var SECTOR = 4096;
-var PAGE = 256;
 /** What a chip's memory can hand over at once on Espruino: TCP chunks have at most 536 bytes. */
 var CHUNK = 536;
 
-var ERASED = E.toString(new Uint8Array(SECTOR).fill(255));
-var file = E.openFile('flash.bin', 'r+');
-if (!file) throw new Error('flash.bin cannot be opened for reading and writing; Espruino 2v27 can');
-
-/** Erases and page programs so far, and reads. */
+/** Erases and page programs so far. */
 var operations = 0;
-var reads = 0;
 
 function report(what) {
   print('\n@' + JSON.stringify(what) + '\n');
 }
 
-/** @returns what the file holds: a string. */
-function peek(address, length) {
-  file.seek(address);
-  return file.read(length) || '';
-}
-
-function poke(address, data) {
-  file.seek(address);
-  file.write(data);
-}
-
 /** One operation of the chip. The process may end in it, as by a power cut: nothing after it runs. */
-function operate(address, after) {
+global.operate = function (address, after) {
   operations++;
   if (job.measure) deepest = Math.max(deepest, used());
   if (operations !== job.cut) return poke(address, after);
@@ -53,42 +32,6 @@ function operate(address, after) {
   report({ cut: operations });
   E.reboot();
   throw new Error('E.reboot() did not end the process');
-}
-
-/** @returns the AND of two strings, byte by byte. */
-function and(old, data) {
-  if (old === ERASED.substr(0, old.length)) return data;
-  var bytes = new Uint8Array(old.length);
-  for (var i = 0; i < bytes.length; i++) bytes[i] = old.charCodeAt(i) & data.charCodeAt(i);
-  return E.toString(bytes);
-}
-
-var native = require('Flash');
-
-/** As Espruino's `Flash`: it reports no error of the chip, and reads zeros past the end. */
-global.standIn = {
-  read: function (length, address) {
-    if (length <= 0) return undefined;
-    reads++;
-    var found = peek(address, length);
-    if (found.length === length) return E.toUint8Array(found);
-    var bytes = new Uint8Array(length);
-    bytes.set(found);
-    return bytes;
-  },
-  write: function (data, address) {
-    data = E.toString(data);
-    for (var at = 0; at < data.length;) {
-      var count = Math.min(data.length - at, PAGE - ((address + at) % PAGE));
-      operate(address + at, and(peek(address + at, count), data.substr(at, count)));
-      at += count;
-    }
-  },
-  erasePage: function (address) {
-    // Throws if Espruino keeps the address as a float, as what comes of a division. Scripts cannot tell.
-    native.erasePage(address);
-    operate(address - (address % SECTOR), ERASED);
-  },
 };
 
 function used() {
@@ -140,7 +83,7 @@ function air(ota, before) {
         result: result,
         recovered: recovered.state,
         operations: operations,
-        reads: reads,
+        reads: standIn.reads,
         module: loaded - before,
         peak: highest - loaded,
         deepest: deepest - loaded,
@@ -154,7 +97,7 @@ function air(ota, before) {
         code: error.code,
         message: '' + (error.message || error),
         operations: operations,
-        reads: reads,
+        reads: standIn.reads,
       });
       E.reboot();
     },
@@ -171,7 +114,7 @@ function run() {
   report({
     result: result,
     operations: operations,
-    reads: reads,
+    reads: standIn.reads,
     module: loaded - before,
     peak: result.peak && result.peak - loaded,
     engine: process.env.VERSION + ' ' + process.env.BOARD,
@@ -187,7 +130,7 @@ try {
     code: error.code,
     message: '' + (error.message || error),
     operations: operations,
-    reads: reads,
+    reads: standIn.reads,
   });
 }
 

@@ -52,7 +52,9 @@ export interface Reply {
 
 const MILLISECONDS = 60_000;
 const BUNDLES = ['ota.min.js', 'ota-http.min.js'];
-const DEVICE = readFileSync(new URL('device.js', import.meta.url), 'utf8');
+const DEVICE = ['stand-in.js', 'device.js']
+  .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'))
+  .join('');
 
 /** A board: an Espruino for Linux with a flash chip in a file. Each process is a boot. */
 export class Interpreter {
