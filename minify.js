@@ -167,13 +167,21 @@ export function exportInPlace(code) {
   return edited(code, edits);
 }
 
-/** Compares with == where one side is a number or a text: so is the other in this project, or undefined. */
+/**
+ * Compares with == where types differ by `undefined` at most. Not where they may: with true, false or null, with '',
+ * and where a number is told by `>>> 0`. For the rest TypeScript sees to it.
+ */
 export function loosen(code) {
   const edits = [];
+  const mayDiffer = (node) =>
+    node.type === 'UnaryExpression' ||
+    node.operator === '>>>' ||
+    node.value === '' ||
+    node.value === null;
   const visit = (node) => {
     const { type, operator, left, right } = node;
     if (type === 'BinaryExpression' && /^[!=]==$/.test(operator))
-      if ([left, right].some(({ value }) => value !== '' && /number|string/.test(typeof value))) {
+      if (![left, right].some(mayDiffer)) {
         const end = code.indexOf(operator, left.end) + operator.length;
         edits.push([end - 1, end, '']);
       }

@@ -129,8 +129,8 @@ function workOf(from: Side, to: Side, changed: number[]): Work {
     work.erases += isBlank ? 1 : 2;
     // The new sector, the record that the old one is saved, and the old one.
     work.bytesProgrammed += bytesToProgram(to.sectors[n] ?? erased) + 16 + copy;
-    // Each is read back, and the old one is read before.
-    work.bytesRead += isBlank ? 2 * SECTOR : 3 * SECTOR;
+    // Each is read back.
+    work.bytesRead += isBlank ? SECTOR : 2 * SECTOR;
   }
   if (changed.length) {
     // As large as for a partition that the larger image fills.

@@ -56,6 +56,11 @@ export let app: Area | undefined;
 /** The passive app slot, unless the app that runs is not confirmed yet: then the bootloader may go back to it. */
 export let passive: Area | undefined;
 
+/** Frees the memory that this takes: an update that writes has been told all. */
+export function forgetChip(): void {
+  areas = [];
+}
+
 /** @returns the first area that is wanted. */
 export function find(isWanted: (area: Area) => boolean | undefined): Area | undefined {
   return areas.filter(isWanted)[0];
@@ -154,7 +159,7 @@ export function readChip(): void {
         span: (size + SECTOR - 1) >>> 12,
         why:
           flags & (ENCRYPTED | READONLY)
-            ? 'is readonly or encrypted'
+            ? 'is readonly/encrypted'
             : (address | size) % SECTOR || !size
               ? 'is not whole sectors'
               : (kind === OTADATA || (kind >= BOOTLOADER && kind < CUSTOM)) && 'is for booting',
@@ -174,7 +179,7 @@ export function readChip(): void {
     .forEach((area) => {
       const end = area.first + area.span;
       addFree(area.first);
-      if (area.first < next) area.why = before.why = 'overlaps another';
+      if (area.first < next) area.why = before.why = 'overlaps';
       if (end > next) {
         next = end;
         before = area;

@@ -18,9 +18,6 @@ export interface Range {
   span: number;
 }
 
-/** No sectors. */
-export const NONE: Range = { first: 0, span: 0 };
-
 // All that may be erased and programmed, as the journal says.
 
 /** Where the journal lies; its first sector is the last one of this range. */
@@ -29,11 +26,18 @@ export let target: Range;
 /** What holds the old content: the backup. `span` may be less than the target's, and is 0 in a direct update. */
 export let spare: Range;
 
-/** Lets erases and programs through to these ranges only. */
-export function fenceIn(newArea: Range, newTarget: Range, newSpare: Range): void {
-  area = newArea;
-  target = newTarget;
-  spare = newSpare;
+/** @returns a range from one number: first sector; number of sectors (2 bytes each). */
+function rangeOf(word: number): Range {
+  return { first: word & 0xffff, span: word >>> 16 };
+}
+
+/**
+ * Lets erases and programs through to these ranges only: the area, and two in the form of `rangeOf`.
+ */
+export function fenceIn(first: number, span: number, targetWord: number, spareWord: number): void {
+  area = { first: first, span: span };
+  target = rangeOf(targetWord);
+  spare = rangeOf(spareWord);
 }
 
 /** @returns whether a sector is in a range. */
@@ -52,18 +56,13 @@ export function isBlank(data: Bytes): boolean {
   return data[0] === '\xff' && data === fill(255, SECTOR);
 }
 
-/** @throws E_FORBIDDEN if an address is outside the fence */
-function guard(address: number): number {
+/** @returns an address. @throws E_FORBIDDEN if it is outside the fence */
+export function guard(address: number): number {
   const sector = address >>> 12;
-  if (!isIn(area, sector) && !isIn(target, sector) && !isIn(spare, sector))
+  if (!isIn(target, sector) && !isIn(spare, sector) && !isIn(area, sector))
     fail('FORBIDDEN address ' + address);
   // What is whole may still be a float, which Espruino's Flash refuses to erase.
   return address | 0;
-}
-
-/** Erases a sector. */
-export function eraseSector(sector: number): void {
-  erase(guard(sector * SECTOR));
 }
 
 /** Programs `data`, inside a sector, and @returns whether it reads back. */
@@ -79,11 +78,18 @@ export function programAt(address: number, data: Bytes): boolean {
  * @throws E_FLASH if it differs twice
  */
 export function writeSector(sector: number, data: Bytes): void {
+  const address = sector * SECTOR;
   let length = SECTOR;
-  while (length && data.substr(length - PAGE, PAGE) === fill(255, PAGE)) length -= PAGE;
+  // The last byte tells almost always.
+  while (
+    length &&
+    data[length - 1] === '\xff' &&
+    data.substr(length - PAGE, PAGE) === fill(255, PAGE)
+  )
+    length -= PAGE;
   for (let tries = 2; tries--;) {
-    eraseSector(sector);
-    if (length) program(length < SECTOR ? data.substr(0, length) : data, sector * SECTOR);
+    erase(guard(address));
+    if (length) program(length < SECTOR ? data.substr(0, length) : data, address);
     if (readSector(sector) === data) return;
   }
   failFlash('sector ' + sector);

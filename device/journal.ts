@@ -52,9 +52,9 @@
  */
 
 import { failFlash, failSize } from './errors.ts';
-import { area, eraseSector, fenceIn, programAt, target } from './flash.ts';
+import { fenceIn, guard, programAt, target } from './flash.ts';
 import type { Range } from './flash.ts';
-import { SECTOR, crc32, fill, pack, read, unpack } from './runtime.ts';
+import { SECTOR, crc32, erase, fill, pack, read, unpack } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 
 export const RESTORED = 1;
@@ -69,9 +69,8 @@ export const ENDING = 9;
 const FORGET = 10;
 const SOLID = 11;
 
-/** Bytes of a slot, and of its record without the CRC. */
+/** Bytes of a slot. */
 const SLOT = 16;
-const RECORD = 12;
 
 /** Slots before the log: BEGIN and its SOLID. */
 const HEAD_SLOTS = 2;
@@ -94,6 +93,9 @@ const END_RUN = 3;
 /** Values of `slot` in SAVED that are no sector: there is the bootloader. */
 export const BLANK = 0;
 export const NOT_KEPT = 1;
+
+/** A record as four numbers; the last may be missing until it is signed. */
+type Words = (number | undefined)[];
 
 // The state that the journal tells of: a pure fold over its records, see `apply`.
 
@@ -120,14 +122,14 @@ export let used: number;
  */
 let index: Uint16Array;
 
-/** The slots of the journal. */
+/** The address of slot 0, and how many slots there are. */
+let start: number;
 export let end: number;
 /** The slot that is appended to next. */
 export let next: number;
-/** The slot of the last valid record, its type, and its bytes 0 to 11. */
+/** The slot of the last valid record, and its words. */
 let last: number;
-let lastType: number;
-let record: Bytes;
+let record: Words;
 /** Whether nothing that a cut left behind can come back any more. */
 let isSettled: boolean;
 
@@ -141,63 +143,60 @@ export function journalSectors(span: number, boots: number): number {
 
 /** @returns the address of a slot. */
 function addressOf(slot: number): number {
-  return (area.first + area.span - 1 - (slot >> 8)) * SECTOR + (slot & 255) * SLOT;
+  return start + slot * SLOT - (slot >> 8) * (2 * SECTOR);
 }
 
-/** @returns a record with the CRC that it has at `address`. */
-function sign(bytes: Bytes, address: number): Bytes {
-  return bytes + pack([crc32(bytes + pack([address]))]);
+/** Puts the CRC that it has at `address` into a record, and @returns its bytes. */
+function sign(words: Words, address: number): Bytes {
+  words[3] = address;
+  words[3] = crc32(pack(words));
+  return pack(words);
 }
 
-/** @returns bytes 0 to 11 of a slot if its CRC matches; else nothing. */
-function recordOf(bytes: Bytes, address: number): Bytes {
-  const record = bytes.substr(0, RECORD);
-  return sign(record, address) === bytes ? record : '';
+/** @returns the words of a slot if its CRC matches; else nothing. */
+function recordOf(bytes: Bytes, address: number): number[] | undefined {
+  const found = unpack(bytes);
+  const words = [found[0], found[1], found[2]];
+  return sign(words, address) === bytes ? words : undefined;
 }
 
-/** The pure fold: what the state is once there is a record in a slot; nothing changes if it is not one that counts. */
-function apply(slot: number, bytes: Bytes): void {
-  const words = unpack(bytes);
-  const type = words[0] & 255;
-  const argument = (words[0] >> 8) & 255;
-  if (words[0] >>> 16 !== id) return;
+/** The pure fold: what the state is once there is a record in a slot. */
+function apply(slot: number, words: Words): void {
+  const type = words[0]! & 255;
+  const argument = (words[0]! >> 8) & 255;
+  const word1 = words[1]!;
   last = slot;
-  lastType = type;
-  record = bytes;
-  if (type === SOLID) isSolid = true;
-  if (type === FORGET) kept = 0;
-  if (type === BOOT) booted = argument;
-  if (type > CONFIRM) return;
-  decision = type;
-  isSolid = false;
-  if (type === COMMIT) {
-    booted = 0;
-    limit = argument;
-    unsaved = words[2];
-  }
-  if (type === SAVED) {
-    inFlight = words[1] & 0xffff;
-    if (!savedAt(inFlight)) {
-      kept++;
-      // Neither BLANK nor NOT_KEPT.
-      if (words[1] >>> 17) used++;
+  record = words;
+  if (type > CONFIRM) {
+    if (type === SOLID) isSolid = true;
+    if (type === FORGET) kept = 0;
+    if (type === BOOT) booted = argument;
+  } else {
+    decision = type;
+    isSolid = false;
+    if (type === SAVED) {
+      inFlight = word1 & 0xffff;
+      if (!savedAt(inFlight)) {
+        kept++;
+        // Neither BLANK nor NOT_KEPT.
+        if (word1 >>> 17) used++;
+      }
+      index[inFlight - target.first] = slot;
+    } else if (type === COMMIT) {
+      booted = 0;
+      limit = argument;
+      unsaved = words[2]!;
     }
-    index[inFlight - target.first] = slot;
   }
-}
-
-/** @returns a range from the word that names it. */
-function rangeOf(word: number): Range {
-  return { first: word & 0xffff, span: word >>> 16 };
 }
 
 /** The state after BEGIN in the first slot of a sector. */
-function reset(begin: Bytes, sector: number): void {
-  const words = unpack(begin);
-  const span = (words[0] >> 8) & 255;
-  fenceIn({ first: sector - span + 1, span: span }, rangeOf(words[1]), rangeOf(words[2]));
+function reset(begin: Words, sector: number): void {
+  const span = (begin[0]! >> 8) & 255;
+  fenceIn(sector - span + 1, span, begin[1]!, begin[2]!);
+  start = sector * SECTOR;
   end = span * SLOTS;
-  id = words[0] >>> 16;
+  id = begin[0]! >>> 16;
   decision = BEGIN;
   next = HEAD_SLOTS;
   last = next - 1;
@@ -217,12 +216,11 @@ export function readJournal(places: Range[]): void {
     const address = sector * SECTOR;
     const head = read(address, HEAD_SLOTS * SLOT);
     const begin = recordOf(head.substr(0, SLOT), address);
-    const word = unpack(begin)[0];
-    const found = word >>> 16;
-    if ((word & 255) === BEGIN) {
+    if (begin && (begin[0] & 255) === BEGIN) {
+      const found = begin[0] >>> 16;
       if ((found - highest) << 16 > 0) highest = found;
       if (
-        head.substr(SLOT) === sign(pack([SOLID | (found << 16), 0, 0]), address + SLOT) &&
+        head.substr(SLOT) === sign([SOLID | (found << 16)], address + SLOT) &&
         (!decision || (found - id) << 16 > 0)
       )
         reset(begin, sector);
@@ -260,8 +258,10 @@ export function replay(isFull: boolean): void {
   if (!isQuiet()) replay(true);
 }
 
+/** Applies a slot, if it holds a record that counts. */
 function replaySlot(slot: number, bytes: Bytes): void {
-  apply(slot, recordOf(bytes, addressOf(slot)));
+  const words = recordOf(bytes, addressOf(slot));
+  if (words && words[0] >>> 16 === id) apply(slot, words);
 }
 
 /** @returns whether the new content is on trial. */
@@ -283,7 +283,7 @@ export function savedAt(sector: number): number {
  * @returns the SAVED record of a sector
  * @throws E_FLASH if it reads differently than before
  */
-export function readSaved(sector: number): Bytes {
+export function readSaved(sector: number): number[] {
   const address = addressOf(savedAt(sector));
   return recordOf(read(address, SLOT), address) || failFlash('journal');
 }
@@ -297,13 +297,13 @@ export function needSlots(records: number): void {
   if (need > end) failSize('SPACE journal', need * SLOT, end * SLOT);
 }
 
-/** Appends bytes 0 to 11 of a record, in the next slot that keeps it. */
-export function appendRecord(bytes: Bytes): void {
+/** Appends a record, in the next slot that keeps it. */
+export function appendRecord(words: Words): void {
   for (let tries = 9; tries--;) {
     const address = addressOf(next);
-    needSlots(1 - RESERVE);
-    if (programAt(address, sign(bytes, address))) {
-      apply(next++, bytes);
+    if (next >= end) needSlots(1 - RESERVE);
+    if (programAt(address, sign(words, address))) {
+      apply(next++, words);
       return;
     }
     // A slot that holds something else now is left behind. One that is blank is not: three would end the log.
@@ -318,11 +318,15 @@ export function appendRecord(bytes: Bytes): void {
  * @throws E_SPACE if the journal is full, E_FLASH
  */
 export function append(type: number, argument?: number, word1?: number, word2?: number): void {
-  appendRecord(pack([type | (argument! << 8) | (id << 16), word1!, word2!]));
+  appendRecord([type | (argument! << 8) | (id << 16), word1, word2]);
 }
 
-/** Appends a decision and, because it reads back in this very boot, SOLID. */
-export function decide(type: number): void {
+/**
+ * Appends a decision and, because it reads back in this very boot, SOLID.
+ * @param isRepeated - see `settle`
+ */
+export function decide(type: number, isRepeated: boolean): void {
+  settle(isRepeated);
   append(type);
   append(SOLID);
 }
@@ -351,7 +355,7 @@ export function settle(isRepeated: boolean): void {
 
 /** @returns whether RESTORE and SOLID end the log, and an earlier boot has written them. */
 export function isRestoring(): boolean {
-  return !isSettled && decision === RESTORE && lastType === SOLID && next === last + 1;
+  return !isSettled && decision === RESTORE && (record[0]! & 255) === SOLID && next === last + 1;
 }
 
 /**
@@ -373,17 +377,17 @@ export function forget(): void {
 export function openJournal(newTarget: Range, newSpare: Range, newArea: Range): void {
   const { span } = newArea;
   const first = newArea.first + span - 1;
-  const begin = pack([
+  const begin = [
     BEGIN | (span << 8) | ((highest + 1) << 16),
     newTarget.first | (newTarget.span << 16),
     newSpare.first | (newSpare.span << 16),
-  ]);
+  ];
   reset(begin, first);
   isSettled = true;
   highest = id;
   // An erase that loses power half way can leave some records readable. Without SOLID none of them counts.
   spoil(1);
-  for (let n = 0; n < span; n++) eraseSector(first - n);
+  for (let n = 0; n < span; n++) erase(guard((first - n) * SECTOR));
   next = 0;
   appendRecord(begin);
   append(SOLID);

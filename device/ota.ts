@@ -6,9 +6,11 @@ import { fail } from './errors.ts';
 import { target } from './flash.ts';
 import {
   BEGIN,
+  COMMIT,
   CONFIRM,
   SAVED,
   booted,
+  decide,
   decision,
   isQuiet,
   isTrial,
@@ -28,16 +30,11 @@ import {
 } from './plan.ts';
 import { isCalling, listen } from './progress.ts';
 import { read, use, useEspruino } from './runtime.ts';
-import {
-  confirm as confirmTrial,
-  isSealed,
-  recover as recoverTarget,
-  undo,
-} from './transaction.ts';
+import { isSealed, recover as recoverTarget, undo } from './transaction.ts';
 import { active, isOpen, startUpdate } from './update.ts';
 
 /** Whether this boot has been counted as a trial boot. */
-let isCounted = false;
+let isCounted: boolean | undefined;
 
 export { use };
 
@@ -50,13 +47,13 @@ function look(): void {
 /** Reads the partition table and the journal. */
 function lookAll(options?: RecoverOptions): void {
   if (active || isCalling) fail('STATE ota: updating');
-  listen(options);
+  listen(options && options.onProgress);
   look();
   readJournal();
 }
 
 function report(): Report {
-  const state = stateOf();
+  const state = stateOf(isUsable());
   const result: Report = { state: state };
   if (decision) result.partition = labelOf(target);
   if (state === 'trial') {
@@ -132,7 +129,8 @@ export function recover(options?: RecoverOptions): Report {
  */
 export function confirm(): Report {
   lookAll();
-  if ((decision === CONFIRM || isTrial()) && !isQuiet() && isUsable()) confirmTrial();
+  if ((decision === CONFIRM || isTrial()) && !isQuiet() && isUsable())
+    decide(CONFIRM, decision === COMMIT);
   if (decision !== CONFIRM) fail('STATE confirm: no trial');
   return report();
 }

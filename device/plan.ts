@@ -5,7 +5,7 @@ import { OTADATA, app, areaAt, areas, find, passive } from './chip.ts';
 import type { Area } from './chip.ts';
 import { fail, failSize } from './errors.ts';
 import * as journal from './flash.ts';
-import { NONE, isIn } from './flash.ts';
+import { isIn } from './flash.ts';
 import type { Range } from './flash.ts';
 import {
   BEGIN,
@@ -47,9 +47,7 @@ export function labelOf(range: Range): string | undefined {
 function whyNot(area: Area, isTarget?: boolean): string | false | undefined {
   if (isTarget) {
     if (area.kind < OTADATA) return 'is an app';
-    return (
-      area.why || (area.need > 1 && !options.overwriteLive && 'is in use, needs overwriteLive')
-    );
+    return area.why || (area.need > 1 && !options.overwriteLive && 'needs overwriteLive');
   }
   return area.why || ((area.need > 0 || area === target) && 'is in use');
 }
@@ -71,7 +69,7 @@ function findSpare(): Range {
   if (passive && !whyNot(passive)) return passive;
   return (
     areas.filter((area) => area.kind < 0 && !whyNot(area)).sort((a, b) => b.span - a.span)[0] ||
-    fail('NO_BACKUP backup: none is free; name one')
+    fail('NO_BACKUP backup: none is free')
   );
 }
 
@@ -108,10 +106,10 @@ function writableAt({ first, span }: Range): Area | undefined | false {
 }
 
 /** @returns whether the target of the journal, if there is one, is still a partition that may be written to. */
-function isTarget(): boolean {
+function isTarget(): boolean | undefined | 0 {
   const area = decision && writableAt(journal.target);
   return (
-    !!area &&
+    area &&
     area.kind >= 0 &&
     area.first === journal.target.first &&
     area.span === journal.target.span
@@ -123,15 +121,18 @@ function isTarget(): boolean {
  * changed that.
  */
 export function isUsable(): boolean {
-  return isTarget() && !!writableAt(journal.area);
+  return !!(isTarget() && writableAt(journal.area));
 }
 
-/** @returns what the journal says. */
-export function stateOf(): Report['state'] {
+/**
+ * @param isFit - whether journal and target may still be written to
+ * @returns what the journal says
+ */
+export function stateOf(isFit: boolean): Report['state'] {
   if (!decision) return 'none';
   if (decision === RESTORED) return 'restored';
-  if (decision >= COMMIT && !(isTrial() && isUsable())) return 'committed';
-  if (!isUsable()) return 'damaged';
+  if (decision > RESTORE && !(isTrial() && isFit)) return 'committed';
+  if (!isFit) return 'damaged';
   return isTrial() ? 'trial' : decision > BEGIN && !journal.spare.span ? 'incomplete' : outcome;
 }
 
@@ -147,7 +148,7 @@ function isOpen(isDirect: boolean): boolean | undefined {
   if (decision < SAVED || decision > COMMIT || !isTarget()) return false;
   if (decision === COMMIT) why = isTrial() && isFit && 'is on trial';
   else {
-    const isKept = isFit && !!writableAt(journal.spare) && putBack(TRY);
+    const isKept = isFit && writableAt(journal.spare) && putBack(TRY);
     const hasRoom = next < end - RESERVE - 4;
     // What is decided is finished first. What cannot go on, for lack of room, is put back first.
     if (isKept && (decision === RESTORE || !hasRoom)) return false;
@@ -155,7 +156,7 @@ function isOpen(isDirect: boolean): boolean | undefined {
     why =
       journal.target.first !== target.first
         ? 'is unfinished'
-        : !isDirect && !isKept && 'is half written, needs backup: false';
+        : !isDirect && !isKept && 'needs backup: false';
   }
   if (why) fail('PENDING ' + labelOf(journal.target) + ': ' + why);
   return isOpen;
@@ -184,7 +185,7 @@ export function choosePlaces(newOptions: Options): void {
     spare = journal.spare;
     area = journal.area;
   } else {
-    spare = isDirect ? NONE : findSpare();
+    spare = isDirect ? { first: 0, span: 0 } : findSpare();
     placeJournal();
   }
 }

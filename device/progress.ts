@@ -5,11 +5,11 @@ import { SECTOR } from './runtime.ts';
 let onProgress: ((progress: Progress) => void) | undefined;
 
 /** Whether it is being called: then no other call is served. */
-export let isCalling = false;
+export let isCalling: boolean | undefined;
 
-/** Reports to the callback in these options from now on. */
-export function listen(options: { onProgress?: (progress: Progress) => void } | undefined): void {
-  onProgress = options && options.onProgress;
+/** Reports to this callback from now on. */
+export function listen(newOnProgress: typeof onProgress): void {
+  onProgress = newOnProgress;
 }
 
 /**
@@ -17,9 +17,10 @@ export function listen(options: { onProgress?: (progress: Progress) => void } | 
  * but nothing stops putting back.
  */
 export function tick(phase: Progress['phase'], done: number, total: number): void {
+  if (!onProgress) return;
   isCalling = true;
   try {
-    if (onProgress) onProgress({ phase: phase, done: done * SECTOR, total: total * SECTOR });
+    onProgress({ phase: phase, done: done * SECTOR, total: total * SECTOR });
   } catch (error) {
     if (phase !== 'restore') throw error;
   } finally {

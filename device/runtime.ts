@@ -39,8 +39,8 @@ export interface Runtime {
   /** @returns some pieces as one, best as one contiguous run of memory. */
   join: (pieces: Bytes[]) => Bytes;
   /**
-   * @returns the bytes of a string, Uint8Array or ArrayBuffer, false of anything else. They must not change when the
-   * caller's array does.
+   * @returns the bytes of a Uint8Array or ArrayBuffer, false of anything else that is no string: a string is bytes
+   * already. They must not change when the caller's array does.
    */
   bytes: (chunk: unknown) => Bytes | false;
   /** @returns the CRC-32 (IEEE 802.3, as in zip) of `data`, 0 to 4294967295. */
@@ -120,10 +120,7 @@ export function useEspruino(): void {
   unpack = (data) => new Uint32Array(E.toArrayBuffer(data));
   join = text;
   // In a list: alone, an array and its string would share their memory.
-  bytes = (chunk) =>
-    typeof chunk === 'string'
-      ? chunk
-      : (chunk instanceof Uint8Array || chunk instanceof ArrayBuffer) && text([chunk]);
+  bytes = (chunk) => (chunk instanceof Uint8Array || chunk instanceof ArrayBuffer) && text([chunk]);
   crc32 = E.CRC32;
   running = () => {
     const entry = process.env.BOARD === 'ESP32' ? peek32(MMU_ENTRY) : MMU_INVALID;

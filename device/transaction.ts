@@ -45,7 +45,8 @@ import {
   used,
 } from './journal.ts';
 import { tick } from './progress.ts';
-import { SECTOR, crc32, fill, pack, unpack } from './runtime.ts';
+import { SECTOR, crc32, fill, pack } from './runtime.ts';
+import type { Bytes } from './runtime.ts';
 
 /** Whether the journal says for good what the last `recover` came to. */
 export let isSealed: boolean;
@@ -55,9 +56,10 @@ export let outcome: 'interrupted' | 'restored' | 'damaged' = 'interrupted';
 
 /**
  * Makes sure that the old content of a sector is safe, and that it is the sector in flight.
+ * @param old - what it reads
  * @throws E_SPACE, E_FLASH
  */
-export function save(sector: number): void {
+export function save(sector: number, old: Bytes): void {
   let slot = NOT_KEPT;
   let check = 0;
   needSlots(1);
@@ -67,7 +69,6 @@ export function save(sector: number): void {
   }
   if (spare.span) {
     slot = BLANK;
-    const old = readSector(sector);
     if (!isBlank(old)) {
       if (used >= spare.span) failSize('SPACE backup', (used + 1) * SECTOR, used * SECTOR);
       slot = spare.first + used;
@@ -98,12 +99,12 @@ function checkUnsaved(): number {
 export function commit(boots: number): void {
   needSlots(3 + BOOT_SLOTS * boots);
   append(COMMIT, boots, 0, checkUnsaved());
-  if (!boots) decide(CONFIRM);
+  if (!boots) decide(CONFIRM, false);
 }
 
 /** For `putBack`: only see whether it could be done. */
-export const TRY = true;
-const DO = false;
+export const TRY = 1;
+const DO = 0;
 
 /**
  * Puts back every saved sector; none is skipped because it reads equal.
@@ -111,12 +112,12 @@ const DO = false;
  * @returns whether every slot of the spare holds what was saved there; never in a direct update
  * @throws E_FLASH
  */
-export function putBack(isTrying: boolean): boolean {
+export function putBack(isTrying: typeof TRY | typeof DO): boolean {
   let done = 0;
   outcome = 'interrupted';
   for (let sector = target.first; sector < target.first + target.span; sector++)
     if (spare.span && savedAt(sector)) {
-      const words = unpack(readSaved(sector));
+      const words = readSaved(sector);
       const slot = words[1] >>> 16;
       // 0: BLANK.
       const old = slot ? readSector(slot) : fill(255, SECTOR);
@@ -141,21 +142,12 @@ export function restore(): void {
   if (decision > BEGIN) {
     if (!putBack(TRY)) return;
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
-    if (!isRestoring()) {
-      settle(decision !== RESTORE);
-      decide(RESTORE);
-    }
+    if (!isRestoring()) decide(RESTORE, decision !== RESTORE);
     if (!putBack(DO)) failFlash('backup');
   }
   settle(false);
   append(ENDING);
-  decide(RESTORED);
-}
-
-/** Decides that the new content counts for good. */
-export function confirm(): void {
-  settle(decision === COMMIT);
-  decide(CONFIRM);
+  decide(RESTORED, false);
 }
 
 /**
@@ -180,7 +172,7 @@ export function recover(): void {
   try {
     if (decision === COMMIT) settle(true);
     if (decision === COMMIT && booted < limit) append(BOOT, booted + 1);
-    else if (isStaying()) confirm();
+    else if (isStaying()) decide(CONFIRM, decision === COMMIT);
     else restore();
   } catch (error) {
     if ((error as { code?: string }).code !== 'E_SPACE') throw error;
@@ -205,10 +197,9 @@ export function resume(): void {
  * @throws E_STATE if it is not kept; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
  */
 export function undo(isUsable: boolean): void {
-  const isCommitted = decision > RESTORE;
-  if (!isUsable || decision === RESTORED || (isCommitted && !kept) || !putBack(TRY))
+  if (!isUsable || decision === RESTORED || (decision > RESTORE && !kept) || !putBack(TRY))
     fail('STATE restore: no backup');
-  if (isCommitted && checkUnsaved() !== unsaved) fail('CHANGED restore: target changed');
+  if (decision > RESTORE && checkUnsaved() !== unsaved) fail('CHANGED restore: target changed');
   if (decision === CONFIRM) {
     needSlots(1);
     settle(false);

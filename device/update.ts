@@ -1,6 +1,7 @@
 /** The update that is in progress: cuts the image into sectors and drives the transaction. */
 
 import type { Result, Update } from './api.ts';
+import { forgetChip } from './chip.ts';
 import { fail, failSize } from './errors.ts';
 import { area as journalArea, isBlank, isIn, readSector, writeSector } from './flash.ts';
 import { BEGIN, REOPEN, decision, forget, openJournal, savedAt } from './journal.ts';
@@ -15,10 +16,14 @@ export let active: Update | undefined;
 
 /** Whether the journal is this update's: something was written. */
 export let isOpen: boolean;
+/** Whether there is another journal. What lies in the target is none: it is content now. */
+let isForgetting: boolean;
 /** Whether nothing that the target reads can be trusted: an update was given up without putting back. */
 let isSuspect: boolean;
-/** Bytes of the image that came in, and those of them that do not fill a sector yet. */
+/** Bytes of the image that came in, and how many there may be. */
 let received: number;
+let most: number;
+/** What came in of the next sector. */
 let pieces: Bytes[];
 /** Sectors taken, and how many of them were rewritten. */
 let taken: number;
@@ -39,8 +44,7 @@ function open(): void {
   if (isOpen) return;
   // What follows the image will be erased, so its content has to fit the backup.
   if (size) checkRoom((size + SECTOR - 1) >>> 12);
-  // What lies in the target is left alone: it is content now.
-  if (isUsable() && !isIn(target, journalArea.first)) forget();
+  if (isForgetting) forget();
   openJournal(target, spare, area);
   isOpen = true;
 }
@@ -48,25 +52,28 @@ function open(): void {
 /** Brings the next sector to `data`. */
 function take(data: Bytes): void {
   const sector = target.first + taken;
-  if (isSuspect || readSector(sector) !== data) {
+  let old = readSector(sector);
+  if (isSuspect || old !== data) {
     open();
-    save(sector);
+    save(sector, old);
+    // There has to be room for what is read back.
+    old = '';
     writeSector(sector, data);
     changed++;
   }
   tick('write', ++taken, target.span);
 }
 
-/** Takes the next bytes of the image. */
-function write(bytes: Bytes): void {
+/** Takes bytes, and cuts them where sectors end. */
+function cut(bytes: Bytes): void {
   for (let at = 0; at < bytes.length;) {
     const room = SECTOR - (received % SECTOR);
     const piece = at || bytes.length > room ? bytes.substr(at, room) : bytes;
     pieces.push(piece);
     received += piece.length;
     at += room;
-    if (received % SECTOR === 0) {
-      const data = join(pieces);
+    if (!(received % SECTOR)) {
+      const data = pieces.length > 1 ? join(pieces) : piece;
       pieces = [];
       take(data);
     }
@@ -96,9 +103,8 @@ function verify(size: number): void {
 }
 
 /** Takes what is left of the image, erases what follows it, verifies and commits. */
-function complete(): void {
-  const size = received;
-  if (size % SECTOR) write(fill(255, SECTOR - (size % SECTOR)));
+function complete(size: number): void {
+  if (size % SECTOR) cut(fill(255, SECTOR - (size % SECTOR)));
   const rest = fill(255, SECTOR);
   while (taken < target.span) take(rest);
   if (options.crc32 != null) verify(size);
@@ -106,31 +112,24 @@ function complete(): void {
   if (isOpen) commit(options.trial || 0);
 }
 
-function checkBackup(bytes?: number): number | undefined {
+function checkBackup(bytes?: number): number {
   if (!spare.span) fail('STATE backup: is false');
-  if (!isOpen && bytes == null) checkRoom(0);
-  return bytes;
+  if (bytes != null) return bytes;
+  if (!isOpen) checkRoom(0);
+  return target.span * SECTOR;
 }
 
-/** Copies the old content of the first `bytes` bytes, or of all, to the backup. */
-function backup(bytes?: number): void {
+/** Copies the old content of the first `bytes` bytes to the backup. */
+function backup(bytes: number): void {
   open();
-  for (let n = 0; n < target.span && (bytes == null || n * SECTOR < bytes); n++)
-    if (!savedAt(target.first + n)) save(target.first + n);
+  for (let n = 0; n < target.span && n * SECTOR < bytes; n++)
+    if (!savedAt(target.first + n)) save(target.first + n, readSector(target.first + n));
 }
 
-/** @returns the bytes of a chunk. */
-function checkChunk(chunk: unknown): Bytes {
-  const bytes = bytesOf(chunk);
-  if (bytes === false) return fail('ARGUMENT write: no bytes: ' + typeof chunk);
-  const most = options.size || target.span * SECTOR;
-  if (received + bytes.length > most) failSize('SIZE ' + label, received + bytes.length, most);
-  return bytes;
-}
-
-function checkEnd(): void {
+function checkEnd(): number {
   const least = options.size || 1;
   if (received < least) failSize('SIZE ' + label, received, least);
+  return received;
 }
 
 function undo(): void {
@@ -140,56 +139,80 @@ function undo(): void {
 function finish(): Result {
   active = undefined;
   return {
-    state: isOpen ? stateOf() : 'untouched',
+    state: isOpen ? stateOf(true) : 'untouched',
     partition: label,
     sectors: target.span,
     changed: changed,
   };
 }
 
+/** Does a part of an update. If it fails, the update is over, and the old content is put back. */
+function attempt<A>(part: (value: A) => void, value: A): void {
+  try {
+    part(value);
+  } catch (error) {
+    active = undefined;
+    try {
+      undo();
+    } catch {
+      // `recover` tries it again; the first error says more.
+    }
+    throw error;
+  }
+}
+
 /**
  * Makes a method of an update.
  * @param check - refuses what cannot be right; then nothing happens
- * @param part - does the rest; if it fails, the update is over, and the old content is put back
- * @param isLast - whether the update is over all the same
+ * @param part - does the rest, with what `check` returned; undefined: there is nothing left to do
+ * @param isLast - whether the update is over then
  */
 function method<A, B>(
-  check: ((argument: A) => B) | null,
+  check: ((argument: A) => B | undefined) | null,
   part: (value: B) => void,
   isLast?: boolean,
 ): (argument?: A) => Result {
   const update = active;
   return (argument) => {
-    // Not if it is over, if another one is active, or in the progress callback.
-    if (active !== update || isCalling) fail('STATE update: not now');
-    const value = (check && check(argument as A)) as B;
-    try {
-      part(value);
-    } catch (error) {
-      active = undefined;
-      try {
-        undo();
-      } catch {
-        // `recover` tries it again; the first error says more.
-      }
-      throw error;
-    }
+    if (active !== update || isCalling) refuse();
+    const value = check ? check(argument as A) : 0;
+    if (value != null) attempt(part, value as B);
     return (isLast && finish()) as Result;
   };
+}
+
+/** Not if the update is over, if another one is active, or in the progress callback. */
+function refuse(): void {
+  fail('STATE update: not now');
+}
+
+/** Keeps a chunk, and @returns it if more has to be done: it completes a sector. */
+function checkChunk(chunk: unknown): Bytes | undefined {
+  const bytes = typeof chunk === 'string' ? chunk : bytesOf(chunk);
+  if (bytes === false) return fail('ARGUMENT write: no bytes');
+  const end = received + bytes.length;
+  if (end > most) failSize('SIZE ' + label, end, most);
+  if ((received % SECTOR) + bytes.length >= SECTOR) return bytes;
+  if (bytes) pieces.push(bytes);
+  received = end;
+  return undefined;
 }
 
 /** Starts an update in the places that were chosen, or goes on with the one that is open. */
 export function startUpdate(): Update {
   isOpen = isResumed;
   isSuspect = !isOpen && decision > BEGIN && decision < REOPEN;
+  isForgetting = isUsable() && !isIn(target, journalArea.first);
+  forgetChip();
   received = taken = changed = 0;
+  most = options.size || target.span * SECTOR;
   pieces = [];
   active = {} as Update;
   active.backup = method(checkBackup, backup);
-  active.write = method(checkChunk, write);
+  active.write = method(checkChunk, cut);
   active.end = method(checkEnd, complete, true);
   active.abort = method(null, undo, true);
   // What was in flight is settled before anything is compared.
-  if (isOpen) method(null, resume)();
+  if (isOpen) attempt(resume, 0);
   return active;
 }

@@ -462,6 +462,16 @@ describe('places', () => {
       assert.match(placesOf(board, { backup: false, journal: 'spare' }), /, none, spare 0x3f\+1$/);
     });
 
+    it('of an earlier update is content once it lies in the target', () => {
+      const board = boardWith();
+      assert.equal(update(boot(board), NEW, { journal: 'near' }).state, 'committed');
+      const old = Uint8Array.from(board.content('near'));
+      const next = boot(board).begin({ partition: 'near', backup: 'spare' });
+      next.write(pattern('near, next', SECTOR));
+      assert.equal(next.abort().state, 'restored');
+      assertHolds(board, 'near', old);
+    });
+
     it('is in ota_journal if that is large enough', () => {
       const board = boardWith();
       assert.match(placesOf(board), /, ota_journal 0x42\+1$/);

@@ -33,10 +33,10 @@ export const MUTANTS = [
       ['journal', '  append(type);\n  append(SOLID);\n', '  append(type);\n  append(type);\n'],
       [
         'journal',
-        '  decision = type;\n  isSolid = false;\n',
-        '  isSolid = decision === type;\n  decision = type;\n',
+        '    decision = type;\n    isSolid = false;\n',
+        '    isSolid = decision === type;\n    decision = type;\n',
       ],
-      ['journal', 'lastType === SOLID', 'lastType === RESTORE'],
+      ['journal', '& 255) === SOLID', '& 255) === RESTORE'],
     ],
   },
   {
@@ -56,8 +56,8 @@ export const MUTANTS = [
     edits: [
       [
         'flash',
-        '    eraseSector(sector);\n',
-        '    if (!isBlank(readSector(sector))) eraseSector(sector);\n',
+        '    erase(guard(address));\n',
+        '    if (!isBlank(readSector(sector))) erase(guard(address));\n',
       ],
     ],
   },
@@ -121,7 +121,7 @@ export const MUTANTS = [
   {
     name: 'nothing is forgotten before BEGIN is spoiled',
     suites: RULES,
-    edits: [['update', '  if (isUsable() && !isIn(target, journalArea.first)) forget();\n', '']],
+    edits: [['update', '  if (isForgetting) forget();\n', '']],
   },
   {
     name: 'a final decision without SOLID is believed',
@@ -171,10 +171,20 @@ export const MUTANTS = [
     edits: [
       [
         'update',
-        '    save(sector);\n    writeSector(sector, data);\n',
-        '    writeSector(sector, data);\n    save(sector);\n',
+        '    save(sector, old);\n',
+        '    writeSector(sector, data);\n    save(sector, old);\n',
       ],
     ],
+  },
+  {
+    name: 'a chunk that completes a sector is kept for later',
+    suites: ['api'],
+    edits: [['update', '+ bytes.length >= SECTOR)', '+ bytes.length > SECTOR)']],
+  },
+  {
+    name: 'a journal in the target is told to forget',
+    suites: ['places'],
+    edits: [['update', 'isUsable() && !isIn(target, journalArea.first);', 'isUsable();']],
   },
   {
     name: 'the CRC-32 of the image is not compared',
@@ -198,7 +208,7 @@ export const MUTANTS = [
     edits: [
       [
         'flash',
-        '  if (!isIn(area, sector) && !isIn(target, sector) && !isIn(spare, sector))',
+        '  if (!isIn(target, sector) && !isIn(spare, sector) && !isIn(area, sector))',
         '  if (!sector)',
       ],
     ],
