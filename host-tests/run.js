@@ -6,13 +6,13 @@
  *     npm run test:full             every search on each of them, in its larger form: hours
  *     npm test -- --grep damaged    what mocha is told: options of its own
  *
- * Each long suite is a job, the short ones of device code are one, and all others are one; as many jobs run at a time
- * as there are processors. What counts is mocha's own report, as JSON. The exit code is 1 if anything failed.
+ * Each long suite is a job, the short ones of device code are one, and all others are one; one more job runs
+ * at a time than there are processors. What counts is mocha's own report, as JSON. The exit code is 1 if anything failed.
  * Lines that a suite begins with ▸ are shown, too.
  * The last line is `N passed, N failed, N skipped`. With TEST_REPORT=FILE the sums go there instead, as JSON.
  */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,8 +26,17 @@ const MOCHA = join(ROOT, 'node_modules/mocha/bin/mocha.js');
 /** What the suites of device code run on. The first takes longest; the others get a sample of the searches. */
 const SUBJECTS = ['ota.min.js', 'ota.js', 'sources'];
 
-/** Suites that take longest, the longest first. */
-const LONG = ['two-cuts', 'cli', 'power-cut', 'pack', 'closure', 'upload', 'update-cli'];
+/** What the build reads, and the first and the last that it writes. */
+const INPUTS = [
+  ...['device', 'host', 'cli', 'examples', 'types'],
+  ...['package.json', 'tsconfig.json', 'rollup.config.js', 'minify.js', 'no-helpers.js'],
+];
+const OUTPUTS = ['dist/ota.js', 'dist/board.d.ts'];
+
+/** Suites that try all there is. */
+const SEARCHES = ['two-cuts', 'power-cut', 'closure'];
+/** Suites that take longest, the longest first; the first ones wait most of the time. */
+const LONG = ['update-cli', 'upload', 'two-cuts', 'cli', 'power-cut', 'pack', 'closure'];
 
 /** mocha's configuration, without what a job says itself: the list of files; and node is told what to import. */
 const { import: hook, ...config } = JSON.parse(readFileSync(join(ROOT, '.mocharc.json'), 'utf8'));
@@ -45,6 +54,27 @@ function isDeviceSuite(file) {
 const nameOf = (file) => file.replace(/^.*\/|\.test\.ts$/g, '');
 const rank = (file) => (LONG.includes(nameOf(file)) ? LONG.indexOf(nameOf(file)) : LONG.length);
 
+/** @returns what a suite of device code runs on. The readable bundle has the code of the sources, and gets no search. */
+function subjectsOf(file) {
+  const isSearch = SEARCHES.includes(nameOf(file)) && !isFull;
+  return SUBJECTS.filter((subject) => !(isSearch && subject === 'ota.js'));
+}
+
+/** @returns when a file, or one in a folder, was last changed: milliseconds; 0 if it is not there. */
+function changedAt(path) {
+  const stats = statSync(join(ROOT, path), { throwIfNoEntry: false });
+  if (!stats?.isDirectory()) return stats?.mtimeMs ?? 0;
+  return Math.max(0, ...readdirSync(join(ROOT, path)).map((name) => changedAt(join(path, name))));
+}
+
+/** Builds, unless it was done after the last change: `npm ci` has just done it on a new machine. */
+function build() {
+  const newest = Math.max(...INPUTS.map(changedAt));
+  if (OUTPUTS.every((file) => changedAt(file) > newest)) return;
+  const { status } = spawnSync('npm run build', { cwd: ROOT, shell: true, stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+}
+
 function listJobs() {
   const files = readdirSync(join(ROOT, 'host-tests'), { recursive: true })
     .filter((name) => name.endsWith('.test.ts'))
@@ -60,7 +90,7 @@ function listJobs() {
   ];
   const jobs = parts.flatMap((part) =>
     isDeviceSuite(part.files[0])
-      ? SUBJECTS.map((subject) => ({ ...part, subject }))
+      ? subjectsOf(part.files[0]).map((subject) => ({ ...part, subject }))
       : [{ ...part, subject: '' }],
   );
   // The longest come first, so that no processor has nothing to do in the end.
@@ -152,9 +182,12 @@ async function work(queue, results) {
   }
 }
 
+build();
 const queue = listJobs();
 const results = [];
-await Promise.all(Array.from({ length: availableParallelism() }, () => work(queue, results)));
+// One more than there are processors: what runs commands waits for them.
+const workers = Array.from({ length: availableParallelism() + 1 }, () => work(queue, results));
+await Promise.all(workers);
 rmSync(scratch, { recursive: true });
 
 const sum = (of) => results.reduce((total, result) => total + of(result), 0);
