@@ -21,7 +21,7 @@ const CTRL_C = 3;
 /** Clears the line. On Linux the second Ctrl-C on an empty line within five seconds ends Espruino. */
 const CLEAR_LINE = Buffer.from('\x1b[2H');
 /** Milliseconds after which the interpreter counts as busy, and gets a batch nevertheless: its debugger never sleeps. */
-const PATIENCE = 100;
+const PATIENCE = 1000;
 /** The same for a Ctrl-C: what runs longer is interrupted. */
 const SHORT_PATIENCE = 20;
 
