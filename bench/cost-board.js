@@ -20,6 +20,10 @@ for (var at = 0; at < text.length; at += job.chunk)
   pieces.push(E.toFlatString(text.substr(at, job.chunk)));
 text = undefined;
 
+/** The first piece of a sector, and its first word: a number that makes the sector another. */
+var first = E.toFlatString([pieces[0]]);
+var sector = new Uint32Array(E.toArrayBuffer(first), 0, 1);
+
 /** What comes out. */
 var reply = { between: 0, depth: 0, reads: 0 };
 
@@ -99,73 +103,85 @@ function feed() {
 
 /** Hands bytes of the image to `data`: whole sectors, each begins with its number. */
 function send(from, until, data, isOver) {
-  var head = new Uint32Array(1);
-  var rest = pieces[0].substr(4);
-  for (var n = from >> 12; n < until >> 12; n++)
+  for (var n = from >> 12; n < until >> 12; n++) {
+    sector[0] = n;
     for (var i = 0; i < pieces.length; i++) {
       if (isOver()) return;
-      head[0] = n;
-      data(E.toString([i ? pieces[i] : [head.buffer, rest]]));
+      data(E.toString([i ? pieces[i] : first]));
       between();
     }
+  }
 }
 
-/** As Espruino's module `http`, and a server. */
+/**
+ * As Espruino's module `http`, and a server. All there is of it is here before the memory is measured: the board has
+ * one connection, and its server is not on the board.
+ */
+var answer;
+var handlers = {};
+var nothing = function () {};
+var on = function (event, handler) {
+  handlers[event] = handler;
+};
+var request = {
+  on: nothing,
+  end: function () {
+    setTimeout(serve, 0);
+  },
+};
+
+function isOver() {
+  return request.clsNow;
+}
+
+function serve() {
+  var range = answer.range.substr(6).split('-');
+  var from = +range[0];
+  var until = +range[1] + 1;
+  answer.call({
+    statusCode: '206',
+    headers: { 'Content-Range': 'bytes ' + from + '-' + (until - 1) + '/*' },
+    on: on,
+  });
+  if (answer.path === '/image') send(from, until, handlers.data, isOver);
+  else {
+    var file = E.openFile('image.ota', 'r');
+    file.seek(from);
+    for (var at = from; at < until && !isOver(); at += 512)
+      handlers.data(E.toFlatString(file.read(Math.min(512, until - at))));
+    file.close();
+  }
+  handlers.close();
+}
+
 global.server = {
   request: function (target, call) {
-    var request = {
-      on: function () {},
-      end: function () {
-        setTimeout(answer, 0);
-      },
-    };
-    function answer() {
-      var range = target.headers.Range.substr(6).split('-');
-      var from = +range[0];
-      var until = +range[1] + 1;
-      var data;
-      var close;
-      function isOver() {
-        return request.clsNow;
-      }
-      call({
-        statusCode: '206',
-        headers: { 'Content-Range': 'bytes ' + target.headers.Range.substr(6) + '/*' },
-        on: function (event, handler) {
-          if (event === 'data') data = handler;
-          else close = handler;
-        },
-      });
-      if (target.path === '/image') send(from, until, data, isOver);
-      else {
-        var file = E.openFile('image.ota', 'r');
-        file.seek(from);
-        for (var at = from; at < until && !isOver(); at += 512)
-          data(E.toFlatString(file.read(Math.min(512, until - at))));
-        file.close();
-      }
-      close();
-    }
+    answer = { range: target.headers.Range, path: target.path, call: call };
+    request.clsNow = false;
     return request;
   },
 };
+
+/** What `ota-http` comes to. */
+function succeed(result) {
+  reply.saved = result.changed;
+  reply.fetched = result.fetched;
+  finish();
+}
+
+function stop(error) {
+  print(error.message || error);
+  E.reboot();
+}
 
 function air(ota) {
   var http = load('ota-http');
   Modules.addCached('http', 'exports=server;');
   reply.loaded = used();
   ota.recover();
-  http.update({ url: 'http://board/image', partition: 'storage', backup: 'spare' }).then(
-    function (result) {
-      reply.saved = result.changed;
-      reply.fetched = result.fetched;
-      finish();
-    },
-    function (error) {
-      print(error.message || error);
-      E.reboot();
-    },
-  );
+  http
+    .update({ url: 'http://board/image', partition: 'storage', backup: 'spare' })
+    .then(succeed, stop);
 }
 
 function replay() {
