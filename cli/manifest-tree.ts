@@ -9,6 +9,7 @@ import {
   IMAGE_LIMIT,
   IMAGE_SIZE_AT,
   ROOT_HASH_AT,
+  WHOLE_DESCRIPTOR_BYTES,
 } from '../device/http/manifest.ts';
 import { SECTOR } from '../host/index.ts';
 import { InputError } from './errors.ts';
@@ -48,7 +49,7 @@ export interface ImageFacts {
   levels: Buffer[];
   /** SHA-256 of each sector, 32 bytes each. */
   hashes: Buffer;
-  /** struct fsverity_descriptor. */
+  /** What is stored of struct fsverity_descriptor. */
   descriptor: Buffer;
   /** fs-verity digest, 64 hex digits. */
   digest: string;
@@ -117,7 +118,7 @@ export function differingHashes(a: Buffer, b: Buffer): number[] {
   return numbers;
 }
 
-/** @returns struct fsverity_descriptor. */
+/** @returns what is stored of struct fsverity_descriptor. */
 function makeDescriptor(size: number, root: Uint8Array): Buffer {
   const descriptor = Buffer.alloc(DESCRIPTOR_BYTES);
   descriptor.write(DESCRIPTOR_START, 'latin1');
@@ -126,5 +127,6 @@ function makeDescriptor(size: number, root: Uint8Array): Buffer {
   return descriptor;
 }
 
-/** @returns the fs-verity digest that a descriptor stands for, 64 hex digits. */
-export const digestOf = (descriptor: Uint8Array) => sha256(descriptor).toString('hex');
+/** @returns the fs-verity digest that a descriptor stands for, 64 hex digits. What is not stored of it is zero. */
+export const digestOf = (descriptor: Uint8Array) =>
+  sha256(Buffer.concat([descriptor], WHOLE_DESCRIPTOR_BYTES)).toString('hex');

@@ -148,8 +148,6 @@ function readDescriptor(descriptor: Buffer): { size: number; root: Buffer } {
   const root = descriptor.subarray(ROOT_HASH_AT, ROOT_HASH_AT + HASH_BYTES);
   if (start !== DESCRIPTOR_START)
     refuse('descriptor', 'not of fs-verity version 1, SHA-256, blocks of 4096 bytes, without salt');
-  if (descriptor.subarray(ROOT_HASH_AT + HASH_BYTES).some((byte) => byte))
-    refuse('descriptor', 'not zero after the root hash');
   checkImageSize(Number(size));
   return { size: Number(size), root };
 }

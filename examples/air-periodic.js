@@ -1,5 +1,5 @@
 /*
- * Over the air, every six hours: asks for the head of the manifest, 324 bytes, and updates if there is a new version.
+ * Over the air, every six hours: asks for the head of the manifest, 116 bytes, and updates if there is a new version.
  *
  * Upload, with the board at /dev/ttyUSB0: see air-boot.js.
  */

@@ -172,7 +172,7 @@ function makeCardSite(): { board: Board; card: Card; run: () => void } {
 }
 
 const CHANGED_BYTES = 76 * 4096;
-const MANIFEST_BYTES = 8580;
+const MANIFEST_BYTES = 8372;
 /** After a power cut: the sector that was on its way to the flash, and the one before it, which may be torn. */
 const AGAIN = 2 * 4096;
 

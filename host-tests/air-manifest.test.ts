@@ -115,28 +115,28 @@ class Bench {
 }
 
 /** Writes the CRC-32 that a head has to have, as whoever alters one on purpose would. */
-function reseal(manifest: Buffer): void {
-  const end = 320 + manifest.readUInt16LE(4) + manifest.readUInt16LE(6);
+function reseal(manifest: Buffer, metadataAt = 112): void {
+  const end = metadataAt + manifest.readUInt16LE(4) + manifest.readUInt16LE(6);
   if (end + 4 <= manifest.length) manifest.writeUInt32LE(crc32(manifest.subarray(0, end)), end);
 }
 
 /** Whether a manifest may be taken, by the reader of the command line. */
 function isRight(manifest: Buffer, digest: string | undefined): boolean {
   const plain = Buffer.from(manifest);
-  if (plain.length < 324) return false;
+  if (plain.length < 116) return false;
   // The device does not look at what a version is made of, nor at what is behind the NUL of a label.
   plain.fill(0, 32, 64);
   const end = plain.indexOf(0, 16);
   if (end >= 0 && end < 32) plain.fill(0, end, 32);
   const isSealed = (bytes: Buffer) => {
-    const at = 320 + bytes.readUInt16LE(4) + bytes.readUInt16LE(6);
+    const at = 112 + bytes.readUInt16LE(4) + bytes.readUInt16LE(6);
     return at + 4 <= bytes.length && bytes.readUInt32LE(at) === crc32(bytes.subarray(0, at));
   };
   if (!isSealed(manifest)) return false;
   reseal(plain);
   // Nor at what is behind the head, if there are no hashes.
   const size = plain.readBigUInt64LE(72);
-  const head = 324 + plain.readUInt16LE(4) + plain.readUInt16LE(6);
+  const head = 116 + plain.readUInt16LE(4) + plain.readUInt16LE(6);
   try {
     const found = readManifest(size > SECTOR ? plain : plain.subarray(0, head));
     const isFitting = found.size <= PARTITION.size && ['', LABEL].includes(found.partition);
@@ -160,7 +160,6 @@ const FIELDS = [
   [68, 4],
   [72, 8],
   [80, 32],
-  [112, 208],
 ];
 
 /** Ways to spoil a manifest. `next(n)` is a random number below n. */
@@ -212,6 +211,12 @@ const SPOILERS: ((manifest: Buffer, next: (n: number) => number) => Buffer)[] = 
     for (let i = 0; i < length; i++) manifest[at + i] = next(3) ? next(256) : 0;
     reseal(manifest);
     return manifest;
+  },
+  function wholeDescriptor(manifest) {
+    const [start, rest] = [manifest.subarray(0, 112), manifest.subarray(112)];
+    const whole = Buffer.concat([start, Buffer.alloc(208), rest]);
+    reseal(whole, 320);
+    return whole;
   },
   function anotherImage(_, next) {
     return makeManifest(pattern(`${next(1e9)}`, 1 + next(3 * SECTOR)), { partition: LABEL });
@@ -274,7 +279,7 @@ describe('a manifest', () => {
 
   it('is refused if it has too much metadata, or too large a signature', () => {
     const manifest = manifests[1];
-    const [head, rest] = [manifest.subarray(0, 320), manifest.subarray(320 + 10 + 4)];
+    const [head, rest] = [manifest.subarray(0, 112), manifest.subarray(112 + 10 + 4)];
     for (const [metadata, signature, outcome] of [
       [1024, 0, 'begun'],
       [0, 1024, 'begun'],

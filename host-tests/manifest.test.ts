@@ -11,11 +11,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { InputError } from '../cli/errors.ts';
-import { examineImage } from '../cli/manifest-tree.ts';
+import { examineImage, treeBytes } from '../cli/manifest-tree.ts';
 import { makeManifest, readManifest } from '../cli/manifest.ts';
 import { randomOf } from '../cli/simulate-cuts.ts';
 import { pattern } from '../host/index.ts';
 import { needs } from './tools.ts';
+
+/** The most that a manifest may cost of its image. */
+const LIMIT = 0.0085;
 
 /** How many mutations are tried. */
 const MUTATIONS = Number(process.env.MUTATIONS ?? 100_000);
@@ -57,10 +60,16 @@ function changed(manifest: Buffer, at: number, bytes: string | number[], isSigne
 }
 
 /** Gives a manifest the CRC-32 that its bytes have, where its lengths say it is. */
-function signed(manifest: Buffer): Buffer {
-  const at = 320 + manifest.readUInt16LE(4) + manifest.readUInt16LE(6);
+function signed(manifest: Buffer, metadataAt = 112): Buffer {
+  const at = metadataAt + manifest.readUInt16LE(4) + manifest.readUInt16LE(6);
   if (at + 4 <= manifest.length) manifest.writeUInt32LE(crc32(manifest.subarray(0, at)), at);
   return manifest;
+}
+
+/** @returns a manifest that also stores what is always zero of the descriptor. */
+function wholeDescriptor(manifest: Buffer): Buffer {
+  const [start, rest] = [manifest.subarray(0, 112), manifest.subarray(112)];
+  return signed(Buffer.concat([start, Buffer.alloc(208), rest]), 320);
 }
 
 describe('the manifest', () => {
@@ -83,18 +92,34 @@ describe('the manifest', () => {
     assert.equal(at(32, 64), padded('1.4', 32));
     assert.equal(at(64, 80), '\x01\x01\x0c\0\0\0\0\0\x88\x13\0\0\0\0\0\0');
     assert.equal(at(80, 112), sha256(hashes).toString('latin1'));
-    assert.equal(at(112, 320), padded('', 208));
-    assert.equal(at(320, 324), 'free');
-    assert.equal(manifest.readUInt32LE(324), crc32(manifest.subarray(0, 324)));
-    assert.equal(at(328, 392), hashes.toString('latin1'));
-    assert.equal(manifest.length, 392);
+    assert.equal(at(112, 116), 'free');
+    assert.equal(manifest.readUInt32LE(116), crc32(manifest.subarray(0, 116)));
+    assert.equal(at(120, 184), hashes.toString('latin1'));
+    assert.equal(manifest.length, 184);
   });
 
-  it('costs 0.82 % of an image of 1 MiB, limit 0.85', () => {
-    const manifest = makeManifest(pattern('image', 0x100000));
-    assert.equal(manifest.length, 324 + 2 * 32 + 256 * 32);
-    assert.equal(manifest.length, 8580);
-    assert.ok(manifest.length / 0x100000 <= 0.0085);
+  for (const [name, size, length, percent] of [
+    ['300 KiB', 300 * 1024, 116 + 75 * 32, '0.82'],
+    ['1 MiB', 0x100000, 116 + 2 * 32 + 256 * 32, '0.80'],
+    ['16 MiB', 0x1000000, 116 + 32 * 32 + 4096 * 32, '0.79'],
+  ] as const)
+    it(`costs ${percent} % of an image of ${name}, limit 0.85`, () => {
+      const manifest = makeManifest(pattern('image', size));
+      assert.equal(manifest.length, length);
+      assert.ok(manifest.length / size <= LIMIT);
+      assert.equal(((manifest.length / size) * 100).toFixed(2), percent);
+    });
+
+  it('costs at most 0.85 % of any image from 212 KiB on, of whole sectors from 168 KiB on', () => {
+    const empty = makeManifest(Buffer.alloc(1)).length;
+    const cost = (size: number) => (empty + treeBytes(size)) / size;
+    // The smallest and the largest of the images that have so many sectors.
+    for (let sectors = 1; sectors <= 4096; sectors++) {
+      const [least, most] = [(sectors - 1) * 4096 + 1, sectors * 4096];
+      assert.equal(cost(most) <= LIMIT, sectors >= 42, `${most} bytes`);
+      assert.equal(cost(least) <= LIMIT, sectors >= 54, `${least} bytes`);
+    }
+    assert.equal(makeManifest(pattern('image', 53 * 4096)).length, 116 + 53 * 32);
   });
 
   it('says what it was told', () => {
@@ -117,8 +142,8 @@ describe('the manifest', () => {
   it('may be signed later', () => {
     const plain = makeManifest(pattern('image', 9000), { metadata: Buffer.from('free') });
     const signature = pattern('signature', 72);
-    const head = changed(plain, 6, [72], false).subarray(0, 324);
-    const both = signed(Buffer.concat([head, signature, Buffer.alloc(4), plain.subarray(328)]));
+    const head = changed(plain, 6, [72], false).subarray(0, 116);
+    const both = signed(Buffer.concat([head, signature, Buffer.alloc(4), plain.subarray(120)]));
     const manifest = readManifest(both, readManifest(plain).digest);
     assert.deepEqual(Buffer.from(manifest.signature), Buffer.from(signature));
     assert.equal(Buffer.from(manifest.metadata).toString(), 'free');
@@ -138,7 +163,6 @@ describe('the manifest', () => {
     assert.throws(() => makeManifest(new Uint8Array(0x1000001)), {
       message: 'image: 16,777,217 bytes, limit 16,777,216',
     });
-    assert.equal(makeManifest(new Uint8Array(0x1000000)).length, 324 + 32 * 32 + 4096 * 32);
   });
 });
 
@@ -163,7 +187,10 @@ describe('the digest', () => {
       const printed = execFileSync('fsverity', ['digest', '--compact', ...out, file('image')]);
       const { digest, descriptor, levels } = examineImage(image);
       assert.equal(digest, printed.toString().trim(), `${size} bytes`);
-      assert.deepEqual(descriptor, readFileSync(file('descriptor')), `${size} bytes`);
+      // 48 of its bytes are stored, the others are zero.
+      assert.equal(descriptor.length, 48);
+      const whole = Buffer.concat([descriptor], 256);
+      assert.deepEqual(whole, readFileSync(file('descriptor')), `${size} bytes`);
       const tree = Buffer.concat(levels.map(inBlocks));
       assert.ok(tree.equals(readFileSync(file('tree'))), `${size} bytes`);
     }
@@ -182,8 +209,8 @@ describe('a manifest is refused', () => {
     ['of no bytes', Buffer.alloc(0), /^manifest: does not begin with "OTA"$/],
     ['that is a web page', Buffer.from('<!DOCTYPE html>'), /does not begin with "OTA"/],
     ['of a later format', changed(good, 3, [2]), /^manifest: is of format version 2, not 1$/],
-    ['that ends early', good.subarray(0, 323), /^manifest: ends after 323 bytes, least 324$/],
-    ['that ends in its metadata', changed(good, 4, [0, 4]).subarray(0, 400), /at 1348$/],
+    ['that ends early', good.subarray(0, 115), /^manifest: ends after 115 bytes, least 116$/],
+    ['that ends in its metadata', changed(good, 4, [0, 4]).subarray(0, 400), /at 1140$/],
     ['with too much metadata', changed(good, 4, [1, 4]), /^metadata: 1025 bytes, limit 1024$/],
     ['with too much signature', changed(good, 6, [1, 4]), /^signature: 1025 bytes, limit 1024$/],
     ['with a flipped bit', changed(good, 20, [1], false), /^manifest: its CRC-32 is 0x/],
@@ -196,7 +223,7 @@ describe('a manifest is refused', () => {
     ['of SHA-512', changed(good, 65, [2]), /^descriptor: not of fs-verity version 1, SHA-256/],
     ['of blocks of 64 KiB', changed(good, 66, [16]), /^descriptor: not of fs-verity/],
     ['with a salt', changed(good, 67, [4]), /^descriptor: not of fs-verity/],
-    ['with a descriptor that goes on', changed(good, 112, [1]), /not zero after the root hash$/],
+    ['with all of its descriptor', wholeDescriptor(good), /^manifest: its CRC-32 is 0x/],
     ['of an empty image', changed(good, 72, [0, 0, 0]), /^image: is empty$/],
     ['of too large an image', changed(good, 72, [1, 0, 0, 1]), /^image: 16,777,217 bytes, limit/],
     ['of 2^63 bytes', changed(good, 79, [128]), /^image: .* bytes, limit 16,777,216$/],
@@ -210,10 +237,10 @@ describe('a manifest is refused', () => {
     ['with another root hash', changed(good, 80, [1]), /^hashes: level 1 of 2, block 0: do not/],
     [
       'with a wrong upper hash',
-      changed(good, 328, [1]),
+      changed(good, 120, [1]),
       /level 1 of 2, block 0: do not match the r/,
     ],
-    ['with a wrong hash', changed(good, 393, [1]), /level 2 of 2, block 0: do not match the level/],
+    ['with a wrong hash', changed(good, 185, [1]), /level 2 of 2, block 0: do not match the level/],
     [
       'with a wrong last hash',
       changed(good, good.length - 1, [1]),
@@ -255,11 +282,10 @@ const PARTS = [
   [64, 8],
   [72, 8],
   [80, 32],
-  [112, 32],
-  [64, 256],
-  [320, 4],
-  [324, 32],
-  [356, 32],
+  [64, 48],
+  [112, 4],
+  [116, 32],
+  [148, 32],
 ];
 
 /** Changes a copy of a manifest in one of the ways in which files go wrong, or are made to. */
@@ -315,7 +341,7 @@ describe('a manifest survives no mutations', () => {
       const { bytes, says } = originals[below(originals.length)];
       const mutation = mutate(bytes, below);
       // Half of them get the right CRC-32, as those get that somebody makes on purpose.
-      const isSigned = below(2) === 1 && mutation.length >= 324;
+      const isSigned = below(2) === 1 && mutation.length >= 116;
       if (isSigned) signed(mutation);
       let read: typeof says;
       try {

@@ -101,8 +101,16 @@ describe('README.md', () => {
     assert.deepEqual(board.content('www').slice(0, www.length), www);
     server.sent = 0;
     run(readManifest(manifest).digest);
-    assert.equal(board.output.at(-1), 'untouched 0 sectors, 324 bytes');
-    assert.equal(server.sent, 324);
+    assert.equal(board.output.at(-1), 'untouched 0 sectors, 116 bytes');
+    assert.equal(server.sent, 116);
+  });
+
+  it('says what a manifest costs', () => {
+    const size = 0x100000;
+    const { length } = makeManifest(pattern('image', size));
+    const percent = ((length / size) * 100).toFixed(2);
+    const bytes = length.toLocaleString('en-US');
+    assert.match(readme, new RegExp(`${bytes} bytes for an image of 1 MiB, ${percent} %,`));
   });
 
   it('has a partition table with a place for everything', () => {

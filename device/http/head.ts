@@ -2,7 +2,6 @@
 
 import { fail } from '../errors.ts';
 import type { Bytes } from '../runtime.ts';
-import { SECTOR } from '../runtime.ts';
 import type { Check } from './api.ts';
 import * as format from './manifest.ts';
 import { filled, seam } from './stream.ts';
@@ -42,22 +41,20 @@ export let root: Bytes;
 export function readHead(bytes: Bytes): Omit<Check, 'same'> {
   const end = bytes.length - format.CRC_BYTES;
   const descriptor = bytes.substr(format.DESCRIPTOR_AT, format.DESCRIPTOR_BYTES);
-  const hash = seam.sha256(descriptor);
+  const hash = seam.sha256(filled(descriptor, '\0').substr(0, format.WHOLE_DESCRIPTOR_BYTES));
   const size = numberAt(descriptor, format.IMAGE_SIZE_AT, 8);
-  const tail = format.ROOT_HASH_AT + format.HASH_BYTES;
   let digest = '';
   if (
     seam.crc32(bytes.substr(0, end)) !== numberAt(bytes, end, format.CRC_BYTES) ||
     numberAt(bytes, format.RESERVED_AT, 4) ||
     descriptor.substr(0, format.IMAGE_SIZE_AT) !== format.DESCRIPTOR_START ||
-    descriptor.substr(tail) !== filled('', '\0').substr(SECTOR - format.DESCRIPTOR_BYTES + tail) ||
     !size
   )
     refuse('manifest: damaged');
   for (let i = 0; i < format.HASH_BYTES; i++)
     digest += (256 + hash.charCodeAt(i)).toString(16).substr(1);
   crc32 = numberAt(bytes, format.IMAGE_CRC_AT, 4);
-  root = descriptor.substr(format.ROOT_HASH_AT, format.HASH_BYTES);
+  root = descriptor.substr(format.ROOT_HASH_AT);
   return {
     label: bytes.substr(format.LABEL_AT, format.LABEL_BYTES).split('\0')[0],
     version: bytes.substr(format.VERSION_AT, format.VERSION_BYTES).split('\0')[0],

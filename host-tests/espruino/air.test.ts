@@ -155,7 +155,7 @@ describe('ota-http.min.js in real Espruino', function () {
     const again = await board.run(job());
     assert.equal((again.result as AirResult).state, 'untouched');
     assert.equal(again.operations, 0);
-    assert.equal((again.result as AirResult).fetched, 324);
+    assert.equal((again.result as AirResult).fetched, 116);
   });
 
   it('does so at a speed', async () => {

@@ -32,6 +32,13 @@ const LIST = [
     ],
   },
   {
+    name: 'the digest is that of the stored part of the descriptor',
+    suites: ['air-manifest'],
+    edits: [
+      ['head', "filled(descriptor, '\\0').substr(0, format.WHOLE_DESCRIPTOR_BYTES)", 'descriptor'],
+    ],
+  },
+  {
     name: 'metadata may be of any length',
     suites: ['air-manifest'],
     edits: [['head', 'Math.max(metadata, signature) > format.FREE_LIMIT', 'metadata < 0']],
