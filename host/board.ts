@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import type { Mood, Snapshot } from './cell-array.ts';
 import {
   Files,
   PURE,
@@ -10,7 +11,7 @@ import {
 } from './espruino.ts';
 import { type FlashProfile, seconds } from './flash-timing.ts';
 import { HttpClient, type Network, parseUrl, tcp } from './http.ts';
-import { FlashMisuse, type Mood, NorFlash, PowerCut, type Snapshot, latin1 } from './nor-flash.ts';
+import { FlashMisuse, NorFlash, PowerCut, latin1 } from './nor-flash.ts';
 import { promiseLibrary } from './promise.ts';
 import { type Row, TABLES, decodeTable, encodeTable } from './tables.ts';
 

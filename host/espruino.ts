@@ -4,8 +4,9 @@
  */
 import { createHash, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { SECTOR } from './cell-array.ts';
 import { printed } from './espruino-json.ts';
-import { type NorFlash, SECTOR, latin1 } from './nor-flash.ts';
+import { type NorFlash, latin1 } from './nor-flash.ts';
 
 /** The first address that is not hard-coded into Espruino's `Flash.getPage` (jshardware.c, FLASH_MAX). */
 const FLASH_MAX = 0x400000;

@@ -1,5 +1,6 @@
 /** A simulated ESP32 that runs JavaScript, for tests of device code. */
 export * from './board.ts';
+export { type Mood, PAGE, SECTOR, type Snapshot, differences, fingerprint } from './cell-array.ts';
 export { Console } from './console.ts';
 export { pattern } from './espruino.ts';
 export * from './flash-timing.ts';
