@@ -1,44 +1,14 @@
-import { crc32 } from 'node:zlib';
+import { Agenda } from './agenda.ts';
 import type { Mood, Snapshot } from './cell-array.ts';
-import {
-  Files,
-  PURE,
-  cryptoLibrary,
-  flashLibrary,
-  pattern,
-  shown,
-  storageLibrary,
-} from './espruino.ts';
+import { Files, PURE, cryptoLibrary, flashLibrary, shown, storageLibrary } from './espruino.ts';
 import { type FlashProfile, seconds } from './flash-timing.ts';
+import { MEGABYTE, TABLE_ADDRESS, fillChip, otaEntry } from './fresh-chip.ts';
+import { type BootKind, Panic, Reboot, isFatal } from './halts.ts';
 import { HttpClient, type Network, parseUrl, tcp } from './http.ts';
-import { FlashMisuse, NorFlash, PowerCut, latin1 } from './nor-flash.ts';
+import { NorFlash, PowerCut } from './nor-flash.ts';
 import { promiseLibrary } from './promise.ts';
+import { ABSENT, type Globals, Scripts, runModule } from './scripts.ts';
 import { type Row, TABLES, decodeTable, encodeTable } from './tables.ts';
-
-/** The firmware has aborted: a write into a dangerous region, or the watchdog. Power is off since. */
-export class Panic extends Error {
-  override name = 'Panic';
-}
-
-/** How a board boots: with power, or `E.reboot()`; by `load()`; by `reset()` or `load(file)`, which run no `.bootcde`. */
-export type BootKind = 'power' | 'load' | 'reset';
-
-/** A script has called `E.reboot()`, `load()` or `reset()`. `run` and `advance` do what it asks for. */
-export class Reboot extends Error {
-  override name = 'Reboot';
-  /** Whether it resets the chip, as `E.reboot()` does; the others only start JavaScript anew. */
-  isReset: boolean;
-  readonly kind: BootKind;
-  /** What runs after the boot scripts: a file in Storage. */
-  readonly file: string | undefined;
-
-  constructor(kind: BootKind, file?: string) {
-    super(kind === 'power' ? 'the chip resets' : 'JavaScript starts anew');
-    this.isReset = kind === 'power';
-    this.kind = kind;
-    this.file = file;
-  }
-}
 
 /** Hears of what a board does that its console shows. */
 export interface BoardConsole {
@@ -76,19 +46,6 @@ export interface BoardOptions {
   network?: Network;
 }
 
-/** What a module finds around it. */
-export interface Globals {
-  require: (name: string) => unknown;
-  E: Record<string, unknown>;
-  process: Record<string, unknown>;
-  print: (...values: unknown[]) => void;
-  peek32: (address: number) => number;
-  setTimeout: (callback: unknown, ms?: number, ...args: unknown[]) => number;
-  clearTimeout: (id?: number) => void;
-  getTime: () => number;
-  [name: string]: unknown;
-}
-
 /** Everything about a board that survives a reboot. */
 export interface BoardSnapshot {
   readonly flash: Snapshot;
@@ -98,66 +55,6 @@ export interface BoardSnapshot {
 
 type Module = (globals: Globals) => unknown;
 
-/** What a browser or node has, and Espruino has not. It is undefined for device code. */
-const HIDDEN = (
-  'Map Set WeakMap WeakSet WeakRef Symbol Proxy Reflect BigInt Intl Atomics SharedArrayBuffer ' +
-  'Buffer TextEncoder TextDecoder URL URLSearchParams fetch AbortController structuredClone ' +
-  'performance queueMicrotask setImmediate clearImmediate WebAssembly navigator WebSocket'
-).split(' ');
-const ABSENT: object = Object.fromEntries(HIDDEN.map((name) => [name, undefined]));
-Object.setPrototypeOf(ABSENT, null);
-/** What it has. */
-const GIVEN = (
-  'require E process print console setTimeout clearTimeout setInterval clearInterval getTime ' +
-  'peek8 peek16 peek32 poke8 poke16 poke32 Modules ESP32 Promise url load reset global globalThis'
-).split(' ');
-
-/** A module that is compiled once, and run at every boot that asks for it. */
-interface Compiled {
-  /** The globals that its source mentions, in the order in which `run` takes them. */
-  names: string[];
-  run: (...args: unknown[]) => unknown;
-}
-
-/** Modules by their source. */
-const compiled = new Map<string, Compiled>();
-
-function compile(source: string): Compiled {
-  let made = compiled.get(source);
-  if (!made) {
-    const isMentioned = (name: string) => source.includes(name);
-    const names = GIVEN.filter(isMentioned);
-    const parameters = ['exports', 'module', ...names, ...HIDDEN.filter(isMentioned)];
-    // eslint-disable-next-line @typescript-eslint/no-implied-eval
-    const run = new Function(...parameters, `${source}\n;return exports;`) as Compiled['run'];
-    made = { names, run };
-    compiled.set(source, made);
-  }
-  return made;
-}
-
-/**
- * Evaluates scripts one after the other. Direct eval in a generator declares their variables and
- * functions in the generator's scope, where the next script finds them, as on the board.
- */
-// eslint-disable-next-line @typescript-eslint/no-implied-eval
-const evaluator = new Function(
-  '$globals',
-  `with ($globals) return (function* () {
-    var $result;
-    for (;;) try { $result = { value: eval(yield $result) }; } catch ($error) { $result = { error: $error }; }
-  })();`,
-) as (globals: Globals) => Scripts;
-
-/** Takes a script, and returns what became of it. */
-type Scripts = Generator<{ value: unknown } | { error: unknown }, never, string>;
-
-interface Timer {
-  at: number;
-  every?: number;
-  call: () => void;
-}
-
 /** One boot: from power on to the next reboot or cut. */
 interface World {
   /** Of the flash: if it has another by now, this world is gone. */
@@ -166,16 +63,13 @@ interface World {
   /** Exports by module name. */
   modules: Map<string, unknown>;
   scripts?: Scripts;
-  timers: Map<number, Timer>;
   onInit: (() => void)[];
 }
 
-const TABLE_ADDRESS = 0x8000;
 /** ESP-IDF refuses writes from 0 up to here (spi_flash/partition.c, is_safe_write_address). */
 const DANGEROUS_END = TABLE_ADDRESS + 0xc00;
 /** The entry of an ESP32's MMU table for 0x400d0000, where code is mapped (dport_reg.h). */
 const MMU_ENTRY = 0x3ff10000 + 77 * 4;
-const MEGABYTE = 0x100000;
 const VERSION = '2v29';
 /** Bytes of the partition that Storage is in. */
 const STORAGE_SIZE = 0xe0000;
@@ -190,20 +84,6 @@ const DAY = 24 * 3600 * 1000;
 const LIVE_PAUSE = 50;
 /** Milliseconds of real time that `wait` waits for a real network to say something. */
 const PATIENCE = 2000;
-
-/** One entry of otadata (esp_flash_partitions.h, esp_ota_select_entry_t), as the bootloader wants it. */
-function otaEntry(sequence: number): Uint8Array {
-  const entry = Buffer.alloc(32, 0xff);
-  entry.writeUInt32LE(sequence, 0);
-  entry.writeUInt32LE(crc32(entry.subarray(0, 4), 0xffffffff), 28);
-  return entry;
-}
-
-/** What boards hold before anything is done to them. */
-const factory = new Map<string, Snapshot>();
-
-const isFatal = (error: unknown) =>
-  error instanceof PowerCut || error instanceof Panic || error instanceof FlashMisuse;
 
 /**
  * A simulated ESP32 with Espruino on it, for unit tests of device code:
@@ -235,18 +115,13 @@ export class Board {
   readonly #globals: Globals;
   readonly #timing: FlashProfile | undefined;
   readonly #http: HttpClient;
-  /** What the idle loop has to call: handlers of events, reactions of promises. */
-  #jobs: (() => void)[] = [];
-  /** What happens in the network, and when. */
-  #happenings: { at: number; call: () => void }[] = [];
+  readonly #agenda = new Agenda();
   /** Called when something comes from the network. */
   #wake: () => void = () => undefined;
   #running: Row;
   #world: World | undefined;
   /** What has stopped the CPU; thrown again by everything. */
   #halted: Error | undefined;
-  #now = 0;
-  #timerIds = 0;
   #kicked = 0;
 
   constructor(options: BoardOptions = {}) {
@@ -261,7 +136,7 @@ export class Board {
     if (!first) throw new RangeError('a partition table without an app');
     this.#running = options.running === undefined ? first : this.partition(options.running);
 
-    this.#fill(binary);
+    fillChip(this.flash, this.table, binary, this.#board === 'ESP32');
     this.setRunning(this.#running.label);
     for (const [label, content] of Object.entries(options.partitions ?? {}))
       this.load(label, content);
@@ -275,8 +150,8 @@ export class Board {
     if (options.crypto !== false) this.#natives.set('crypto', cryptoLibrary());
     this.#http = new HttpClient({
       network: options.network ?? tcp,
-      queue: (job) => this.#jobs.push(job),
-      after: (ms, call) => this.#happenings.push({ at: this.#now + ms, call }),
+      queue: (job) => this.#agenda.queue(job),
+      after: (ms, call) => this.#agenda.after(ms, call),
       wake: () => this.#wake(),
       assertOn,
     });
@@ -296,7 +171,7 @@ export class Board {
 
   /** Milliseconds since the board was made, by the clock that `advance` moves. */
   get now(): number {
-    return this.#now;
+    return this.#agenda.now;
   }
 
   /**
@@ -411,9 +286,9 @@ export class Board {
    * delivered. A real network has its own time: see `wait`.
    */
   advance(ms: number): void {
-    const end = this.#now + ms;
+    const end = this.now + ms;
     while (this.#step(end));
-    this.#now = end;
+    this.#agenda.now = end;
   }
 
   /**
@@ -422,7 +297,7 @@ export class Board {
    * @throws what it was rejected with, or Error if it will never be settled
    */
   settle<T>(promise: PromiseLike<T> | T): T {
-    const end = this.#now + DAY;
+    const end = this.now + DAY;
     const outcome = this.#observe(promise);
     while (!outcome.settled) if (!this.#step(end)) throw this.#stuck();
     return outcome.settled();
@@ -435,7 +310,7 @@ export class Board {
    * @returns its value; rejects as `settle` throws
    */
   async wait<T>(promise: PromiseLike<T> | T, patience = PATIENCE): Promise<T> {
-    const end = this.#now + DAY;
+    const end = this.now + DAY;
     const outcome = this.#observe(promise);
     while (!outcome.settled) {
       // The host has to come to its sockets, and a turn of the board's idle loop is not long.
@@ -453,14 +328,14 @@ export class Board {
    * @throws PowerCut, Panic or FlashMisuse if a script runs into one
    */
   async live(signal: AbortSignal): Promise<void> {
-    const start = performance.now() - this.#now;
+    const start = performance.now() - this.now;
     while (!signal.aborted) {
       // The host has to come to its sockets, and a turn of the board's idle loop is not long.
       await new Promise((resolve) => setImmediate(resolve));
       const now = performance.now() - start;
       if (signal.aborted || this.#step(now)) continue;
-      this.#now = Math.max(this.#now, now);
-      await this.#isTold(Math.min(this.#untilNext(), LIVE_PAUSE));
+      this.#agenda.now = Math.max(this.now, now);
+      await this.#isTold(Math.min(this.#agenda.untilNext(), LIVE_PAUSE));
     }
   }
 
@@ -477,25 +352,6 @@ export class Board {
     this.#unplug();
     this.#world = undefined;
     this.#halted = undefined;
-  }
-
-  /** Puts the bootloader, the table and something into every partition; once for boards that are alike. */
-  #fill(binary: Uint8Array): void {
-    const { size } = this.flash;
-    const isClassic = this.#board === 'ESP32';
-    const key = `${isClassic} ${size} ${latin1(binary)}`;
-    const made = factory.get(key);
-    if (made) return this.flash.restore(made);
-    const bootloader = pattern('bootloader', TABLE_ADDRESS - (isClassic ? 0x1000 : 0));
-    bootloader.set([0xe9, 3, 2, Math.log2(size / MEGABYTE) << 4]);
-    this.flash.load(TABLE_ADDRESS - bootloader.length, bootloader);
-    this.flash.load(TABLE_ADDRESS, binary);
-    for (const { label, type, address, size } of this.table) {
-      const content = pattern(label, size);
-      if (type === 0) content[0] = 0xe9;
-      this.flash.load(address, content);
-    }
-    factory.set(key, this.flash.snapshot());
   }
 
   get #board(): string {
@@ -578,13 +434,6 @@ export class Board {
     return new Error('the promise is pending, and nothing will happen any more');
   }
 
-  /** @returns the milliseconds until something is due. */
-  #untilNext(): number {
-    const timers = this.#world ? [...this.#world.timers.values()] : [];
-    const next = Math.min(...timers.map(({ at }) => at), ...this.#happenings.map(({ at }) => at));
-    return Math.max(0, next - this.#now);
-  }
-
   /** Waits for the network. @returns whether it has said something */
   #isTold(patience: number): Promise<boolean> {
     return new Promise((resolve) => {
@@ -600,31 +449,18 @@ export class Board {
   #step(end: number): boolean {
     if (!this.isOn || !this.#world) return false;
     if (this.#turnOrReboot()) return true;
-    const { timers } = this.#world;
-    const [timer] = [...timers].sort(([, a], [, b]) => a.at - b.at);
-    const [happening] = this.#happenings.toSorted((a, b) => a.at - b.at);
-    const isTimer = timer && (!happening || timer[1].at < happening.at);
-    const due = isTimer ? timer[1] : happening;
-    if (!due || due.at > end) return false;
-    this.#now = Math.max(this.#now, due.at);
-    if (!isTimer) {
-      this.#happenings.splice(this.#happenings.indexOf(happening), 1);
-      happening.call();
-      return true;
-    }
-    const [id, { every, call }] = timer;
-    if (every === undefined) timers.delete(id);
-    else timer[1].at += Math.max(every, 1);
-    this.#jobs.push(call);
-    return this.#turnOrReboot();
+    const done = this.#agenda.doNext(end);
+    if (done === 'timer') this.#turnOrReboot();
+    return done !== undefined;
   }
 
   /** One turn of the idle loop. @returns whether there was anything to do */
   #turnOrReboot(): boolean {
     if (!this.isOn || !this.#world) return false;
     try {
-      if (!this.#jobs.length) return this.#http.turn();
-      for (const job of this.#jobs.splice(0)) this.#attempt(job);
+      const jobs = this.#agenda.takeJobs();
+      if (!jobs.length) return this.#http.turn();
+      for (const job of jobs) this.#attempt(job);
     } catch (error) {
       this.#rebootOr(error);
     }
@@ -641,8 +477,7 @@ export class Board {
   /** Ends whatever this boot has to do with the network, and what it is still to do. */
   #unplug(): void {
     this.#http.reset();
-    this.#happenings = [];
-    this.#jobs = [];
+    this.#agenda.clear();
   }
 
   #boot(how = new Reboot('power')): void {
@@ -698,20 +533,10 @@ export class Board {
   }
 
   #evaluate(world: World, script: string): unknown {
-    if (!world.scripts) {
-      world.scripts = evaluator(world.globals);
-      world.scripts.next();
-    }
-    const known = Object.keys(globalThis);
-    const result = world.scripts.next(script).value;
-    // What a script assigns without declaring it belongs to the board, not to the host.
-    for (const name of Object.keys(globalThis).slice(known.length)) {
-      world.globals[name] = Reflect.get(globalThis, name);
-      Reflect.deleteProperty(globalThis, name);
-    }
-    if ('error' in result) throw result.error;
+    world.scripts ??= new Scripts(world.globals);
+    const value = world.scripts.evaluate(script);
     this.#assertAlive();
-    return result.value;
+    return value;
   }
 
   #print(...values: unknown[]): void {
@@ -738,12 +563,8 @@ export class Board {
   /** Runs a module. What it exported before it threw stays, as on the board. */
   #load(world: World, name: string, source: string): void {
     const module: { exports: unknown } = { exports: {} };
-    const original = module.exports;
-    world.modules.set(name, original);
-    const { names, run } = compile(source);
-    const given = names.map((name) => world.globals[name]);
-    const exported = run.call(original, original, module, ...given);
-    world.modules.set(name, module.exports === original ? exported : module.exports);
+    world.modules.set(name, module.exports);
+    world.modules.set(name, runModule(source, module, world.globals));
   }
 
   /** Costs little: what a boot finds inherits from objects that are made once, and never changed. */
@@ -754,7 +575,7 @@ export class Board {
     globals.process = Object.create(this.#globals.process) as Globals['process'];
     globals.global = globals.globalThis = globals;
     const { epoch } = this.flash;
-    return { epoch, globals, modules: new Map(), timers: new Map(), onInit: [] };
+    return { epoch, globals, modules: new Map(), onInit: [] };
   }
 
   /** @returns what all boots have in common. */
@@ -785,7 +606,7 @@ export class Board {
       },
       print,
       console: { log: print, info: print, warn: print, error: print },
-      ...this.#makeTimers(),
+      ...this.#agenda.library((script) => this.#evaluate(this.#world!, script)),
       peek8: () => 0,
       peek16: () => 0,
       peek32: (address: number) => this.#peek(address),
@@ -798,7 +619,7 @@ export class Board {
       echo: (isOn: unknown) => this.console?.echo(Boolean(isOn)),
       ESP32: { reboot, getState: () => ({ ...STATE }), setOTAValid: () => undefined },
       Promise: promiseLibrary({
-        queue: (job) => this.#jobs.push(job),
+        queue: (job) => this.#agenda.queue(job),
         isFatal: (error) => isFatal(error) || error instanceof Reboot,
         unhandled: (reason) => this.#complain(reason),
       }),
@@ -806,39 +627,6 @@ export class Board {
       Modules: this.#makeModules(),
     };
     return Object.setPrototypeOf(globals, ABSENT) as Globals;
-  }
-
-  #makeTimers() {
-    const start = (
-      callback: unknown,
-      ms: unknown,
-      args: unknown[],
-      isRepeated: boolean,
-    ): number => {
-      const world = this.#world!;
-      if (typeof callback !== 'function' && typeof callback !== 'string') {
-        throw new Error('Function or String not supplied!');
-      }
-      const delay = Math.max(Number(ms) || 0, 0);
-      const call = () => {
-        if (typeof callback === 'string') this.#evaluate(world, callback);
-        else (callback as (...args: unknown[]) => void)(...args);
-      };
-      const every = isRepeated ? delay : undefined;
-      world.timers.set(++this.#timerIds, { at: this.#now + delay, every, call });
-      return this.#timerIds;
-    };
-    const clear = (id?: number) => {
-      if (id === undefined) this.#world!.timers.clear();
-      else this.#world!.timers.delete(id);
-    };
-    return {
-      setTimeout: (call: unknown, ms?: unknown, ...args: unknown[]) => start(call, ms, args, false),
-      setInterval: (call: unknown, ms?: unknown, ...args: unknown[]) => start(call, ms, args, true),
-      clearTimeout: clear,
-      clearInterval: clear,
-      getTime: () => this.#now / 1000,
-    };
   }
 
   #makeModules() {

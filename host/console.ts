@@ -1,8 +1,8 @@
 /** The console of a simulated board, as Espruino's is on a serial line (jsinteractive.c). */
-import { type Board, type BootKind, Panic } from './board.ts';
+import type { Board } from './board.ts';
 import { resultText } from './espruino-json.ts';
 import { shown } from './espruino.ts';
-import { FlashMisuse, PowerCut } from './nor-flash.ts';
+import { type BootKind, isFatal } from './halts.ts';
 
 const BANNER = [
   '',
@@ -72,10 +72,6 @@ function endOfRegExp(line: string, from: number): number {
   }
   return from;
 }
-
-/** Whether a script must not go on after an error. */
-const isFatal = (error: unknown) =>
-  error instanceof PowerCut || error instanceof Panic || error instanceof FlashMisuse;
 
 /**
  * What Espruino says and understands on a serial line:

@@ -4,7 +4,9 @@ export { type Mood, PAGE, SECTOR, type Snapshot, differences, fingerprint } from
 export { Console } from './console.ts';
 export { pattern } from './espruino.ts';
 export * from './flash-timing.ts';
+export { type BootKind, Panic, Reboot } from './halts.ts';
 export { type Network, type Peer, type Socket, type Target, tcp } from './http.ts';
 export * from './nor-flash.ts';
+export type { Globals } from './scripts.ts';
 export * from './tables.ts';
 export { TEARS, type Change, type Tear, someBits, tearsOf } from './tears.ts';

@@ -1,0 +1,48 @@
+/** What is on a chip before anything is done to it. */
+import { crc32 } from 'node:zlib';
+import type { Snapshot } from './cell-array.ts';
+import { pattern } from './espruino.ts';
+import { type NorFlash, latin1 } from './nor-flash.ts';
+import type { Row } from './tables.ts';
+
+/** Where the partition table is. */
+export const TABLE_ADDRESS = 0x8000;
+export const MEGABYTE = 0x100000;
+
+/** Chips that were filled, by what they were filled for. */
+const filled = new Map<string, Snapshot>();
+
+/**
+ * Puts the bootloader, the table and something into every partition; once for boards that are alike.
+ * @param binary - the table
+ * @param isClassic - an ESP32: its bootloader is at 0x1000, that of others at 0
+ */
+export function fillChip(
+  flash: NorFlash,
+  rows: readonly Row[],
+  binary: Uint8Array,
+  isClassic: boolean,
+): void {
+  const { size } = flash;
+  const key = `${isClassic} ${size} ${latin1(binary)}`;
+  const made = filled.get(key);
+  if (made) return flash.restore(made);
+  const bootloader = pattern('bootloader', TABLE_ADDRESS - (isClassic ? 0x1000 : 0));
+  bootloader.set([0xe9, 3, 2, Math.log2(size / MEGABYTE) << 4]);
+  flash.load(TABLE_ADDRESS - bootloader.length, bootloader);
+  flash.load(TABLE_ADDRESS, binary);
+  for (const { label, type, address, size } of rows) {
+    const content = pattern(label, size);
+    if (type === 0) content[0] = 0xe9;
+    flash.load(address, content);
+  }
+  filled.set(key, flash.snapshot());
+}
+
+/** One entry of otadata (esp_flash_partitions.h, esp_ota_select_entry_t), as the bootloader wants it. */
+export function otaEntry(sequence: number): Uint8Array {
+  const entry = Buffer.alloc(32, 0xff);
+  entry.writeUInt32LE(sequence, 0);
+  entry.writeUInt32LE(crc32(entry.subarray(0, 4), 0xffffffff), 28);
+  return entry;
+}
