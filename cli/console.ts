@@ -13,6 +13,7 @@
  * start on what that left.
  */
 import { randomBytes } from 'node:crypto';
+import { isRestart, plain, quoted, whyNoAnswer } from './console-output.ts';
 import { type Port, PortError, type PortOptions, openPort } from './port.ts';
 
 export interface ConsoleOptions extends PortOptions {
@@ -70,14 +71,6 @@ const CLOSE_MS = 500;
 /** Longest line that is kept while its end has not come. */
 const LONGEST = 1 << 20;
 
-/** What boards print when they start: the ROM of each ESP32, its bootloader, Espruino's banner. */
-const RESTARTS = [
-  /^ets [A-Z][a-z]{2} +\d+ \d{4}/,
-  /^ESP-ROM:esp32/,
-  /^rst:0x[0-9a-f]+ \(/,
-  /^\|  __\|___ ___ ___ _ _\|_\|/,
-];
-
 interface Waiting {
   number: number;
   resolve: (value: unknown) => void;
@@ -93,20 +86,6 @@ interface Waiting {
 }
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
-/** @returns what a terminal would show of a line: no escape sequences, no prompt. */
-function plain(line: string): string {
-  return line
-    .replace(/\x1b\[[0-9;]*[A-Za-z]/g, '')
-    .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '')
-    .replace(/^>+(?=.)|^>$/, '');
-}
-
-/** A shortened text for a message. */
-function quoted(text: string): string {
-  const most = 60;
-  return JSON.stringify(text.length > most ? `${text.slice(0, most)}…` : text);
-}
 
 /** Over it runs everything that commands do on a board. Make it by `Console.open`. */
 export class Console {
@@ -170,7 +149,10 @@ export class Console {
     let isOver = false;
     const heard = new Promise<void>((resolve, reject) => {
       const silence = this.#silence;
-      const timer = setTimeout(() => reject(this.#noAnswer()), silence);
+      const timer = setTimeout(
+        () => reject(whyNoAnswer(this.port.name, silence / 1000, this.#first)),
+        silence,
+      );
       this.#waiting = {
         number,
         resolve: () => resolve(),
@@ -203,52 +185,6 @@ export class Console {
       // Does not hold up what comes next.
       void saying;
     }
-  }
-
-  /** Why the board has not answered, by what it sent instead. */
-  #noAnswer(): PortError {
-    const { name } = this.port;
-    const seconds = this.#silence / 1000;
-    const text = this.#first;
-    if (!text) {
-      return new PortError(
-        'E_NO_ANSWER',
-        `${name}: no answer within ${seconds} s; is it a board with Espruino, powered, at this port? ` +
-          'A board that is busy answers later; --interrupt stops what it is doing',
-      );
-    }
-    const lines = text
-      .split(/\r?\n|\r/)
-      .map(plain)
-      .filter((line) => line.trim());
-    const last = quoted(lines.at(-1) ?? text);
-    const not = (why: string) => new PortError('E_NOT_ESPRUINO', `${name}: ${why}`);
-    if (text.includes('password>'))
-      return not('Espruino is locked by E.setPassword: unlock it in a terminal first');
-    if (text.includes('debugger>'))
-      return not('Espruino is in its debugger; say "quit" in a terminal first');
-    if (/>>> |MicroPython|Traceback/.test(text))
-      return not(`this is MicroPython, not Espruino; it says ${last}`);
-    if (/waiting for download/i.test(text))
-      return not(
-        'the chip waits for firmware (boot mode "download"); reset it with the boot button released',
-      );
-    const strange = [...text].filter((character) => character > '~').length;
-    if (strange > text.length / 4)
-      return not(
-        'what arrives is no text; is the baud rate right? Espruino has 115200 on an ESP32',
-      );
-    if (lines.some((line) => RESTARTS.some((start) => start.test(line)))) {
-      return new PortError(
-        'E_NO_ANSWER',
-        `${name}: the board starts, but does not answer within ${seconds} s; the last line is ${last}`,
-      );
-    }
-    return new PortError(
-      'E_NO_ANSWER',
-      `${name}: no answer within ${seconds} s, but output: ${last}; is this Espruino? ` +
-        'A board that is busy answers later; --interrupt stops what it is doing',
-    );
   }
 
   /**
@@ -402,7 +338,7 @@ export class Console {
 
   #printed(line: string): void {
     this.#waiting?.heard.push(line);
-    if (this.#isKnown && RESTARTS.some((start) => start.test(line))) {
+    if (this.#isKnown && isRestart(line)) {
       const message = `${this.port.name}: the board restarted: ${quoted(line)}`;
       this.#settle(({ reject }) => reject(new PortError('E_RESET', message)));
     }
