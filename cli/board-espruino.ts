@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { basename, join, relative, resolve } from 'node:path';
 import { CHIP_SIZE, readChip, runningApp, writeChip } from './board-chip.ts';
 import { Typist } from './board-input.ts';
-import type { Engine, EngineListener, Reached } from './board.ts';
+import type { Engine, EngineListener, Reached } from './board-engine.ts';
 import { InputError } from './errors.ts';
 import { packageFile } from './package-files.ts';
 

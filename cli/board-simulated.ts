@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Board, Console, Panic, PowerCut, TEARS } from '../host/index.ts';
 import { CHIP_SIZE, readChip, runningApp, tableBytesOf, writeChip } from './board-chip.ts';
-import type { Engine, EngineListener, Reached } from './board.ts';
+import type { Engine, EngineListener, Reached } from './board-engine.ts';
 
 /** The file of Storage: what each file holds, a character per byte. */
 const STORAGE = '.storage.json';

@@ -1,48 +1,13 @@
 /** A board to test against, without hardware: the console of a JavaScript engine at a TCP port. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
 import { assertChip, defaultTable, makeChip, readChip, tableOf } from './board-chip.ts';
+import { Clients } from './board-clients.ts';
+import type { BoardEvent, Engine, EngineListener, Reached } from './board-engine.ts';
 import { EspruinoEngine } from './board-espruino.ts';
 import { SimulatedEngine } from './board-simulated.ts';
 import { InputError, writeOutput } from './errors.ts';
-
-/** How much of an erase or page program is done when power fails in it. */
-export const REACHED = ['nothing', 'first half', 'second half', 'everything'] as const;
-export type Reached = (typeof REACHED)[number];
-
-/**
- * What has happened on a board: it boots; a script has reset the chip; power has failed where `cutAt` said; the
- * interpreter has ended in another way.
- */
-export type BoardEvent = 'boot' | 'reboot' | 'cut' | 'ended';
-
-/** Hears of an engine. */
-export interface EngineListener {
-  onOutput: (bytes: Uint8Array) => void;
-  /** Called when `write` has returned false, and may be called again. */
-  onDrain: () => void;
-  onEvent: (event: BoardEvent, detail?: string) => void;
-  /** The board cannot go on. */
-  onFailure: (error: Error) => void;
-}
-
-/** What runs JavaScript. */
-export interface Engine {
-  /** Restores power. @returns when the board boots */
-  start: () => Promise<void>;
-  /** Ends it in the middle of whatever it does. */
-  stop: () => Promise<void>;
-  /** Hands over what was typed. @returns whether it takes more at once */
-  write: (bytes: Uint8Array) => boolean;
-  /** See RunningBoard. */
-  cutAt: (operation: number, reached: Reached) => void;
-  /** What the chip holds now. */
-  readChip: () => Buffer;
-  /** Replaces all of it, without power. */
-  writeChip: (bytes: Uint8Array) => void;
-}
 
 /** What a board is made of. */
 export interface BoardSetup {
@@ -92,68 +57,6 @@ export interface RunningBoard {
   readonly failure: Promise<never>;
 }
 
-/** Bytes that wait for a client before it counts as gone. */
-const MOST_WAITING = 4 << 20;
-
-/** Everybody who is connected sees what the board prints, and can type. The board does not notice who comes or goes. */
-class Console {
-  readonly #clients = new Set<Socket>();
-  readonly #server: Server;
-  /** Takes what was typed. @returns whether it takes more at once */
-  onInput: (bytes: Uint8Array) => boolean = () => true;
-
-  constructor(onEvent: (event: 'connect' | 'disconnect', detail: string) => void) {
-    this.#server = createServer((socket) => {
-      const name = `${socket.remoteAddress}:${socket.remotePort}`;
-      onEvent('connect', name);
-      this.#clients.add(socket.setNoDelay());
-      socket.on('data', (bytes) => {
-        if (!this.onInput(bytes)) for (const client of this.#clients) client.pause();
-      });
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => {
-        this.#clients.delete(socket);
-        onEvent('disconnect', name);
-      });
-    });
-  }
-
-  /** @returns the port. @throws InputError */
-  listen(port: number, host: string): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => {
-        const why: Record<string, string> = {
-          EADDRINUSE: `--port: ${port} is in use; 0 is any that is free`,
-          EACCES: `--port: ${port} is not allowed`,
-        };
-        reject(new InputError(why[error.code ?? ''] ?? `--host: ${host}: ${error.message}`));
-      });
-      this.#server.listen(port, host, () => {
-        const address = this.#server.address();
-        resolve(address && typeof address === 'object' ? address.port : port);
-      });
-    });
-  }
-
-  print(bytes: Uint8Array): void {
-    for (const client of this.#clients) {
-      client.write(bytes);
-      if (client.writableLength > MOST_WAITING) client.destroy();
-    }
-  }
-
-  resume(): void {
-    for (const client of this.#clients) client.resume();
-  }
-
-  close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      for (const client of this.#clients) client.destroy();
-    });
-  }
-}
-
 /** Makes the file of the chip if there is none. @throws InputError if it is none, or has another table */
 function openChip(file: string, table: Uint8Array | undefined): void {
   if (!existsSync(file)) return writeOutput(file, makeChip(table ?? defaultTable()));
@@ -185,7 +88,7 @@ export async function startBoard(setup: BoardSetup): Promise<RunningBoard> {
 
 async function run(setup: BoardSetup, file: string, onClose: () => void): Promise<RunningBoard> {
   const { port, host = '127.0.0.1', onEvent = () => undefined } = setup;
-  const console = new Console(onEvent);
+  const clients = new Clients(onEvent);
   /** Cuts that are ahead, the next one first. */
   const cuts: { operation: number; reached: Reached; resolve: () => void }[] = [];
   /** Called at the next boot. */
@@ -197,8 +100,8 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
   const failure = new Promise<never>((_, reject) => (fail = reject));
   failure.catch(() => undefined);
   const listener: EngineListener = {
-    onOutput: (bytes) => console.print(bytes),
-    onDrain: () => console.resume(),
+    onOutput: (bytes) => clients.print(bytes),
+    onDrain: () => clients.resume(),
     onEvent: (event, detail) => {
       onEvent(event, detail);
       if (event === 'boot') onBoot();
@@ -209,19 +112,19 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
     onFailure: fail,
   };
   const engine = makeEngine(setup, file, listener);
-  console.onInput = (bytes) => engine.write(bytes);
-  const bound = await console.listen(port, host);
+  clients.onInput = (bytes) => engine.write(bytes);
+  const bound = await clients.listen(port, host);
   const orClosed = async (action: Promise<void>) => {
     try {
       await Promise.race([action, failure]);
     } catch (error) {
-      await console.close();
+      await clients.close();
       throw error;
     }
   };
   await orClosed(engine.start());
   const powerOn = async () => {
-    console.resume();
+    clients.resume();
     await Promise.race([engine.start(), failure]);
   };
   const board: RunningBoard = {
@@ -251,7 +154,7 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
     },
     async close() {
       await engine.stop();
-      await console.close();
+      await clients.close();
       onClose();
     },
   };

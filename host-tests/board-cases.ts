@@ -6,13 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import {
-  type BoardEvent,
-  type BoardSetup,
-  REACHED,
-  type RunningBoard,
-  startBoard,
-} from '../cli/board.ts';
+import { type BoardEvent, REACHED } from '../cli/board-engine.ts';
+import { type BoardSetup, type RunningBoard, startBoard } from '../cli/board.ts';
 import { encodeTable, type Row, TABLES } from '../host/index.ts';
 import { Line, uploadByCli } from './board-line.ts';
 
