@@ -1,12 +1,21 @@
 /** `part-ota inspect` */
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
-import type { Area, Partition } from '../device/api.ts';
+import type { Partition } from '../device/api.ts';
 import { SECTOR } from '../host/index.ts';
 import { about, InputError, readInput, wholeNumber } from './errors.ts';
 import { type Inspection, inspect, type NextBoot } from './inspect.ts';
 import { readBundle } from './package-files.ts';
-import { columns, grouped, hex, plural, secondsText, sizeOf } from './report-format.ts';
+import {
+  columns,
+  grouped,
+  hex,
+  place,
+  plural,
+  secondsText,
+  sizeOf,
+  typeOf,
+} from './report-format.ts';
 import { STATES } from './states.ts';
 
 interface Flags {
@@ -22,13 +31,6 @@ board. The file is not changed.
 Examples:
   esptool read-flash 0 ALL flash.bin
   part-ota inspect flash.bin --records`;
-
-/** Of partitions. */
-export const TYPES: Record<number, string> = { 0: 'app', 1: 'data' };
-
-export function place({ label, address, size }: Area): string {
-  return `${label ?? 'free flash'}, ${hex(address)}, ${sizeOf(size)}`;
-}
 
 function nextBootText({ report, erases, bytesProgrammed, seconds }: NextBoot): string {
   const work =
@@ -49,7 +51,7 @@ function tableLines(inspection: Inspection): string[] {
     address: row.address,
     cells: [
       row.label,
-      TYPES[row.type] ?? hex(row.type),
+      typeOf(row.type),
       hex(row.subtype),
       hex(row.address),
       sizeOf(row.size),

@@ -4,9 +4,8 @@ import type { Progress, Report } from '../device/api.ts';
 import type { Console } from './console.ts';
 import { InputError } from './errors.ts';
 import { askBoard, onBoard, OTA, type PortFlags, withModule, withPort } from './on-board.ts';
-import { columns, plural } from './report-format.ts';
 import { barsOn } from './report-progress.ts';
-import { STATES } from './states.ts';
+import { reportLines } from './states.ts';
 
 type Call = 'recover' | 'restore' | 'confirm';
 
@@ -54,7 +53,7 @@ async function checkModule(opened: Console): Promise<void> {
 }
 
 /** Makes one of the calls. @param onProgress - hears of each sector that is put back */
-export async function callModule(
+async function callModule(
   opened: Console,
   call: Call,
   onProgress: (progress: Progress) => void,
@@ -67,22 +66,8 @@ export async function callModule(
   return report as Report;
 }
 
-/** What has become of it, for people. */
-export function reportLines(report: Report): string[] {
-  const { state, partition, boots, trial, sealed, code } = report;
-  const rows = [['state', `${state}: ${STATES[state]}`]];
-  if (partition !== undefined) rows.unshift(['partition', partition]);
-  if (trial !== undefined) rows.push(['trial', `${boots} of ${plural(trial, 'boot')} used`]);
-  if (code)
-    rows.push(['kept', `the trial is over, but ${code}: the app has changed the partition`]);
-  if (sealed === false)
-    rows.push(['journal', 'full: the same work is done again at the next boot']);
-  return columns(rows, [], '');
-}
-
 /** @returns what a command exits with after a report. */
-export const exitCodeOf = ({ state }: Report) =>
-  state === 'damaged' || state === 'incomplete' ? 1 : 0;
+const exitCodeOf = ({ state }: Report) => (state === 'damaged' || state === 'incomplete' ? 1 : 0);
 
 async function run(call: Call, flags: Flags): Promise<void> {
   await onBoard(

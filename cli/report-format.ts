@@ -1,4 +1,5 @@
-/** How numbers and tables look in what the commands print. */
+/** How numbers, places and tables look in what the commands print. */
+import type { Area } from '../device/api.ts';
 
 /** 1,234,567 */
 export const grouped = (value: number) => value.toLocaleString('en-US');
@@ -39,6 +40,14 @@ export function rangesOf(numbers: number[]): [number, number][] {
 
 /** 8.1 s */
 export const secondsText = (seconds: number) => `${seconds.toFixed(1)} s`;
+
+/** @returns the type of a partition in words. */
+export const typeOf = (type: number) => ['app', 'data'][type] ?? hex(type);
+
+/** @returns where something lies. */
+export function place({ label, address, size }: Area): string {
+  return `${label ?? 'free flash'}, ${hex(address)}, ${sizeOf(size)}`;
+}
 
 /**
  * Lays out a table in columns two spaces apart.

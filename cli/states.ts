@@ -1,5 +1,6 @@
 /** What a state of the module means, in words. */
 import type { Report } from '../device/api.ts';
+import { columns, plural } from './report-format.ts';
 
 export const STATES: Record<Report['state'], string> = {
   none: 'there is no journal: nothing was ever updated, or it is elsewhere',
@@ -12,3 +13,16 @@ export const STATES: Record<Report['state'], string> = {
   incomplete: 'neither old nor new: a direct update was interrupted',
   damaged: 'neither old nor new: the backup was overwritten meanwhile',
 };
+
+/** What the module says of an update, in words. */
+export function reportLines(report: Report): string[] {
+  const { state, partition, boots, trial, sealed, code } = report;
+  const rows = [['state', `${state}: ${STATES[state]}`]];
+  if (partition !== undefined) rows.unshift(['partition', partition]);
+  if (trial !== undefined) rows.push(['trial', `${boots} of ${plural(trial, 'boot')} used`]);
+  if (code)
+    rows.push(['kept', `the trial is over, but ${code}: the app has changed the partition`]);
+  if (sealed === false)
+    rows.push(['journal', 'full: the same work is done again at the next boot']);
+  return columns(rows, [], '');
+}

@@ -2,11 +2,19 @@
 import { Command } from 'commander';
 import type { Plan } from '../device/api.ts';
 import type { Row } from '../host/index.ts';
-import { place, TYPES } from './inspect-command.ts';
 import { onBoard, type PortFlags, withPort } from './on-board.ts';
 import { VERSION } from './package-files.ts';
-import { reportLines } from './recover-command.ts';
-import { columns, grouped, hex, plural, secondsText, sizeOf } from './report-format.ts';
+import {
+  columns,
+  grouped,
+  hex,
+  place,
+  plural,
+  secondsText,
+  sizeOf,
+  typeOf,
+} from './report-format.ts';
+import { reportLines } from './states.ts';
 import {
   askStatus,
   type BoardStatus,
@@ -74,7 +82,7 @@ function tableLines({ partitions, gaps, flashSize }: BoardStatus): string[] {
   const chip = flashSize ?? Math.max(...ends);
   const rows = partitions.map((row) => ({
     row,
-    cells: [row.label, TYPES[row.type] ?? hex(row.type), hex(row.subtype), row.app ?? flagsOf(row)],
+    cells: [row.label, typeOf(row.type), hex(row.subtype), row.app ?? flagsOf(row)],
   }));
   const free = gaps.map((row) => ({ row, cells: ['(free)', '', '', ''] }));
   const sorted = [...rows, ...free].sort((a, b) => a.row.address - b.row.address);
