@@ -61,7 +61,7 @@ export interface Rules {
 }
 
 export const APP = 0n;
-export const DATA = 1n;
+const DATA = 1n;
 export const BOOTLOADER = 2n;
 export const PARTITION_TABLE = 3n;
 /** Of type data. */

@@ -61,7 +61,7 @@ export function headOf(
 }
 
 /** Puts parts on one line if a terminal of 80 columns has room for it. */
-export function fitted(...parts: string[]): string[] {
+function fitted(...parts: string[]): string[] {
   const line = parts.join('; ');
   return INDENT.length + line.length <= 80 ? [line] : parts;
 }

@@ -94,7 +94,7 @@ export function optionsOf(setup: Setup): Options {
 }
 
 /** Takes what the module refuses to do for what the user has to change. */
-export function orRefused<T>(action: () => T, codes?: string[]): T {
+function orRefused<T>(action: () => T, codes?: string[]): T {
   try {
     return action();
   } catch (error) {
@@ -135,7 +135,7 @@ export function costOf(after: Counters, before: Counters): Cost {
 }
 
 /** The areas that an update may write to. */
-export function areasOf({ partition, backup, journal }: Plan): Area[] {
+function areasOf({ partition, backup, journal }: Plan): Area[] {
   return [partition, backup, journal].filter((area) => area !== undefined);
 }
 
@@ -147,7 +147,7 @@ export function padded(image: Uint8Array, size: number): Uint8Array {
 }
 
 /** @returns the sectors in which two contents of a partition differ, counted from its start. */
-export function changedSectors(a: Uint8Array, b: Uint8Array): number[] {
+function changedSectors(a: Uint8Array, b: Uint8Array): number[] {
   const sectors = Array.from({ length: a.length / SECTOR }, (_, n) => n);
   return sectors.filter((n) => {
     const [from, to] = [n * SECTOR, (n + 1) * SECTOR];

@@ -23,7 +23,7 @@ export function runPartOta(folder: string, ...words: string[]): Promise<Run> {
 }
 
 /** @returns whether a program is on the PATH. */
-export function isInstalled(program: string, ...args: string[]): boolean {
+function isInstalled(program: string, ...args: string[]): boolean {
   return spawnSync(program, args, { stdio: 'ignore' }).error === undefined;
 }
 
