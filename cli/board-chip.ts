@@ -1,17 +1,14 @@
 /** The chip of a board to test against: a file with all that its flash holds. */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { Board, decodeTable, type Row } from '../host/index.ts';
+import { Board, decodeTable, type Row, SECTOR } from '../host/index.ts';
 import { InputError } from './errors.ts';
 import { packageFile } from './package-files.ts';
+import { TABLE_ADDRESS, TABLE_SIZE } from './partition-binary.ts';
 import { readTable } from './table-file.ts';
 
 /** Bytes of the chip: what Espruino's boards have, and its `Flash.getPage` knows. */
 export const CHIP_SIZE = 4 << 20;
-const TABLE_ADDRESS = 0x8000;
-const TABLE_SIZE = 0xc00;
-/** Bytes of a sector of otadata; the second entry is in the second one. */
-const SECTOR = 4096;
 
 /** @returns the table of this project's partitions.csv, binary. */
 export function defaultTable(): Uint8Array {
@@ -88,6 +85,7 @@ export function runningApp(chip: Buffer): Row {
   slots.sort((a, b) => a.subtype - b.subtype);
   const factory = rows.find(({ type, subtype }) => type === 0 && subtype === 0);
   const otadata = rows.find(({ type, subtype }) => type === 1 && subtype === 0);
+  // An entry in each of its two sectors.
   const entries = otadata ? [otadata.address, otadata.address + SECTOR] : [];
   const sequence = Math.max(0, ...entries.map((address) => sequenceOf(chip, address)));
   if (sequence && slots.length) return slots[(sequence - 1) % slots.length];

@@ -7,14 +7,9 @@ import { Board, SECTOR, seconds } from '../host/index.ts';
 import type { Ota } from './device-module.ts';
 import { InputError } from './errors.ts';
 import { findJournal, type Journal, type JournalRecord, recordsOf } from './journal-records.ts';
-import { isBinary } from './partition-binary.ts';
+import { isBinary, ROW_SIZE, TABLE_ADDRESS, TABLE_SIZE } from './partition-binary.ts';
 import { parseTable, TableError } from './partition-csv.ts';
 
-/** Where the module on a board looks for the table. */
-const TABLE = 0x8000;
-/** Bytes that rows may take. */
-const TABLE_SIZE = 0xc00;
-const ROW_SIZE = 32;
 const MD5_MAGIC = 0xebeb;
 /** An entry that says "there is none": the board falls back on otadata. */
 const NO_MMU = 0x100;
@@ -93,7 +88,7 @@ function boardWith(chip: Buffer, tableOffset: number, bundle: string): Board {
     table: [{ label: 'app', type: 0, subtype: 0, address: 0, size: 0x1000 }],
   });
   board.flash.load(0, chip);
-  board.flash.load(TABLE, table);
+  board.flash.load(TABLE_ADDRESS, table);
   board.upload('ota', bundle);
   return board;
 }

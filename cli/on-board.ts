@@ -1,6 +1,7 @@
 /** What commands do on a board: how they find it, what they ask it first, how they use the module there. */
+import { crc32 } from 'node:zlib';
 import { Command } from 'commander';
-import { decodeTable, type Row } from '../host/index.ts';
+import { decodeTable, type Row, SECTOR } from '../host/index.ts';
 import { Console, type RunOptions } from './console.ts';
 import { InputError, wholeNumber } from './errors.ts';
 import { BAUD, listPorts, PortError } from './port.ts';
@@ -20,6 +21,9 @@ export interface StoredFile {
   size: number;
   crc32: number;
 }
+
+/** CRC-32 of a file, as E.CRC32 gives it. @param content - a character per byte */
+export const crcOf = (content: string) => crc32(Buffer.from(content, 'latin1'));
 
 /** What a board says of itself. */
 export interface BoardFacts {
@@ -45,9 +49,7 @@ export interface BoardFacts {
 export const OTA = 'ota';
 export const OTA_HTTP = 'ota-http';
 export const BOOT = '.boot0';
-export const FILES = [OTA, OTA_HTTP, BOOT] as const;
-
-const SECTOR = 4096;
+const FILES = [OTA, OTA_HTTP, BOOT] as const;
 
 /** Adds the options by which a command finds its board. */
 export function withPort(command: Command): Command {

@@ -11,8 +11,11 @@ import { createHash } from 'node:crypto';
 import { hex, type Row, type Rules, TableError } from './partition-rules.ts';
 import { representBytes } from './python.ts';
 
-const ROW_SIZE = 32;
-const TABLE_AREA = 0xc00;
+/** Where the module on a board looks for it. */
+export const TABLE_ADDRESS = 0x8000;
+/** Bytes that rows may take. */
+export const TABLE_SIZE = 0xc00;
+export const ROW_SIZE = 32;
 const LABEL = { at: 12, size: 16 };
 const CHECK_MAGIC = 0xebeb;
 const ENCRYPTED = 1;
@@ -56,10 +59,10 @@ export function encodeTable(rows: Row[], withMd5: boolean): Buffer {
     chunks.push(Buffer.concat([magic, md5]));
   }
   const content = Buffer.concat(chunks);
-  if (content.length >= TABLE_AREA) {
+  if (content.length >= TABLE_SIZE) {
     throw new TableError(`Binary partition table length (${content.length}) longer than max`);
   }
-  return Buffer.concat([content, Buffer.alloc(TABLE_AREA - content.length, 0xff)]);
+  return Buffer.concat([content, Buffer.alloc(TABLE_SIZE - content.length, 0xff)]);
 }
 
 function decodeLabel(bytes: Buffer): string {

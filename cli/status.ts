@@ -1,7 +1,8 @@
 /** What `part-ota status` finds out about a board. */
 import type { Area, Code, Plan, Report } from '../device/api.ts';
-import { encodeTable, type Row } from '../host/index.ts';
+import { encodeTable, type Row, SECTOR } from '../host/index.ts';
 import { runningApp } from './board-chip.ts';
+import { type BootScript, readBootScript } from './boot-script.ts';
 import type { Console } from './console.ts';
 import { InputError } from './errors.ts';
 import { gapsOf } from './inspect.ts';
@@ -9,6 +10,7 @@ import {
   askBoard,
   BOOT,
   type BoardFacts,
+  crcOf,
   OTA,
   OTA_HTTP,
   readStored,
@@ -16,7 +18,7 @@ import {
   withModule,
 } from './on-board.ts';
 import { readBundle, VERSION } from './package-files.ts';
-import { type BootScript, crcOf, readBootScript } from './upload.ts';
+import { TABLE_ADDRESS, TABLE_SIZE } from './partition-binary.ts';
 
 /** A call that the module refuses. */
 export interface Refusal {
@@ -53,12 +55,6 @@ export interface BoardStatus {
   plans: { partition: string; plan: Plan | Refusal }[];
 }
 
-/** Sectors of the bootloader and of the table itself end here. */
-const AFTER_TABLE = 0x9000;
-const TABLE = 0x8000;
-/** Bytes that rows may take. */
-const TABLE_SIZE = 0xc00;
-const SECTOR = 4096;
 const OTADATA = 0;
 
 export const isRefusal = (found: object): found is Refusal => 'message' in found;
@@ -68,8 +64,11 @@ function chosenApp({ partitions, otadata }: BoardFacts): string | undefined {
   if (!partitions.some(({ type }) => type === 0)) return undefined;
   // As much of a chip as that needs: the table, and both entries of otadata.
   const row = partitions.find(({ type, subtype }) => type === 1 && subtype === OTADATA);
-  const chip = Buffer.alloc(Math.max(TABLE + TABLE_SIZE, row ? row.address + 2 * SECTOR : 0), 0xff);
-  chip.set(encodeTable(partitions), TABLE);
+  const chip = Buffer.alloc(
+    Math.max(TABLE_ADDRESS + TABLE_SIZE, row ? row.address + 2 * SECTOR : 0),
+    0xff,
+  );
+  chip.set(encodeTable(partitions), TABLE_ADDRESS);
   if (row) otadata?.forEach((entry, n) => entry.copy(chip, row.address + n * SECTOR));
   return runningApp(chip).label;
 }
@@ -147,7 +146,7 @@ export async function askStatus(opened: Console, label?: string): Promise<BoardS
     storage: facts.storage,
     flashSize: facts.flashSize,
     partitions: withApps(partitions, asked?.running ?? chosenApp(facts)),
-    gaps: gapsOf(partitions, facts.flashSize ?? flashEnd, AFTER_TABLE),
+    gaps: gapsOf(partitions, facts.flashSize ?? flashEnd, TABLE_ADDRESS + SECTOR),
     files: {
       ota: storedModule(files[OTA], 'ota'),
       otaHttp: storedModule(files[OTA_HTTP], 'ota-http'),

@@ -1,6 +1,6 @@
 /** Partition tables in files that the user names. */
 import { InputError, readInput } from './errors.ts';
-import { isBinary } from './partition-binary.ts';
+import { isBinary, TABLE_SIZE } from './partition-binary.ts';
 import { csvToTable, parseTable, TableError } from './partition-csv.ts';
 
 /** Reads a partition table, CSV or binary, as a chip would hold it. @throws InputError */
@@ -9,7 +9,7 @@ export function readTable(file: string): Uint8Array {
   try {
     if (!isBinary(content)) return csvToTable(content);
     parseTable(content);
-    return content.subarray(0, 0xc00);
+    return content.subarray(0, TABLE_SIZE);
   } catch (error) {
     if (error instanceof TableError) throw new InputError(`${file}: ${error.message}`);
     throw error;

@@ -1,17 +1,17 @@
 /** What `part-ota upload` stores on a board, and how. */
-import { readFileSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
+import { type BootPlan, planBoot } from './boot-script.ts';
 import { BoardError, type Console } from './console.ts';
 import {
   askBoard,
   BOOT,
   type BoardFacts,
+  crcOf,
   OTA,
   OTA_HTTP,
   readStored,
   type StoredFile,
 } from './on-board.ts';
-import { packageFile, readBundle, VERSION } from './package-files.ts';
+import { readBundle } from './package-files.ts';
 import { grouped, hex } from './report-format.ts';
 
 /** What the user wants. */
@@ -32,10 +32,10 @@ export interface Wanted {
   content: string;
   /** What is there. */
   found?: StoredFile;
-  /** What becomes of it. `kept`: it is there already. `foreign`: the user's own boot script does the same. */
-  step: 'stored' | 'replaced' | 'appended' | 'kept' | 'foreign';
-  /** For the boot script, what of the old one stays: so many bytes of its beginning, and all from here on. */
-  keep?: { first: number; from: number };
+  /** What becomes of it. `kept`: it is there already. */
+  step: BootPlan['step'];
+  /** For the boot script, what of the old one stays. */
+  keep?: BootPlan['keep'];
 }
 
 export interface UploadPlan {
@@ -59,71 +59,8 @@ const inStorage = (size: number) => HEADER + Math.ceil(size / 4) * 4;
 /** Bytes that are sent at a time: a line of Espruino's input takes a JsVar for each 12 bytes. */
 const PIECE = 1024;
 
-/** What surrounds our part of a boot script, so that the next upload finds it. */
-const BEGIN = '//part-ota ';
-const END = '//part-ota end\n';
-const OUR_PART = /\n?\/\/part-ota (\S+) begin\n[^]*?\/\/part-ota end\n/;
-/** A boot script that does it by itself, as examples/boot0.js did before there was this command. */
-const RECOVERS = /require\((["'`])ota\1\)\s*\.recover\(/;
-
-/** @returns the text of examples/boot0.js that runs, without comments. */
-function bootCode(resume: boolean): string {
-  const code = readFileSync(packageFile('examples/boot0.js'), 'latin1')
-    .replace(/\/\*[^]*?\*\//g, '')
-    .replace(/^\s+/gm, '');
-  return resume ? code.replace('recover()', 'recover({resume:true})') : code;
-}
-
-/** @returns our part of a boot script. */
-export function bootPart(resume: boolean): string {
-  return `${BEGIN}${VERSION} begin\n${bootCode(resume)}${END}`;
-}
-
-/** What a boot script is. */
-export interface BootScript {
-  /** The version of this package whose part it has. */
-  version?: string;
-  /** Whether an interrupted update stays open. */
-  resume: boolean;
-  /** Whether it recovers, by our part or by itself. */
-  recovers: boolean;
-}
-
-export function readBootScript(content: string): BootScript {
-  const part = OUR_PART.exec(content);
-  const code = part ? part[0] : content;
-  return {
-    version: part?.[1],
-    resume: /recover\(\s*\{\s*resume/.test(code),
-    recovers: RECOVERS.test(code),
-  };
-}
-
-/** Says what is to become of the boot script. @param old - the one that is there */
-function planBoot(old: string | undefined, resume: boolean): Omit<Wanted, 'found'> {
-  const name = BOOT;
-  const ours = bootPart(resume);
-  if (old === undefined) return { name, content: ours, step: 'stored' };
-  const part = OUR_PART.exec(old);
-  if (!part) {
-    if (RECOVERS.test(old)) return { name, content: old, step: 'foreign' };
-    const glue = old.endsWith('\n') ? '' : '\n';
-    const keep = { first: old.length, from: old.length };
-    return { name, content: old + glue + ours, step: 'appended', keep };
-  }
-  // The newline before it is the end of the user's own part.
-  const start = part.index + (part[0].startsWith('\n') ? 1 : 0);
-  const end = part.index + part[0].length;
-  const content = old.slice(0, start) + ours + old.slice(end);
-  if (content === old) return { name, content, step: 'kept' };
-  return { name, content, step: 'replaced', keep: { first: start, from: end } };
-}
-
 const isSame = (content: string, found: StoredFile | undefined) =>
   found?.size === content.length && found.crc32 === crcOf(content);
-
-/** CRC-32 as E.CRC32 gives it. @param content - a character per byte */
-export const crcOf = (content: string) => crc32(Buffer.from(content, 'latin1'));
 
 /**
  * Looks at the board, and says what is to be stored. Writes nothing.
@@ -149,7 +86,7 @@ export async function planUpload(opened: Console, options: UploadOptions): Promi
   if (options.boot) {
     const found = facts.files[BOOT];
     const old = found && (await readStored(opened, BOOT, found.size));
-    files.push({ ...planBoot(old, options.resume), found });
+    files.push({ name: BOOT, ...planBoot(old, options.resume), found });
   }
   const needed = files
     .filter(isWritten)

@@ -1,0 +1,72 @@
+/** The boot script `.boot0`: our part of it, which recovers, beside what the user has there. */
+import { readFileSync } from 'node:fs';
+import { packageFile, VERSION } from './package-files.ts';
+
+/** What surrounds our part of a boot script, so that the next upload finds it. */
+const BEGIN = '//part-ota ';
+const END = '//part-ota end\n';
+const OUR_PART = /\n?\/\/part-ota (\S+) begin\n[^]*?\/\/part-ota end\n/;
+/** A boot script that does it by itself, as examples/boot0.js did before there was this command. */
+const RECOVERS = /require\((["'`])ota\1\)\s*\.recover\(/;
+
+/** @returns the text of examples/boot0.js that runs, without comments. */
+function bootCode(resume: boolean): string {
+  const code = readFileSync(packageFile('examples/boot0.js'), 'latin1')
+    .replace(/\/\*[^]*?\*\//g, '')
+    .replace(/^\s+/gm, '');
+  return resume ? code.replace('recover()', 'recover({resume:true})') : code;
+}
+
+/** @returns our part of a boot script. */
+function bootPart(resume: boolean): string {
+  return `${BEGIN}${VERSION} begin\n${bootCode(resume)}${END}`;
+}
+
+/** What a boot script is. */
+export interface BootScript {
+  /** The version of this package whose part it has. */
+  version?: string;
+  /** Whether an interrupted update stays open. */
+  resume: boolean;
+  /** Whether it recovers, by our part or by itself. */
+  recovers: boolean;
+}
+
+/** Looks at a boot script, be it ours or not. */
+export function readBootScript(content: string): BootScript {
+  const part = OUR_PART.exec(content);
+  const code = part ? part[0] : content;
+  return {
+    version: part?.[1],
+    resume: /recover\(\s*\{\s*resume/.test(code),
+    recovers: RECOVERS.test(code),
+  };
+}
+
+/** What is to become of a boot script. */
+export interface BootPlan {
+  content: string;
+  /** `kept`: our part is there already. `foreign`: the user's own script does the same. */
+  step: 'stored' | 'replaced' | 'appended' | 'kept' | 'foreign';
+  /** What of the old one stays: so many bytes of its beginning, and all from here on. */
+  keep?: { first: number; from: number };
+}
+
+/** Says what is to become of a boot script. @param old - the one that is there */
+export function planBoot(old: string | undefined, resume: boolean): BootPlan {
+  const ours = bootPart(resume);
+  if (old === undefined) return { content: ours, step: 'stored' };
+  const part = OUR_PART.exec(old);
+  if (!part) {
+    if (RECOVERS.test(old)) return { content: old, step: 'foreign' };
+    const glue = old.endsWith('\n') ? '' : '\n';
+    const keep = { first: old.length, from: old.length };
+    return { content: old + glue + ours, step: 'appended', keep };
+  }
+  // The newline before it is the end of the user's own part.
+  const start = part.index + (part[0].startsWith('\n') ? 1 : 0);
+  const end = part.index + part[0].length;
+  const content = old.slice(0, start) + ours + old.slice(end);
+  if (content === old) return { content, step: 'kept' };
+  return { content, step: 'replaced', keep: { first: start, from: end } };
+}
