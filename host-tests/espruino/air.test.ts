@@ -158,16 +158,6 @@ describe('ota-http.min.js in real Espruino', function () {
     assert.equal((again.result as AirResult).fetched, 116);
   });
 
-  it('does so at a speed', async () => {
-    const reply = await board.run(job({ storage: true }));
-    const { fetched } = assertDone(reply);
-    const rate = fetched / 1024 / reply.seconds!;
-    console.log(
-      `      ${fetched} bytes in ${reply.seconds!.toFixed(2)} s, ${rate.toFixed(0)} KiB/s`,
-    );
-    assert.ok(rate > 0);
-  });
-
   it('goes on when connections are cut', async () => {
     const cuts = new Set<number>();
     proxy.onPassed = (connection, socket) => {

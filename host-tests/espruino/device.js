@@ -70,7 +70,6 @@ function air(ota, before) {
   var http = load('ota-http');
   var loaded = used();
   var recovered = ota.recover({ resume: true });
-  var started = getTime();
   var options = job.air;
   // It is called when nothing else runs: between what arrives.
   if (job.measure)
@@ -87,7 +86,6 @@ function air(ota, before) {
         module: loaded - before,
         peak: highest - loaded,
         deepest: deepest - loaded,
-        seconds: getTime() - started,
         engine: process.env.VERSION + ' ' + process.env.BOARD,
       });
       E.reboot();

@@ -45,8 +45,6 @@ export interface Reply {
   peak?: number;
   /** The same in the depth of a write. */
   deepest?: number;
-  /** Of an update over the air. */
-  seconds?: number;
   engine: string;
 }
 
