@@ -8,18 +8,12 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type BoardEvent, REACHED } from '../cli/board-engine.ts';
 import { type BoardSetup, type RunningBoard, startBoard } from '../cli/board.ts';
-import { encodeTable, type Row, TABLES } from '../host/index.ts';
+import { encodeTable, TABLES } from '../host/index.ts';
+import { row } from '../host/tables.ts';
 import { Line, uploadByCli } from './board-line.ts';
 
 const BUNDLE = readFileSync(new URL('../dist/ota.min.js', import.meta.url), 'latin1');
 const SECTOR = 4096;
-const row = (label: string, type: number, subtype: number, address: number, size: number): Row => ({
-  label,
-  type,
-  subtype,
-  address,
-  size,
-});
 const storage = row('storage', 1, 0x82, 0x50000, 16 * SECTOR);
 const journal = row('ota_journal', 1, 6, 0x60000, 2 * SECTOR);
 /** Small: a real Espruino takes its time. */

@@ -6,10 +6,13 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Options } from '../device/api.ts';
-import { type Row, TABLES, encodeTable } from '../host/tables.ts';
-import type { Reached } from './espruino/interpreter.ts';
+import { TABLES, encodeTable, row } from '../host/tables.ts';
 
 const SECTOR = 4096;
+
+/** How much of the operation was done when the process ended. */
+export const REACHED = ['nothing', 'first half', 'second half', 'everything'] as const;
+export type Reached = (typeof REACHED)[number];
 
 /** One power cut: in which operation, and how much of that was done. */
 export interface Cut {
@@ -37,10 +40,6 @@ export interface Reply {
 export interface Machine {
   flash: Buffer;
   run: (job: Job) => Promise<Reply>;
-}
-
-function row(label: string, type: number, subtype: number, address: number, size: number): Row {
-  return { label, type, subtype, address, size };
 }
 
 const storage = row('storage', 1, 0x82, 0x50000, 16 * SECTOR);
@@ -164,6 +163,42 @@ export async function recover(board: Machine, what: string): Promise<Reply> {
   assert.equal(content, state === 'committed' ? 'new' : 'old', `${what}: recover says ${state}`);
   if (state === 'none') assert.equal(reply.operations, 0, what);
   return reply;
+}
+
+/**
+ * Fails unless a board is updated, and then has nothing left to do.
+ * @param act - does the update, on the chip with the old content
+ * @returns what it replied
+ */
+export async function assertUpdated<R extends Reply>(
+  board: Machine,
+  act: () => Promise<R>,
+): Promise<R> {
+  board.flash = chip;
+  const reply = await act();
+  assert.equal(stateOf(reply, 'update'), 'committed');
+  assert.equal(contentOf(board.flash, 'update'), 'new');
+  assert.equal((reply.result as { changed?: number }).changed, changed.length);
+  const boot = await recover(board, 'update');
+  assert.equal(boot.operations, 0, 'recover() with nothing to do');
+  const again = await board.run(update);
+  assert.equal(stateOf(again, 'the same again'), 'untouched');
+  assert.equal(again.operations, 0, 'the same again');
+  return reply;
+}
+
+/** Declares the test of what is refused. */
+export function itSaysWhatIsWrong(machine: () => Machine): void {
+  it('says what is wrong', async () => {
+    const board = machine();
+    board.flash = chip;
+    const reply = await board.run({ ...update, options: { partition: 'nowhere' } });
+    assert.equal(reply.code, 'E_NO_PARTITION');
+    const wrong = await board.run({ ...update, options: { ...update.options, crc32: 1 } });
+    assert.equal(wrong.code, 'E_VERIFY');
+    await recover(board, 'a wrong image');
+    assert.equal(contentOf(board.flash, 'a wrong image'), 'old');
+  });
 }
 
 /**

@@ -8,5 +8,5 @@ export { type BootKind, Panic, Reboot } from './halts.ts';
 export { type Network, type Peer, type Socket, type Target, tcp } from './http.ts';
 export * from './nor-flash.ts';
 export type { Globals } from './scripts.ts';
-export * from './tables.ts';
+export { type Row, TABLES, decodeTable, encodeTable } from './tables.ts';
 export { TEARS, type Change, type Tear, someBits, tearsOf } from './tears.ts';

@@ -18,7 +18,14 @@ export interface Row {
 const APP = 0;
 const DATA = 1;
 
-const row = (label: string, type: number, subtype: number, address: number, size: number): Row => ({
+/** Makes a row of a table. */
+export const row = (
+  label: string,
+  type: number,
+  subtype: number,
+  address: number,
+  size: number,
+): Row => ({
   label,
   type,
   subtype,

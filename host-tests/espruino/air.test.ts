@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type Server, type Socket, connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,44 +12,14 @@ import { join } from 'node:path';
 import { makeManifest } from '../../cli/manifest.ts';
 import { type FileServer, startFileServer } from '../../cli/serve.ts';
 import type { AirResult } from '../../device/http/api.ts';
-import { type Row, encodeTable } from '../../host/tables.ts';
+import { CHANGED, chip, contentOf, fresh, storage } from '../example-chip.ts';
 import { Interpreter, type Job, type Reply } from './interpreter.ts';
 
 const command = process.env.ESPRUINO;
 const SECTOR = 4096;
-const MEGABYTE = 0x100000;
 
-function row(label: string, type: number, subtype: number, address: number, size: number): Row {
-  return { label, type, subtype, address, size };
-}
-
-const storage = row('storage', 1, 0x83, 0x110000, MEGABYTE);
-const table = [
-  row('nvs', 1, 2, 0x9000, 0x3000),
-  row('otadata', 1, 0, 0xc000, 0x2000),
-  row('factory', 0, 0, 0x10000, MEGABYTE),
-  storage,
-  row('spare', 1, 0x40, 0x210000, MEGABYTE),
-  row('ota_journal', 1, 6, 0x310000, 0x10000),
-];
-
-const example = (name: string) =>
-  readFileSync(new URL(`../../examples/images/${name}`, import.meta.url));
-const [old, fresh] = [example('storage-v1.littlefs.bin'), example('storage-v2.littlefs.bin')];
-/** Sectors that differ. */
-const CHANGED = 76;
 /** Bytes of the manifest. */
 const manifest = makeManifest(fresh, { partition: 'storage', version: '2' });
-
-/** A chip of 4 MiB with the old image. */
-const chip = Buffer.alloc(4 * MEGABYTE, 0xff);
-chip.set([0xe9, 1, 2, 0x20], 0x1000);
-chip.set(encodeTable(table), 0x8000);
-chip[0x10000] = 0xe9;
-old.copy(chip, storage.address);
-
-const contentOf = (flash: Buffer) =>
-  flash.subarray(storage.address, storage.address + storage.size);
 
 /** A way to a server on which connections break. */
 class Proxy {

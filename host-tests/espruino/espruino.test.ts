@@ -7,16 +7,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import {
-  changed,
-  chip,
-  contentOf,
-  image,
-  itSurvivesCuts,
-  recover,
-  stateOf,
-  update,
-} from '../process-cut.ts';
+import { assertUpdated, image, itSaysWhatIsWrong, itSurvivesCuts, update } from '../process-cut.ts';
 import { Interpreter } from './interpreter.ts';
 
 const command = process.env.ESPRUINO;
@@ -38,33 +29,17 @@ describe('ota.min.js in real Espruino', function () {
   for (const from of ['RAM', 'Storage']) {
     it(`updates a partition, run from ${from}`, async () => {
       const [board] = boards;
-      board.flash = chip;
-      const reply = await board.run({ ...update, storage: from === 'Storage', measure: true });
-      assert.equal(stateOf(reply, 'update'), 'committed');
-      assert.equal(contentOf(board.flash, 'update'), 'new');
-      assert.equal((reply.result as { changed: number }).changed, changed.length);
+      const reply = await assertUpdated(board, () =>
+        board.run({ ...update, storage: from === 'Storage', measure: true }),
+      );
       console.log(
         `      Espruino ${reply.engine}: ${reply.operations} operations, ${reply.reads} reads;`,
       );
       console.log(`      module ${reply.module} JsVars, ${reply.peak} more between two writes`);
-      const boot = await recover(board, 'update');
-      assert.equal(boot.operations, 0, 'recover() with nothing to do');
-      const again = await board.run(update);
-      assert.equal(stateOf(again, 'the same again'), 'untouched');
-      assert.equal(again.operations, 0, 'the same again');
     });
   }
 
-  it('says what is wrong', async () => {
-    const [board] = boards;
-    board.flash = chip;
-    const reply = await board.run({ ...update, options: { partition: 'nowhere' } });
-    assert.equal(reply.code, 'E_NO_PARTITION');
-    const wrong = await board.run({ ...update, options: { ...update.options, crc32: 1 } });
-    assert.equal(wrong.code, 'E_VERIFY');
-    await recover(board, 'a wrong image');
-    assert.equal(contentOf(board.flash, 'a wrong image'), 'old');
-  });
+  itSaysWhatIsWrong(() => boards[0]);
 
   itSurvivesCuts(() => boards, 7, 11);
 });

@@ -5,10 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Options, Report, Result } from '../../device/api.ts';
 import type { AirResult, Code, UpdateOptions } from '../../device/http/api.ts';
-
-/** How much of the operation was done when the process ended. */
-export const REACHED = ['nothing', 'first half', 'second half', 'everything'] as const;
-export type Reached = (typeof REACHED)[number];
+import type { Reached } from '../process-cut.ts';
 
 /** What one process does. See device.js, which runs it. */
 export interface Job {

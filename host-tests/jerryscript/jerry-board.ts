@@ -5,8 +5,12 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Result } from '../../device/api.ts';
 import type { AirResult, UpdateOptions } from '../../device/http/api.ts';
-import { REACHED } from '../espruino/interpreter.ts';
-import type { Job as CutJob, Machine, Reply as CutReply } from '../process-cut.ts';
+import {
+  type Job as CutJob,
+  type Machine,
+  REACHED,
+  type Reply as CutReply,
+} from '../process-cut.ts';
 
 /** What one process does. See board.js, which runs it. */
 export interface Job extends Omit<CutJob, 'act'> {

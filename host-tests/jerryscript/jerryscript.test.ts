@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeManifest } from '../../cli/manifest.ts';
 import type { AirResult } from '../../device/http/api.ts';
-import { encodeTable } from '../../host/tables.ts';
+import * as example from '../example-chip.ts';
 import {
   BOARD,
   CHIP,
@@ -23,17 +23,18 @@ import {
   compilers,
 } from './compiler.ts';
 import {
+  assertUpdated,
   changed,
+  chip,
+  contentOf,
   cutIn,
   cutsOf,
   forEach,
+  image,
+  itSaysWhatIsWrong,
+  itSurvivesCuts,
   named,
   sample,
-  chip,
-  contentOf,
-  image,
-  itSurvivesCuts,
-  recover,
   stateOf,
   update,
 } from '../process-cut.ts';
@@ -45,35 +46,11 @@ const prefix = process.env.JERRY;
 const air = { url: 'http://server/image.bin', partition: 'storage' };
 const job: Job = { act: 'air', air };
 
-/** A chip of 4 MiB whose partition of 1 MiB holds an old image, and the update to a new one. */
-const large = (() => {
-  const example = (name: string) =>
-    readFileSync(new URL(`../../examples/images/${name}`, import.meta.url));
-  const row = (label: string, type: number, subtype: number, address: number, size: number) => ({
-    label,
-    type,
-    subtype,
-    address,
-    size,
-  });
-  const address = 0x110000;
-  const size = 0x100000;
-  const table = [
-    row('otadata', 1, 0, 0xc000, 0x2000),
-    row('factory', 0, 0, 0x10000, size),
-    row('storage', 1, 0x83, address, size),
-    row('spare', 1, 0x40, 0x210000, size),
-    row('ota_journal', 1, 6, 0x310000, 0x10000),
-  ];
-  const chip = Buffer.alloc(4 * size, 0xff);
-  chip.set([0xe9, 1, 2, 0x20], 0x1000);
-  chip.set(encodeTable(table), 0x8000);
-  chip[0x10000] = 0xe9;
-  example('storage-v1.littlefs.bin').copy(chip, address);
-  const air = { url: 'http://server/large.bin', partition: 'storage', backup: 'spare' };
-  const job: Job = { act: 'air', air };
-  return { chip, address, fresh: example('storage-v2.littlefs.bin'), job };
-})();
+/** The same of a partition of a megabyte: see example-chip.ts. */
+const large: Job = {
+  act: 'air',
+  air: { url: 'http://server/large.bin', partition: 'storage', backup: 'spare' },
+};
 
 /** KiB of JerryScript's heap that native/jerryscript/README.md asks for. */
 const HEAP = {
@@ -131,8 +108,8 @@ describe('ota.min.js in real JerryScript', function () {
     const manifest = makeManifest(image, { partition: 'storage', version: '2' });
     for (const board of [...boards, watched]) {
       board.store('image.bin.ota', manifest);
-      board.store('large.bin', large.fresh);
-      board.store('large.bin.ota', makeManifest(large.fresh, { partition: 'storage' }));
+      board.store('large.bin', example.fresh);
+      board.store('large.bin.ota', makeManifest(example.fresh, { partition: 'storage' }));
     }
   });
 
@@ -144,33 +121,14 @@ describe('ota.min.js in real JerryScript', function () {
 
   for (const bundle of ['ota.min', 'ota'])
     it(`updates a partition with ${bundle}.js`, async () => {
-      const board = watched;
-      board.flash = chip;
-      const reply = await board.run({ ...update, bundle });
-      assert.equal(stateOf(reply, 'update'), 'committed');
-      assert.equal(contentOf(board.flash, 'update'), 'new');
-      assert.equal((reply.result as { changed?: number }).changed, changed.length);
+      const reply = await assertUpdated(watched, () => watched.run({ ...update, bundle }));
       console.log(
         `      ▸ ${bundle}.js in JerryScript: ${reply.operations} operations, ${reply.reads} reads,`,
         `module ${reply.module} bytes of heap`,
       );
-      const boot = await recover(board, 'update');
-      assert.equal(boot.operations, 0, 'recover() with nothing to do');
-      const again = await board.run(update);
-      assert.equal(stateOf(again, 'the same again'), 'untouched');
-      assert.equal(again.operations, 0, 'the same again');
     });
 
-  it('says what is wrong', async () => {
-    const board = watched;
-    board.flash = chip;
-    const reply = await board.run({ ...update, options: { partition: 'nowhere' } });
-    assert.equal(reply.code, 'E_NO_PARTITION');
-    const wrong = await board.run({ ...update, options: { ...update.options, crc32: 1 } });
-    assert.equal(wrong.code, 'E_VERIFY');
-    await recover(board, 'a wrong image');
-    assert.equal(contentOf(board.flash, 'a wrong image'), 'old');
-  });
+  itSaysWhatIsWrong(() => watched);
 
   it('has a runtime that refuses what is wrong', async () => {
     watched.flash = chip;
@@ -250,7 +208,7 @@ describe('ota.min.js in real JerryScript', function () {
       'to recover': await leastHeap(board, cut, { act: 'recover' }),
       'for an update': await leastHeap(board, cut, update),
       'for an update over the air': await leastHeap(board, cut, job),
-      'for one of 1 MiB over the air': await leastHeap(board, large.chip, large.job),
+      'for one of 1 MiB over the air': await leastHeap(board, example.chip, large),
     };
     const list = Object.entries(needs).map(([what, kib]) => `${kib} KiB ${what}`);
     console.log(`      ▸ least heap: ${list.join(', ')}`);
@@ -305,13 +263,12 @@ describe('ota.min.js in real JerryScript', function () {
 
     it('updates a partition of a megabyte', async () => {
       const [board] = boards;
-      board.flash = large.chip;
-      const reply = await board.run(large.job);
+      board.flash = example.chip;
+      const reply = await board.run(large);
       assert.equal(stateOf(reply, 'large'), 'committed');
-      const found = board.flash.subarray(large.address, large.address + large.fresh.length);
-      assert.equal(Buffer.compare(found, large.fresh), 0);
+      assert.equal(Buffer.compare(example.contentOf(board.flash), example.fresh), 0);
       const { changed, fetched } = reply.result as AirResult;
-      assert.equal(changed, 76);
+      assert.equal(changed, example.CHANGED);
       // Below what ESP-IDF's watchdog waits for, by far.
       assert.ok(reply.busy < 1000, `nothing else ran for ${reply.busy} ms`);
       console.log(
