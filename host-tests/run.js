@@ -36,7 +36,16 @@ const OUTPUTS = ['dist/ota.js', 'dist/board.d.ts'];
 /** Suites that try all there is. */
 const SEARCHES = ['two-cuts', 'power-cut', 'closure'];
 /** Suites that take longest, the longest first; the first ones wait most of the time. */
-const LONG = ['update-cli', 'upload', 'two-cuts', 'cli', 'power-cut', 'pack', 'closure'];
+const LONG = [
+  'update-cli',
+  'on-board-cli',
+  'on-board',
+  'two-cuts',
+  'cli',
+  'power-cut',
+  'pack',
+  'closure',
+];
 
 /** mocha's configuration, without what a job says itself: the list of files; and node is told what to import. */
 const { import: hook, ...config } = JSON.parse(readFileSync(join(ROOT, '.mocharc.json'), 'utf8'));

@@ -1,9 +1,9 @@
 /** `part-ota update` on the simulated board, over TCP. `espruino/update.test.ts` has the same on a real Espruino. */
-import { describeFiles, describeOptions, describeRefusals, describeUrls } from './update-cases.ts';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { UpdateBar } from '../cli/update-progress.ts';
 import type { Progress } from '../device/api.ts';
+import { describeFiles, describeOptions, describeRefusals, describeUrls } from './update-cases.ts';
 import { SECTOR, Site } from './update-fixtures.ts';
 
 describe('part-ota update', function () {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import { encodeTable, TABLES } from '../host/index.ts';
 import { evaluate, FakeBoard } from './fake-board.ts';
-import { ended, startCommand } from './on-board.ts';
-import { describeCommands } from './on-board-suite.ts';
+import { describeCommands } from './on-board-cases.ts';
+import { ended, startCommand } from './on-board-fixtures.ts';
 
 describe('part-ota on the simulated board', () => {
   describeCommands({ engine: 'simulated' });
