@@ -1,5 +1,5 @@
 /** The least work that an update can do without a moment at which power loss costs the old content. */
-import { PAGE, SECTOR, type Work, seconds, type FlashProfile } from '../host/index.ts';
+import { PAGE, SECTOR, type Work } from '../host/index.ts';
 
 export interface Bound extends Work {
   /** Sectors of the partition that end up different. */
@@ -40,8 +40,4 @@ export function boundOf(from: Uint8Array, to: Uint8Array): Bound {
     bound.bytesProgrammed += bytesToProgram(old) + bytesToProgram(fresh);
   }
   return bound;
-}
-
-export function boundSeconds(bound: Bound, profile: FlashProfile): number {
-  return seconds(bound, profile);
 }

@@ -1,5 +1,5 @@
 /* eslint-disable @typescript-eslint/no-require-imports -- Espruino's own modules */
-/* global E, Modules, global, print, process, require, job, setTimeout */
+/* global E, Modules, global, watched, print, process, require, job, setTimeout */
 
 /*
  * What runs in Espruino, to be counted: one job. Unless Espruino has the flash of an ESP32 itself, stand-in.js goes
@@ -39,11 +39,13 @@ var flash = job.standIn ? standIn : require('Flash');
 var trace = [];
 
 function deep() {
-  if (job.measure) reply.depth = Math.max(reply.depth, used());
+  var now = used();
+  if (job.measure && now > reply.depth) reply.depth = now;
 }
 
 function between() {
-  if (job.measure) reply.between = Math.max(reply.between, used());
+  var now = used();
+  if (job.measure && now > reply.between) reply.between = now;
 }
 
 /** Flash, with a look at the memory when most is in it. */
@@ -65,7 +67,31 @@ global.watched = {
     deep();
     flash.erasePage(address);
   },
+  /** As deep as the others: what this script itself needs there is no part of what is measured. */
+  rest: function () {
+    E.toString('');
+    deep();
+    reply.deepLoaded = reply.depth;
+    reply.depth = 0;
+  },
 };
+
+/** What is in use while nothing is done. */
+function rest() {
+  watched.rest(0);
+  between();
+  reply.loaded = reply.between;
+  reply.between = 0;
+}
+
+/** All that is large comes from here: when it is there, most is in memory. */
+var toText = E.toString;
+if (job.measure)
+  E.toString = function (data) {
+    var bytes = toText(data);
+    deep();
+    return bytes;
+  };
 
 if (job.measure || job.trace) Modules.addCached('Flash', 'exports=watched;');
 else if (job.standIn) Modules.addCached('Flash', 'exports=standIn;');
@@ -86,7 +112,7 @@ function write(ota) {
   for (var n = 0; n < job.sectors; n++)
     for (var i = 0; i < pieces.length; i++) {
       // Where memory is measured, the chunk is part of it.
-      session.write(job.measure ? E.toString([pieces[i]]) : pieces[i]);
+      session.write(job.measure ? toText([pieces[i]]) : pieces[i]);
       between();
     }
   reply.saved = ota.status().saved;
@@ -107,7 +133,7 @@ function send(from, until, data, isOver) {
     sector[0] = n;
     for (var i = 0; i < pieces.length; i++) {
       if (isOver()) return;
-      data(E.toString([i ? pieces[i] : first]));
+      data(toText([i ? pieces[i] : first]));
       between();
     }
   }
@@ -177,7 +203,7 @@ function stop(error) {
 function air(ota) {
   var http = load('ota-http');
   Modules.addCached('http', 'exports=server;');
-  reply.loaded = used();
+  rest();
   ota.recover();
   http
     .update({ url: 'http://board/image', partition: 'storage', backup: 'spare' })
@@ -213,7 +239,7 @@ function run() {
     );
   if (job.act === 'replay') return replay();
   var ota = load('ota');
-  reply.loaded = used();
+  rest();
   if (job.act === 'air') return air(ota);
   if (job.act === 'write') write(ota);
   else for (var n = 0; n < job.calls; n++) reply.state = ota.recover().state;

@@ -22,8 +22,9 @@ export interface Reply {
   /** What the modules take. */
   ota: number;
   'ota-http': number;
-  /** In use when all modules are loaded; at most between two events; and in the depth of a call. */
+  /** In use when all modules are loaded, and as seen from the depth of a call; and the most of both in an update. */
   loaded: number;
+  deepLoaded: number;
   between: number;
   depth: number;
   reads: number;

@@ -103,7 +103,10 @@
       if (address + data.length > chip.size) return;
       for (var at = 0; at < data.length;) {
         var count = Math.min(data.length - at, PAGE - ((address + at) % PAGE));
-        operate(address + at, and(peek(address + at, count), data.substr(at, count)));
+        var page = data.substr(at, count);
+        // Nothing but 0xff changes nothing: there is nothing to cut.
+        if (page !== ERASED.substr(0, count))
+          operate(address + at, and(peek(address + at, count), page));
         at += count;
       }
     };

@@ -52,13 +52,14 @@ export interface Area extends Range {
 /** Partitions in their order, then free flash, as they are at this boot. */
 export let areas: Area[];
 /** The app that runs. */
-export let app: Area | undefined;
+export let app: Area | false | undefined;
 /** The passive app slot, unless the app that runs is not confirmed yet: then the bootloader may go back to it. */
-export let passive: Area | undefined;
+export let passive: Area | false | undefined;
 
-/** Frees the memory that this takes: an update that writes has been told all. */
+/** Frees the memory that this takes, until the chip is looked at again. */
 export function forgetChip(): void {
   areas = [];
+  app = false;
 }
 
 /** @returns the first area that is wanted. */
@@ -101,7 +102,7 @@ function readBoot(): void {
   // The chip knows better than otadata: the bootloader may have fallen back to another app.
   app = areaAt(running() >>> 12);
   if (!app || app.kind >= OTADATA) app = chosen;
-  passive = isOnTrial || !app ? undefined : slots[(slots.indexOf(app) + 1) % slots.length];
+  passive = !isOnTrial && app && slots[(slots.indexOf(app) + 1) % slots.length];
   apps.forEach((area) => {
     if (!app || area === app || area === chosen) area.why = 'is in use';
   });

@@ -51,10 +51,10 @@
  * that was in flight is trusted, whatever it reads: see `settle` and SOLID.
  */
 
-import { failFlash, failSize } from './errors.ts';
-import { fenceIn, guard, programAt, target } from './flash.ts';
+import { fail, failFlash, failSize } from './errors.ts';
+import { isBlank, isIn } from './flash.ts';
 import type { Range } from './flash.ts';
-import { SECTOR, crc32, erase, fill, pack, read, unpack } from './runtime.ts';
+import { SECTOR, crc32, erase, fill, pack, program, read, unpack } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 
 export const RESTORED = 1;
@@ -97,7 +97,16 @@ export const NOT_KEPT = 1;
 /** A record as four numbers; the last may be missing until it is signed. */
 type Words = (number | undefined)[];
 
-// The state that the journal tells of: a pure fold over its records, see `apply`.
+// The state that the journal tells of: a pure fold over its records, see `apply`. A board has one chip, so it is the
+// module's: what is passed from function to function costs an interpreter time and memory.
+
+// The fence, from BEGIN: all that may be erased and programmed.
+
+/** Where the journal lies; its first sector is the last one of this range. */
+export let area: Range;
+export let target: Range;
+/** What holds the old content: the backup. `span` may be less than the target's, and is 0 in a direct update. */
+export let spare: Range;
 
 /** The last decision; 0 without a journal. */
 export let decision = 0;
@@ -141,6 +150,21 @@ export function journalSectors(span: number, boots: number): number {
   return (2 * span + BOOT_SLOTS * boots + (HEAD_SLOTS + DECISIONS + RESERVE + SLOTS - 1)) >>> 8;
 }
 
+/** @returns an address. @throws E_FORBIDDEN if it is outside the fence */
+export function guard(address: number): number {
+  const sector = address >>> 12;
+  if (!isIn(target, sector) && !isIn(spare, sector) && !isIn(area, sector))
+    fail('FORBIDDEN address ' + address);
+  // What is whole may still be a float, which Espruino's Flash refuses to erase.
+  return address | 0;
+}
+
+/** Programs `data`, inside a sector, and @returns whether it reads back. */
+function programAt(address: number, data: Bytes): boolean {
+  program(data, guard(address));
+  return read(address, data.length) === data;
+}
+
 /** @returns the address of a slot. */
 function addressOf(slot: number): number {
   return start + slot * SLOT - (slot >> 8) * (2 * SECTOR);
@@ -153,11 +177,11 @@ function sign(words: Words, address: number): Bytes {
   return pack(words);
 }
 
-/** @returns the words of a slot if its CRC matches; else nothing. */
-function recordOf(bytes: Bytes, address: number): number[] | undefined {
+/** @returns the words of a slot if its CRC matches. */
+function recordOf(bytes: Bytes, address: number): number[] | false {
   const found = unpack(bytes);
   const words = [found[0], found[1], found[2]];
-  return sign(words, address) === bytes ? words : undefined;
+  return sign(words, address) === bytes && words;
 }
 
 /** The pure fold: what the state is once there is a record in a slot. */
@@ -193,13 +217,15 @@ function apply(slot: number, words: Words): void {
 /** The state after BEGIN in the first slot of a sector. */
 function reset(begin: Words, sector: number): void {
   const span = (begin[0]! >> 8) & 255;
-  fenceIn(sector - span + 1, span, begin[1]!, begin[2]!);
+  area = { first: sector - span + 1, span: span };
+  target = { first: begin[1]! & 0xffff, span: begin[1]! >>> 16 };
+  spare = { first: begin[2]! & 0xffff, span: begin[2]! >>> 16 };
   start = sector * SECTOR;
   end = span * SLOTS;
   id = begin[0]! >>> 16;
   decision = BEGIN;
   next = HEAD_SLOTS;
-  last = next - 1;
+  last = HEAD_SLOTS - 1;
   isSettled = isSolid = false;
   limit = booted = kept = used = 0;
   index = new Uint16Array(target.span);
@@ -207,11 +233,12 @@ function reset(begin: Words, sector: number): void {
 
 /**
  * Reads the journal on the chip into the state.
- * @param places - one may begin in the last sector of any of these
+ * @param places - one may begin in the last sector of any that the firmware does not need
  */
-export function readJournal(places: Range[]): void {
+export function readJournal(places: (Range & { need: number })[]): void {
   decision = 0;
   places.forEach((place) => {
+    if (place.need) return;
     const sector = place.first + place.span - 1;
     const address = sector * SECTOR;
     const head = read(address, HEAD_SLOTS * SLOT);
@@ -237,18 +264,21 @@ export function readJournal(places: Range[]): void {
  */
 export function replay(isFull: boolean): void {
   if (!decision) return;
-  let text = '';
-  let before = '';
-  let bytes = '';
+  let text: Bytes;
+  let before: Bytes;
+  let bytes: Bytes;
+  text = before = bytes = '';
   for (let slot = HEAD_SLOTS, blanks = 0; slot < end && blanks < END_RUN; slot++) {
     const offset = (slot & 255) * SLOT;
     if (!text || !offset) text = read(addressOf(slot) - offset, SECTOR);
+    const found = text.substr(offset, SLOT);
     blanks++;
-    if (text[offset] !== '\xff' || text.substr(offset, SLOT) !== fill(255, SLOT)) {
+    // A call less for almost every slot.
+    if (found[0] !== '\xff' || !isBlank(found, SLOT)) {
       blanks = 0;
       next = slot + 1;
       before = bytes;
-      bytes = text.substr(offset, SLOT);
+      bytes = found;
       if (isFull) replaySlot(slot, bytes);
     }
   }
@@ -303,11 +333,10 @@ export function appendRecord(words: Words): void {
     const address = addressOf(next);
     if (next >= end) needSlots(1 - RESERVE);
     if (programAt(address, sign(words, address))) {
-      apply(next++, words);
-      return;
+      return apply(next++, words);
     }
     // A slot that holds something else now is left behind. One that is blank is not: three would end the log.
-    if (read(address, SLOT) !== fill(255, SLOT)) next++;
+    if (!isBlank(read(address, SLOT), SLOT)) next++;
   }
   failFlash('journal');
 }

@@ -1,9 +1,8 @@
 /** The calls of the API. */
 
 import type { Options, Partition, Plan, RecoverOptions, Report, Update } from './api.ts';
-import { areas, readChip } from './chip.ts';
+import { areas, forgetChip, readChip } from './chip.ts';
 import { fail } from './errors.ts';
-import { target } from './flash.ts';
 import {
   BEGIN,
   COMMIT,
@@ -17,6 +16,7 @@ import {
   kept,
   limit,
   replay,
+  target,
 } from './journal.ts';
 import {
   choosePlaces,
@@ -60,6 +60,8 @@ function report(): Report {
     result.boots = booted;
     result.trial = limit;
   }
+  // Whoever has asked goes on to something else.
+  forgetChip();
   return result;
 }
 
@@ -81,7 +83,9 @@ export function partitions(): Partition[] {
 export function plan(options: Options): Plan {
   lookAll();
   choosePlaces(options);
-  return describe();
+  const result = describe();
+  forgetChip();
+  return result;
 }
 
 /**

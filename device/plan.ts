@@ -4,9 +4,9 @@ import type { Area as PlanArea, Options, Plan, Report } from './api.ts';
 import { OTADATA, app, areaAt, areas, find, passive } from './chip.ts';
 import type { Area } from './chip.ts';
 import { fail, failSize } from './errors.ts';
-import * as journal from './flash.ts';
 import { isIn } from './flash.ts';
 import type { Range } from './flash.ts';
+import * as journal from './journal.ts';
 import {
   BEGIN,
   COMMIT,
@@ -44,12 +44,12 @@ export function labelOf(range: Range): string | undefined {
 }
 
 /** @returns why an area cannot be the target; or, if there is one, why it can hold neither backup nor journal. */
-function whyNot(area: Area, isTarget?: boolean): string | false | undefined {
+function whyNot(area: Area, isTarget?: boolean): string | 0 | false | undefined {
   if (isTarget) {
     if (area.kind < OTADATA) return 'is an app';
     return area.why || (area.need > 1 && !options.overwriteLive && 'needs overwriteLive');
   }
-  return area.why || ((area.need > 0 || area === target) && 'is in use');
+  return area.why || ((area.need || area === target) && 'is in use');
 }
 
 /** @returns the partition that an option names. */
@@ -96,13 +96,13 @@ function placeJournal(): void {
 
 /** Reads the journal on the chip: it begins the last sector of some area. */
 export function readJournal(): void {
-  readHeads(areas.filter((area) => !area.need));
+  readHeads(areas);
 }
 
 /** @returns the area that a range lies in, if it may be written to. */
-function writableAt({ first, span }: Range): Area | undefined | false {
-  const area = areaAt(first);
-  return area && !area.why && isIn(area, first + span - 1) && area;
+function writableAt(range: Range): Area | undefined | false {
+  const area = areaAt(range.first);
+  return area && !area.why && isIn(area, range.first + range.span - 1) && area;
 }
 
 /** @returns whether the target of the journal, if there is one, is still a partition that may be written to. */
@@ -121,7 +121,7 @@ function isTarget(): boolean | undefined | 0 {
  * changed that.
  */
 export function isUsable(): boolean {
-  return !!(isTarget() && writableAt(journal.area));
+  return !!isTarget() && !!writableAt(journal.area);
 }
 
 /**
@@ -133,7 +133,11 @@ export function stateOf(isFit: boolean): Report['state'] {
   if (decision === RESTORED) return 'restored';
   if (decision > RESTORE && !(isTrial() && isFit)) return 'committed';
   if (!isFit) return 'damaged';
-  return isTrial() ? 'trial' : decision > BEGIN && !journal.spare.span ? 'incomplete' : outcome;
+  return isTrial()
+    ? 'trial'
+    : decision > BEGIN && !journal.spare.span
+      ? 'incomplete'
+      : outcome || 'interrupted';
 }
 
 /**
@@ -149,7 +153,7 @@ function isOpen(isDirect: boolean): boolean | undefined {
   if (decision === COMMIT) why = isTrial() && isFit && 'is on trial';
   else {
     const isKept = isFit && writableAt(journal.spare) && putBack(TRY);
-    const hasRoom = next < end - RESERVE - 4;
+    const hasRoom = next < end - (RESERVE + 4);
     // What is decided is finished first. What cannot go on, for lack of room, is put back first.
     if (isKept && (decision === RESTORE || !hasRoom)) return false;
     isOpen = isFit && hasRoom && decision === SAVED && (isKept || !journal.spare.span);
@@ -172,14 +176,13 @@ function checkNumber(name: 'size' | 'crc32' | 'trial', limit: number): void {
 export function choosePlaces(newOptions: Options): void {
   options = newOptions || {};
   const isDirect = options.backup === false;
-  const chosen = named('partition');
-  const { size } = chosen.row;
-  target = chosen;
+  target = named('partition');
   label = options.partition;
   checkNumber('size', -1 >>> 0);
   checkNumber('crc32', -1 >>> 0);
   checkNumber('trial', isDirect ? 0 : 255);
-  if (options.size! > size) failSize('SIZE ' + label, options.size!, size);
+  if (options.size! > target.span * SECTOR)
+    failSize('SIZE ' + label, options.size!, target.span * SECTOR);
   isResumed = !!isOpen(isDirect);
   if (isResumed) {
     spare = journal.spare;
@@ -200,6 +203,13 @@ function areaOf(range: Range): PlanArea | undefined {
   return range.span
     ? { label: labelOf(range), address: range.first * SECTOR, size: range.span * SECTOR }
     : undefined;
+}
+
+/** Works where the journal says from now on: that is the same, and takes less memory. */
+export function followJournal(): void {
+  target = journal.target;
+  spare = journal.spare;
+  area = journal.area;
 }
 
 /** @returns what an update in the places chosen would use, and cost at most. */

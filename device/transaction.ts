@@ -6,15 +6,15 @@
  * work on the same journal with the same functions.
  *
  * Invariants:
- * 1. A sector of the target is erased only when its old content is in a slot of the spare, read back equal,
- *    and its SAVED record is on flash and read back.
+ * 1. A sector of the target is erased only when its old content is in a slot of the spare, read back with the same
+ *    CRC-32, and its SAVED record is on flash and read back.
  * 2. Nothing in flight at a power cut is trusted, whatever it reads: not the last record, not the sector
  *    of the last SAVED, not a blank slot.
  * 3. COMMIT only after every sector of the image was read back from flash and the image's check matched.
  */
 
 import { fail, failFlash, failSize } from './errors.ts';
-import { isBlank, readSector, spare, target, writeSector } from './flash.ts';
+import { PIECE, isBlank, readSector } from './flash.ts';
 import {
   BEGIN,
   BLANK,
@@ -33,6 +33,7 @@ import {
   booted,
   decide,
   decision,
+  guard,
   inFlight,
   isRestoring,
   kept,
@@ -41,27 +42,46 @@ import {
   readSaved,
   savedAt,
   settle,
+  spare,
+  target,
   unsaved,
   used,
 } from './journal.ts';
 import { tick } from './progress.ts';
-import { SECTOR, crc32, fill, pack } from './runtime.ts';
+import { SECTOR, crc32, erase, fill, pack, program } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 
 /** Whether the journal says for good what the last `recover` came to. */
 export let isSealed: boolean;
 
-/** What a journal without a final decision has come to. */
-export let outcome: 'interrupted' | 'restored' | 'damaged' = 'interrupted';
+/** What a journal without a final decision has come to; if nothing, the update is interrupted. */
+export let outcome: 'restored' | 'damaged' | false | undefined;
+
+/**
+ * Erases a sector, programs it and reads it back; once more if that differs.
+ * @param sector - absolute number
+ * @param data - SECTOR bytes
+ * @throws E_FLASH if it differs twice
+ */
+export function writeSector(sector: number, data: Bytes): void {
+  for (let tries = 2; tries--;) {
+    erase(guard(sector * SECTOR));
+    if (!isBlank(data, PIECE)) program(data, sector * SECTOR);
+    if (readSector(sector) === data) return;
+  }
+  failFlash('sector ' + sector);
+}
 
 /**
  * Makes sure that the old content of a sector is safe, and that it is the sector in flight.
- * @param old - what it reads
+ * @param box - what it reads, if that is known. It is taken out, because there has to be room for what the backup reads.
  * @throws E_SPACE, E_FLASH
  */
-export function save(sector: number, old: Bytes): void {
+export function save(sector: number, box: Bytes[]): void {
+  let old = box.pop();
   let slot = NOT_KEPT;
   let check = 0;
+  let tries = 2;
   needSlots(1);
   if (savedAt(sector)) {
     if (inFlight !== sector) appendRecord(readSaved(sector));
@@ -69,12 +89,19 @@ export function save(sector: number, old: Bytes): void {
   }
   if (spare.span) {
     slot = BLANK;
-    if (!isBlank(old)) {
+    old = old || readSector(sector);
+    if (!isBlank(old, PIECE)) {
       if (used >= spare.span) failSize('SPACE backup', (used + 1) * SECTOR, used * SECTOR);
       slot = spare.first + used;
       check = crc32(old);
-      writeSector(slot, old);
+      do {
+        if (!tries--) failFlash('backup');
+        erase(guard(slot * SECTOR));
+        program(old || readSector(sector), slot * SECTOR);
+        old = '';
+      } while (crc32(readSector(slot)) !== check);
     }
+    old = '';
   }
   append(SAVED, 0, sector | (slot << 16), check);
   if (spare.span) tick('backup', kept, target.span);
@@ -114,7 +141,7 @@ const DO = 0;
  */
 export function putBack(isTrying: typeof TRY | typeof DO): boolean {
   let done = 0;
-  outcome = 'interrupted';
+  outcome = false;
   for (let sector = target.first; sector < target.first + target.span; sector++)
     if (spare.span && savedAt(sector)) {
       const words = readSaved(sector);

@@ -3,16 +3,34 @@
 import type { Result, Update } from './api.ts';
 import { forgetChip } from './chip.ts';
 import { fail, failSize } from './errors.ts';
-import { area as journalArea, isBlank, isIn, readSector, writeSector } from './flash.ts';
-import { BEGIN, REOPEN, decision, forget, openJournal, savedAt } from './journal.ts';
-import { area, label, isResumed, isUsable, options, spare, stateOf, target } from './plan.ts';
+import { PIECE, isBlank, isIn, readSector } from './flash.ts';
+import {
+  BEGIN,
+  REOPEN,
+  area as journalArea,
+  decision,
+  forget,
+  openJournal,
+  savedAt,
+} from './journal.ts';
+import {
+  area,
+  followJournal,
+  label,
+  isResumed,
+  isUsable,
+  options,
+  spare,
+  stateOf,
+  target,
+} from './plan.ts';
 import { isCalling, tick } from './progress.ts';
 import { SECTOR, bytes as bytesOf, crc32, fill, join, pack, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
-import { commit, restore, resume, save } from './transaction.ts';
+import { commit, restore, resume, save, writeSector } from './transaction.ts';
 
 /** The update in progress, if there is one. */
-export let active: Update | undefined;
+export let active: Update | false | undefined;
 
 /** Whether the journal is this update's: something was written. */
 export let isOpen: boolean;
@@ -34,7 +52,7 @@ function checkRoom(from: number): void {
   let free = spare.span;
   if (!free || target.span - from <= free) return;
   for (let sector = target.first + from; sector < target.first + target.span; sector++)
-    if (!isBlank(readSector(sector))) free--;
+    if (!isBlank(readSector(sector), PIECE)) free--;
   if (free < 0) failSize('SPACE backup', (spare.span - free) * SECTOR, spare.span * SECTOR);
 }
 
@@ -46,18 +64,20 @@ function open(): void {
   if (size) checkRoom((size + SECTOR - 1) >>> 12);
   if (isForgetting) forget();
   openJournal(target, spare, area);
+  followJournal();
   isOpen = true;
 }
 
 /** Brings the next sector to `data`. */
 function take(data: Bytes): void {
   const sector = target.first + taken;
-  let old = readSector(sector);
-  if (isSuspect || old !== data) {
-    open();
-    save(sector, old);
-    // There has to be room for what is read back.
-    old = '';
+  const box = [readSector(sector)];
+  if (isSuspect || box[0] !== data) {
+    if (!isOpen) {
+      box.pop();
+      open();
+    }
+    save(sector, box);
     writeSector(sector, data);
     changed++;
   }
@@ -95,7 +115,7 @@ function verify(size: number): void {
   let at = size % SECTOR;
   let crc = at ? crc32(read(start, at)) : 0;
   for (; at < size; at += SECTOR) {
-    crc = ~crc32(pack([~crc]) + zeros) ^ crc32(read(start + at, SECTOR));
+    crc = ~crc32(join([pack([~crc]), zeros])) ^ crc32(read(start + at, SECTOR));
     tick('verify', at >>> 12, target.span);
   }
   crc >>>= 0;
@@ -105,8 +125,9 @@ function verify(size: number): void {
 /** Takes what is left of the image, erases what follows it, verifies and commits. */
 function complete(size: number): void {
   if (size % SECTOR) cut(fill(255, SECTOR - (size % SECTOR)));
-  const rest = fill(255, SECTOR);
+  let rest = fill(255, SECTOR);
   while (taken < target.span) take(rest);
+  rest = '';
   if (options.crc32 != null) verify(size);
   tick('verify', taken, taken);
   if (isOpen) commit(options.trial || 0);
@@ -123,7 +144,7 @@ function checkBackup(bytes?: number): number {
 function backup(bytes: number): void {
   open();
   for (let n = 0; n < target.span && n * SECTOR < bytes; n++)
-    if (!savedAt(target.first + n)) save(target.first + n, readSector(target.first + n));
+    if (!savedAt(target.first + n)) save(target.first + n, []);
 }
 
 function checkEnd(): number {
@@ -137,7 +158,7 @@ function undo(): void {
 }
 
 function finish(): Result {
-  active = undefined;
+  active = false;
   return {
     state: isOpen ? stateOf(true) : 'untouched',
     partition: label,
@@ -151,7 +172,7 @@ function attempt<A>(part: (value: A) => void, value: A): void {
   try {
     part(value);
   } catch (error) {
-    active = undefined;
+    active = false;
     try {
       undo();
     } catch {

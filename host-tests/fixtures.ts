@@ -211,7 +211,7 @@ export function record(board: Board, act: () => void, note?: () => unknown): Ste
     for (let done = 0; done < data.length;) {
       const length = Math.min(PAGE - ((address + done) % PAGE), data.length - done);
       const part = data.subarray(done, done + length);
-      add('program', address + done, length, part);
+      if (part.some((byte) => byte !== 0xff)) add('program', address + done, length, part);
       NorFlash.prototype.program.call(flash, address + done, part);
       done += length;
     }

@@ -127,6 +127,36 @@ describe('the counters of a chip', () => {
     });
   });
 
+  it('count a page of nothing but 0xff, and no operation: power cannot fail in it', () => {
+    const data = Buffer.concat([
+      filled(0, 256),
+      filled(0xff, 256),
+      filled(0, 255),
+      filled(0xff, 1),
+    ]);
+    for (const trace of [undefined, []]) {
+      const flash = chip();
+      flash.trace = trace;
+      flash.program(SECTOR, data);
+      const { operations, programs, commands, bytesProgrammed } = flash.counters;
+      assert.deepEqual(
+        { operations, programs, commands, bytesProgrammed },
+        {
+          operations: 2,
+          programs: 3,
+          commands: 12,
+          bytesProgrammed: 768,
+        },
+      );
+      flash.cutAt(2, TEARS.nothing);
+      assert.throws(() => flash.program(2 * SECTOR, data), PowerCut);
+      assert.deepEqual(
+        Buffer.from(flash.peek(2 * SECTOR, 768)),
+        Buffer.concat([filled(0, 256), filled(0xff, 512)]),
+      );
+    }
+  });
+
   it('are the same while somebody watches', () => {
     const [one, other] = [chip(), chip()];
     other.trace = [];

@@ -39,10 +39,10 @@ export type FaultHook = (operation: Operation) => Fault | undefined;
 
 /** What a chip has done since `resetCounters`. */
 export interface Counters extends Work {
-  /** Sector erases and page programs. */
+  /** Sector erases, and page programs but those of nothing but 0xff. */
   operations: number;
   erases: number;
-  /** Page programs. */
+  /** Page programs, all of them. */
   programs: number;
   /** Program commands: pieces of at most 64 bytes, as ESP-IDF sends them. */
   commands: number;
@@ -52,6 +52,8 @@ export interface Counters extends Work {
 }
 
 const all = () => 0xff;
+
+const ERASED = Buffer.alloc(PAGE, 0xff);
 
 /** What node's Buffers have, and its types lack. */
 const methods = Buffer.prototype as unknown as {
@@ -85,11 +87,28 @@ function reachedBy(tear: Tear, length: number): Uint8Array {
   return bits;
 }
 
+/** Cuts bytes where pages end. */
+function pagesIn(offset: number, data: Uint8Array): Uint8Array[] {
+  const parts = [];
+  for (let done = 0; done < data.length;) {
+    const length = PAGE - ((offset + done) % PAGE);
+    parts.push(data.subarray(done, done + length));
+    done += length;
+  }
+  return parts;
+}
+
+/** @returns whether bytes, at most a page, are what is erased. */
+function isErased(data: Uint8Array): boolean {
+  return data[0] === 0xff && Buffer.compare(data, ERASED.subarray(0, data.length)) === 0;
+}
+
 /**
  * A NOR flash chip: programming clears bits, erasing sets a sector of 4096 bytes to 0xff.
  *
  * Every sector erase and every program of (a part of) a page of 256 bytes is one operation, in which
- * power may fail. Addresses and lengths are in bytes.
+ * power may fail. To program nothing but 0xff takes its time, but is no operation: no cell is changed, so a cut in it is
+ * one before the next operation. Addresses and lengths are in bytes.
  */
 export class NorFlash {
   /** Bytes of the chip. */
@@ -402,7 +421,6 @@ export class NorFlash {
 
   #count(length: number): void {
     const counters = this.counters;
-    counters.operations++;
     counters.programs++;
     counters.commands += Math.ceil(length / COMMAND);
     counters.bytesProgrammed += length;
@@ -412,33 +430,32 @@ export class NorFlash {
   #programBlank(number: number, offset: number, data: Uint8Array): boolean {
     if (this.trace || this.faults.length) return false;
     if (!this.#cells.isBlank(number, offset, data.length)) return false;
-    const count = Math.floor((offset + data.length - 1) / PAGE) - Math.floor(offset / PAGE) + 1;
+    const parts = pagesIn(offset, data);
+    const count = parts.filter((part) => !isErased(part)).length;
     if (this.#countdown) {
       if (this.#countdown <= count) return false;
       this.#countdown -= count;
     }
     this.#cells.fill(number, offset, data);
-    for (let done = 0; done < data.length;) {
-      const length = Math.min(PAGE - ((offset + done) % PAGE), data.length - done);
-      this.#count(length);
-      done += length;
-    }
+    this.counters.operations += count;
+    for (const part of parts) this.#count(part.length);
     return true;
   }
 
   #programPages(number: number, offset: number, data: Uint8Array): void {
-    for (let done = 0; done < data.length;) {
-      const start = offset + done;
-      const length = Math.min(PAGE - (start % PAGE), data.length - done);
-      this.#programPage(number, start, data.subarray(done, done + length));
-      done += length;
+    let start = offset;
+    for (const part of pagesIn(offset, data)) {
+      if (this.strict) this.#assertErased(number, start, part);
+      if (isErased(part)) this.#count(part.length);
+      else this.#programPage(number, start, part);
+      start += part.length;
     }
   }
 
   /** One operation: `data` lies within one page. */
   #programPage(number: number, offset: number, data: Uint8Array): void {
     const address = number * SECTOR + offset;
-    if (this.strict) this.#assertErased(number, offset, data);
+    this.counters.operations++;
     this.#count(data.length);
     const fault = this.#fault('program', address, data.length);
     const tear = this.#tearNow();

@@ -23,7 +23,11 @@ function report(what) {
 /** One operation of the chip. The process may end in it, as by a power cut: nothing after it runs. */
 global.operate = function (address, after) {
   operations++;
-  if (job.measure) deepest = Math.max(deepest, used());
+  if (job.measure) {
+    var now = used();
+    if (now > deepest) deepest = now;
+    if (isResting) return undefined;
+  }
   if (operations !== job.cut) return poke(address, after);
   var half = after.length >> 1;
   if (job.reached === 'first half') poke(address, after.substr(0, half));
@@ -42,6 +46,29 @@ function used() {
 var deepest = 0;
 /** The most between two events. */
 var highest = 0;
+/** Both while nothing is done. */
+var deepLoaded = 0;
+var loaded = 0;
+/** Whether it is only measured what this script itself needs in the depth of a write. */
+var isResting = false;
+var page = E.toString(new Uint8Array(256));
+
+function rest() {
+  isResting = true;
+  standIn.write(page, 0);
+  isResting = false;
+  operations = 0;
+  deepLoaded = deepest;
+  watch();
+  loaded = highest;
+  deepest = highest = 0;
+}
+
+/** It is called when nothing else runs: between what arrives. */
+function watch() {
+  var now = used();
+  if (now > highest) highest = now;
+}
 
 function update(ota) {
   var image = E.openFile('image.bin', 'r');
@@ -65,41 +92,47 @@ function load(name) {
   return require(name);
 }
 
+/** What an update over the air comes to. */
+var recovered;
+var started;
+var module;
+
+function succeed(result) {
+  report({
+    result: result,
+    recovered: recovered.state,
+    operations: operations,
+    reads: standIn.reads,
+    module: module,
+    peak: highest - loaded,
+    deepest: deepest - deepLoaded,
+    seconds: getTime() - started,
+    engine: process.env.VERSION + ' ' + process.env.BOARD,
+  });
+  E.reboot();
+}
+
+function stop(error) {
+  report({
+    code: error.code,
+    message: '' + (error.message || error),
+    operations: operations,
+    reads: standIn.reads,
+  });
+  E.reboot();
+}
+
 /** Updates over the air. Its reply comes later. */
 function air(ota, before) {
   var http = load('ota-http');
-  var loaded = used();
-  var recovered = ota.recover({ resume: true });
-  var options = job.air;
-  // It is called when nothing else runs: between what arrives.
-  if (job.measure)
-    setInterval(function () {
-      highest = Math.max(highest, used());
-    }, 1);
-  http.update(options).then(
-    function (result) {
-      report({
-        result: result,
-        recovered: recovered.state,
-        operations: operations,
-        reads: standIn.reads,
-        module: loaded - before,
-        peak: highest - loaded,
-        deepest: deepest - loaded,
-        engine: process.env.VERSION + ' ' + process.env.BOARD,
-      });
-      E.reboot();
-    },
-    function (error) {
-      report({
-        code: error.code,
-        message: '' + (error.message || error),
-        operations: operations,
-        reads: standIn.reads,
-      });
-      E.reboot();
-    },
-  );
+  module = used() - before;
+  started = getTime();
+  if (job.measure) {
+    setInterval(watch, 1);
+    rest();
+  }
+  recovered = ota.recover({ resume: true });
+  http.update(job.air).then(succeed, stop);
 }
 
 function run() {

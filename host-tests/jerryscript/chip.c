@@ -152,10 +152,15 @@ esp_err_t esp_flash_write(esp_flash_t *which, const void *buffer, uint32_t addre
         if (count > length) {
             count = length;
         }
+        bool is_erased = true;
         for (uint32_t i = 0; i < count; i++) {
             after[i] = (uint8_t) (chip.bytes[address + i] & bytes[i]);
+            is_erased = is_erased && bytes[i] == 0xff;
         }
-        operate(address, after, count);
+        // Nothing but 0xff changes nothing: there is nothing to cut.
+        if (!is_erased) {
+            operate(address, after, count);
+        }
         spend(PROGRAM_TIME);
         address += count;
         bytes += count;

@@ -55,9 +55,9 @@ export const MUTANTS = [
     suites: RULES,
     edits: [
       [
-        'flash',
-        '    erase(guard(address));\n',
-        '    if (!isBlank(readSector(sector))) erase(guard(address));\n',
+        'transaction',
+        '    erase(guard(sector * SECTOR));\n',
+        '    if (!isBlank(readSector(sector), PIECE)) erase(guard(sector * SECTOR));\n',
       ],
     ],
   },
@@ -131,7 +131,7 @@ export const MUTANTS = [
   {
     name: 'what is written is not read back',
     suites: ['scenarios', 'api'],
-    edits: [['flash', 'if (readSector(sector) === data) return;', 'return;']],
+    edits: [['transaction', 'if (readSector(sector) === data) return;', 'return;']],
   },
   {
     name: 'what is put back is not checked',
@@ -147,12 +147,12 @@ export const MUTANTS = [
   {
     name: 'records are not read back',
     suites: ['api', 'scenarios', 'journal-rules'],
-    edits: [['flash', 'return read(address, data.length) === data;', 'return true;']],
+    edits: [['journal', 'return read(address, data.length) === data;', 'return true;']],
   },
   {
-    name: 'nothing is tried twice',
+    name: 'a sector is written once',
     suites: ['scenarios', 'api'],
-    edits: [['flash', 'let tries = 2', 'let tries = 1']],
+    edits: [['transaction', '(let tries = 2', '(let tries = 1']],
   },
   {
     name: 'SAVED is written before the copy is made',
@@ -160,10 +160,25 @@ export const MUTANTS = [
     edits: [
       [
         'transaction',
-        '      writeSector(slot, old);\n',
-        '      append(SAVED, 0, sector | (slot << 16), check);\n      writeSector(slot, old);\n',
+        '      do {\n',
+        '      append(SAVED, 0, sector | (slot << 16), check);\n      do {\n',
       ],
     ],
+  },
+  {
+    name: 'the copy in the backup is not read back',
+    suites: ['scenarios', 'api'],
+    edits: [['transaction', '} while (crc32(readSector(slot)) !== check);', '} while (false);']],
+  },
+  {
+    name: 'the copy in the backup is made once',
+    suites: ['scenarios', 'api'],
+    edits: [['transaction', '  let tries = 2;\n', '  let tries = 1;\n']],
+  },
+  {
+    name: 'the copy in the backup is made of nothing the second time',
+    suites: ['scenarios', 'api'],
+    edits: [['transaction', 'program(old || readSector(sector),', 'program(old!,']],
   },
   {
     name: 'a sector is overwritten before it is saved',
@@ -171,8 +186,8 @@ export const MUTANTS = [
     edits: [
       [
         'update',
-        '    save(sector, old);\n',
-        '    writeSector(sector, data);\n    save(sector, old);\n',
+        '    save(sector, box);\n',
+        '    writeSector(sector, data);\n    save(sector, box);\n',
       ],
     ],
   },
@@ -207,7 +222,7 @@ export const MUTANTS = [
     suites: ['fence'],
     edits: [
       [
-        'flash',
+        'journal',
         '  if (!isIn(target, sector) && !isIn(spare, sector) && !isIn(area, sector))',
         '  if (!sector)',
       ],
