@@ -28,14 +28,15 @@ function readFile(file: string): Side {
 
 function linesOf(difference: Difference, to: Side): string[] {
   const { changed, sectors, copied, fetched, work, seconds } = difference;
-  const bytes = fetched.image + fetched.manifest;
+  const manifest = fetched.manifest + fetched.again;
+  const bytes = fetched.image + manifest;
   const share = ((bytes / to.size) * 100).toFixed(1);
   const where = changed.length ? `: ${rangesText(changed)}` : '';
   const rows = [
     ['change', `${plural(changed.length, 'sector')} of ${grouped(sectors)}${where}`],
     [
       'fetch',
-      `${grouped(bytes)} bytes, ${share} % of the image: ${plural(fetched.sectors.length, 'sector')} and ${grouped(fetched.manifest)} bytes of manifest`,
+      `${grouped(bytes)} bytes, ${share} % of the image: ${plural(fetched.sectors.length, 'sector')} and ${grouped(manifest)} bytes of manifest`,
     ],
     [
       'flash',
@@ -60,8 +61,8 @@ function toJson(difference: Difference, from: Side, to: Side): string {
     changed: { count: changed.length, ranges: rangesOf(changed) },
     copied: { count: copied.length, ranges: rangesOf(copied) },
     fetched: {
-      bytes: fetched.image + fetched.manifest,
-      manifestBytes: fetched.manifest,
+      bytes: fetched.image + fetched.manifest + fetched.again,
+      manifestBytes: fetched.manifest + fetched.again,
       count: fetched.sectors.length,
       ranges: rangesOf(fetched.sectors),
     },

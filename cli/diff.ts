@@ -1,8 +1,8 @@
 /** What an update over the air from one image to another would cost, from images or from manifests. */
 import { hash } from 'node:crypto';
-import { HASH_BYTES, MAGIC } from '../device/http/manifest.ts';
+import { BLOCK_HASHES, HASH_BYTES, MAGIC } from '../device/http/manifest.ts';
 import { journalSectors } from '../device/journal.ts';
-import { PAGE, SECTOR, seconds, type Work } from '../host/index.ts';
+import { SECTOR, seconds, type Work } from '../host/index.ts';
 import { examineImage, treeBytes } from './manifest-tree.ts';
 import { packFacts, readManifest } from './manifest.ts';
 
@@ -41,6 +41,8 @@ export interface Difference {
     /** Their bytes, and those of the manifest. */
     image: number;
     manifest: number;
+    /** Bytes of hashes that are fetched once more, because memory is short. */
+    again: number;
   };
   /** What is done to the flash, and for how long: typical of a W25Q32JV. Without network and JavaScript. */
   work: Work;
@@ -103,12 +105,9 @@ function heldHash(old: Sector, { bytes }: Sector): string | undefined {
   return hashOf(Buffer.concat([old.content.subarray(0, bytes)], SECTOR));
 }
 
-/** @returns bytes of a sector up to the last page that is not blank; all if the content is unknown. */
-function bytesToProgram({ content, chip }: Sector): number {
-  if (chip === erased.chip) return 0;
-  let length = SECTOR;
-  while (content?.subarray(length - PAGE, length).equals(BLANK.subarray(0, PAGE))) length -= PAGE;
-  return length;
+/** @returns bytes that are programmed for a sector: all, unless it is blank. */
+function bytesToProgram({ chip }: Sector): number {
+  return chip === erased.chip ? 0 : SECTOR;
 }
 
 /** The first sectors, among which the device looks for the content of others: device/http/sectors.ts. */
@@ -168,6 +167,30 @@ function sourcesOf(from: Side, to: Side): Sources {
   return sources;
 }
 
+/** How many hashes the device keeps at once: device/http/sectors.ts. */
+const KEPT_HASHES = 80;
+
+/**
+ * @param sectors - numbers of those that change, ascending
+ * @param count - sectors of the image
+ * @returns bytes of hashes that the device fetches once more
+ */
+function hashesAgain(sectors: number[], count: number): number {
+  let left = KEPT_HASHES;
+  let known = count;
+  let bytes = 0;
+  for (const n of sectors) {
+    if (!left || n >= known) {
+      const block = n - (n % BLOCK_HASHES);
+      left = KEPT_HASHES;
+      known = Math.min(count, block + BLOCK_HASHES);
+      bytes += HASH_BYTES * (known - block);
+    }
+    left--;
+  }
+  return bytes;
+}
+
 /** Compares two images. */
 export function diff(from: Side, to: Side): Difference {
   const sectors = Math.max(from.sectors.length, to.sectors.length);
@@ -175,6 +198,7 @@ export function diff(from: Side, to: Side): Difference {
   for (let n = 0; n < sectors; n++)
     if (!isSame(from.sectors[n] ?? erased, to.sectors[n] ?? erased)) changed.push(n);
   const { copied, fetched } = sourcesOf(from, to);
+  const taken = [...copied, ...fetched].sort((a, b) => a - b);
   const work = workOf(from, to, changed);
   return {
     changed,
@@ -185,6 +209,7 @@ export function diff(from: Side, to: Side): Difference {
       image: fetched.reduce((sum, n) => sum + to.sectors[n].bytes, 0),
       // Where all is right already, the root hash proves it.
       manifest: changed.length ? to.manifest : to.head,
+      again: hashesAgain(taken, to.sectors.length),
     },
     work,
     seconds: seconds(work),

@@ -53,6 +53,9 @@ require('ota-http').use({
     return E.toString(sha256(bytes));
   },
   crc32: E.CRC32,
+  fill: function (value, length) {
+    return E.toString({ data: value, count: length });
+  },
   join: E.toString,
 });
 require('ota-http')

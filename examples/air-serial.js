@@ -108,6 +108,9 @@ var OPTIONS = { url: 'storage.bin', partition: 'storage', timeout: 120000, retri
       return E.toString(sha256(bytes));
     },
     crc32: E.CRC32,
+    fill: function (value, length) {
+      return E.toString({ data: value, count: length });
+    },
     join: E.toString,
   });
   /* What was interrupted stays open, so that the update goes on where it stopped. */

@@ -65,6 +65,7 @@ class Bench {
     this.#http = load({}, ...Object.values(globals));
     this.#http.use({
       read: (_, length) => blank.slice(0, length),
+      fill: (value, length) => String.fromCharCode(value).repeat(length),
       join: (pieces) => pieces.join(''),
       crc32: (bytes) => crc32(Buffer.from(bytes, 'latin1')),
       sha256: (bytes) => (bytes === blank ? blankHash : sha256(bytes)),

@@ -113,6 +113,20 @@ describe('diff predicts what is fetched', () => {
     }
   });
 
+  it('the hashes of what changes beyond the first 80 sectors once more', () => {
+    const next = pattern('next', 0x100000);
+    const few = Buffer.concat([next.subarray(0, 80 * SECTOR), old.subarray(80 * SECTOR)]);
+    const more = withChanges(few, 127, 128, 255);
+    for (const [to, again] of [
+      [few, 0],
+      // Those of block 0, for sector 127, and of block 1.
+      [more, 2 * 4096],
+      [next, 3 * 4096],
+      [next.subarray(0, 130 * SECTOR), 4096 + 2 * 32],
+    ] as const)
+      assert.equal(diffOf(old, to).fetched.again, again);
+  });
+
   it('not what is in the partition when a sector is written', () => {
     const from = old.subarray(0, 8 * SECTOR);
     // 1 and 2 are behind; the old 1 is gone when 5 wants it; 6 has what 2 got; 7 is blank.
@@ -240,7 +254,7 @@ describe('part-ota diff', () => {
     assert.match(stdout, /^v1\.bin to v2\.bin:\n/);
     assert.match(stdout, /change +76 sectors of 256: 1, 28-40, 66-127\n/);
     assert.match(stdout, /fetch +319,668 bytes, 30\.5 % .*76 sectors and 8,372 bytes of manifest/);
-    assert.match(stdout, /flash +151 erases, 591,648 bytes programmed, about 8\.2 s\n/);
+    assert.match(stdout, /flash +151 erases, 607,520 bytes programmed, about 8\.2 s\n/);
   });
 
   it('prints JSON, of manifests too', async () => {

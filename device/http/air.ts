@@ -33,11 +33,11 @@ let given: Seam | undefined;
 let ota: Ota;
 let options: UpdateOptions & Options;
 let isUpdate: boolean | undefined;
-/** Settle the promise of the call that is being served; undefined: none is. */
-let resolve: ((result: unknown) => void) | undefined;
+/** Settle the promise of the call that is being served; if there is none, there is no call. */
+let resolve: ((result: unknown) => void) | false;
 let reject: (error: unknown) => void;
 /** The update of the core. */
-let session: Update | undefined;
+let session: Update | false | undefined;
 
 let manifest: string;
 /** Bytes of the manifest up to its hashes. */
@@ -67,7 +67,7 @@ export function use(seam?: Seam): void {
 /** Gives up the update: the old content comes back. */
 function undo(): void {
   const last = session;
-  session = undefined;
+  session = false;
   if (last)
     try {
       last.abort();
@@ -78,11 +78,11 @@ function undo(): void {
 
 /** Ends the call: the connection, the timer, the update, the promise. */
 function finish(value: unknown, isResult?: boolean): void {
-  const settle = isResult ? resolve! : reject;
+  const settle = isResult ? (resolve as typeof reject) : reject;
   drop();
   sectors.forget();
   if (!isResult) undo();
-  session = resolve = undefined;
+  session = resolve = false;
   settle(value);
 }
 
@@ -171,8 +171,7 @@ function askBlock(act: (hashes: Bytes) => void): void {
 
 /** Plans the block, asks for the next; behind the last one it begins the update. */
 function planBlock(hashes: Bytes): void {
-  const isHeld = hashAt(held, block) === hashAt(wanted, block);
-  sectors.planBlock(block, hashes, isHeld ? hashes : sectors.hashBlock(block));
+  sectors.planBlock(block, hashes, hashAt(held, block) === hashAt(wanted, block));
   if (++block * BLOCK_HASHES < sectors.count) askBlock(planBlock);
   else if (isUpdate) {
     sectors.settle();
@@ -191,7 +190,7 @@ function step(): void {
     const hash = hashAt(sectors.kept, sectors.used);
     const isKept = place === sector;
     if (!isKept && !hash) {
-      block = sector >>> 7;
+      block = sector >> 7;
       return askBlock((hashes) => {
         sectors.keep(hashes);
         step();
@@ -202,7 +201,12 @@ function step(): void {
     if (!isKept && (!content || hashOf(content) !== hash)) return askSector(hash);
     put(content);
   }
-  const result = session!.end();
+  // Later, when nothing holds the last sector any more: the core needs the room to verify the image.
+  later(0, end);
+}
+
+function end(): void {
+  const result = (session as Update).end();
   found.changed = result.changed;
   complete(result.state);
 }
@@ -210,7 +214,7 @@ function step(): void {
 /** Hands the next sector to the core. */
 function put(content: Bytes): void {
   const length = lengthOf(sectors.sector);
-  session!.write(length < SECTOR ? content.substr(0, length) : content);
+  (session as Update).write(length < SECTOR ? content.substr(0, length) : content);
   sectors.advance();
 }
 

@@ -49,6 +49,7 @@ export function espruino(): Seam {
       E.kickWatchdog();
       return text(flash.read(length, address));
     },
+    fill: (value, length) => text({ data: value, count: length }),
     join: text,
     crc32: E.CRC32,
     sha256: (data) => text(sha256(data)),
@@ -65,8 +66,8 @@ export function espruino(): Seam {
           for (const key in headers) if (key.toLowerCase() === name) return headers[key];
           return undefined;
         });
-        // They take more memory than anything else of a response.
-        response.headers = undefined;
+        // These take more memory than anything else of a response.
+        response.headers = onHead = undefined as never;
       });
       request.on('error', (error) => onEnd(error.message));
       request.end();

@@ -4,7 +4,7 @@ import { fail } from '../errors.ts';
 import type { Bytes } from '../runtime.ts';
 import type { Check } from './api.ts';
 import * as format from './manifest.ts';
-import { filled, seam } from './stream.ts';
+import { seam } from './stream.ts';
 
 /** Throws E_MANIFEST. */
 export function refuse(message: string): never {
@@ -25,9 +25,13 @@ export function numberAt(bytes: Bytes, at: number, count: number): number {
 export function headLength(bytes: Bytes): number {
   const metadata = numberAt(bytes, format.METADATA_LENGTH_AT, 2);
   const signature = numberAt(bytes, format.SIGNATURE_LENGTH_AT, 2);
-  if (bytes.substr(0, 4) !== format.MAGIC || Math.max(metadata, signature) > format.FREE_LIMIT)
+  if (
+    bytes.substr(0, 4) !== format.MAGIC ||
+    metadata > format.FREE_LIMIT ||
+    signature > format.FREE_LIMIT
+  )
     refuse('manifest: not version 1');
-  return format.METADATA_AT + metadata + signature + format.CRC_BYTES;
+  return format.METADATA_AT + format.CRC_BYTES + metadata + signature;
 }
 
 /** What `readHead` has found. */
@@ -41,7 +45,9 @@ export let root: Bytes;
 export function readHead(bytes: Bytes): Omit<Check, 'same'> {
   const end = bytes.length - format.CRC_BYTES;
   const descriptor = bytes.substr(format.DESCRIPTOR_AT, format.DESCRIPTOR_BYTES);
-  const hash = seam.sha256(filled(descriptor, '\0').substr(0, format.WHOLE_DESCRIPTOR_BYTES));
+  const hash = seam.sha256(
+    descriptor + seam.fill(0, format.WHOLE_DESCRIPTOR_BYTES - format.DESCRIPTOR_BYTES),
+  );
   const size = numberAt(descriptor, format.IMAGE_SIZE_AT, 8);
   let digest = '';
   if (

@@ -9,7 +9,7 @@
 import type { Bytes, Runtime } from '../runtime.ts';
 
 /** What the engine can do. */
-export interface Seam extends Pick<Runtime, 'read' | 'join' | 'crc32'> {
+export interface Seam extends Pick<Runtime, 'read' | 'fill' | 'join' | 'crc32'> {
   /** @returns the SHA-256 of `data`, 32 bytes. */
   sha256: (data: Bytes) => Bytes;
   /**

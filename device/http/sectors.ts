@@ -18,8 +18,8 @@ const BLANK = 0x7ffe;
 
 /** The first sectors, 4 MiB of them, are where the content of others is looked for: 4 KiB of memory. */
 const KNOWN = 1024;
-/** Bytes of hashes of changing sectors that are kept in memory; beyond that they are fetched block by block. */
-const KEPT = 4096;
+/** Bytes of hashes of changing sectors that are kept in memory; the others are fetched once more. */
+const KEPT = 2560;
 
 /** What is found out. */
 let check: Check;
@@ -42,7 +42,7 @@ let runEnd: number;
 export function begin(newPartition: Partition, newCheck: Check): void {
   partition = newPartition;
   check = newCheck;
-  count = (check.size + SECTOR - 1) >>> 12;
+  count = (check.size + (SECTOR - 1)) >> 12;
   known = new Uint32Array(Math.min(count, KNOWN));
   places = [];
   kept = '';
@@ -63,13 +63,13 @@ function read(sector: number): Bytes {
  * image has to be blank; if it is not, the sector is another.
  */
 export function contentOf(sector: number): Bytes {
-  if (sector === BLANK) return filled('', '\xff');
+  if (sector === BLANK) return seam.fill(255, SECTOR);
   const content = read(sector);
   const length = lengthOf(sector);
   if (length === SECTOR) return content;
   const image = content.substr(0, length);
   // Zeros behind the image would be hashed as if they were not there.
-  return content === filled(image, '\xff') ? filled(image, '\0') : '';
+  return content === filled(image, 255) ? filled(image, 0) : '';
 }
 
 /** @returns one of some hashes. */
@@ -80,7 +80,7 @@ export function hashAt(hashes: Bytes, i: number): Bytes {
 /** @returns the hashes of the sectors of a block, as the partition holds them. */
 export function hashBlock(block: number): Bytes {
   let hashes = '';
-  for (let n = block * BLOCK_HASHES; n < count && n >>> 7 === block; n++) {
+  for (let n = block * BLOCK_HASHES; n < count && n >> 7 === block; n++) {
     const hash = hashOf(contentOf(n));
     known[n] = numberAt(hash, 0, 4);
     hashes += hash;
@@ -98,17 +98,18 @@ export function isRestBlank(): boolean {
 /**
  * Plans a block: which sectors stay, which are elsewhere, which have to be fetched.
  * @param hashes - of the image
- * @param held - of the partition
+ * @param isHeld - whether the partition holds all of it
  */
-export function planBlock(block: number, hashes: Bytes, held: Bytes): void {
+export function planBlock(block: number, hashes: Bytes, isHeld: boolean): void {
   const row = new Uint16Array(BLOCK_HASHES);
   const blank = hashOf(contentOf(BLANK));
+  let more = '';
   places[block] = row;
-  for (let n = block * BLOCK_HASHES; n < count && n >>> 7 === block; n++) {
+  for (let n = block * BLOCK_HASHES; n < count && n >> 7 === block; n++) {
     const i = n % BLOCK_HASHES;
     const hash = hashAt(hashes, i);
     row[i] = n;
-    if (hash !== hashAt(held, i)) {
+    if (!isHeld && hash !== hashOf(contentOf(n))) {
       const short = numberAt(hash, 0, 4);
       // Where it is found nowhere, -1 becomes FETCH.
       row[i] = (hash === blank ? BLANK : known.indexOf(short)) | COPY;
@@ -116,15 +117,16 @@ export function planBlock(block: number, hashes: Bytes, held: Bytes): void {
       else check.copied++;
       check.changed++;
       known[n] = short;
-      if (kept.length < KEPT) kept += hash;
+      if (kept.length + more.length < KEPT) more += hash;
     }
   }
+  // In one piece: a string that grew takes a quarter more.
+  kept = seam.join([kept, more]);
 }
 
-/** Frees what only planning needs, and keeps the rest in one piece of memory. */
+/** Frees what only planning needs. */
 export function settle(): void {
   known = [] as never;
-  kept = seam.join([kept]);
 }
 
 /** Frees the rest. */
@@ -135,15 +137,16 @@ export function forget(): void {
 
 /** @returns where a sector comes from. */
 export function placeOf(sector: number): number {
-  return places[sector >>> 7][sector % BLOCK_HASHES];
+  return places[sector >> 7][sector % BLOCK_HASHES];
 }
 
-/** Keeps the hashes of the next sectors, up to the end of their block. */
+/** Keeps the hashes of the next sectors, at most up to the end of their block. */
 export function keep(hashes: Bytes): void {
   kept = '';
   used = 0;
-  for (let n = sector; n < count && n >>> 7 === sector >>> 7; n++)
+  for (let n = sector; n < count && n >> 7 === sector >> 7 && kept.length < KEPT; n++)
     if (placeOf(n) !== n) kept += hashAt(hashes, n % BLOCK_HASHES);
+  kept = seam.join([kept]);
 }
 
 /** Goes on to the sector behind the next one. */

@@ -11,11 +11,6 @@ import type { Bytes } from '../runtime.ts';
 import { SECTOR } from '../runtime.ts';
 import type { Header, Seam } from './seam.ts';
 
-/** A string, as Espruino and JerryScript have it. */
-interface Repeatable {
-  repeat: (count: number) => Repeatable;
-  substr: (from: number) => string;
-}
 declare const setTimeout: (call: () => void, ms: number) => number;
 declare const clearTimeout: (id: number) => void;
 
@@ -31,8 +26,8 @@ let tries: number;
 let timeout: number;
 /** Takes what is thrown. */
 let onError: (error: unknown) => void;
-/** Begins again with the manifest; undefined: that has been done. */
-let restart: (() => void) | undefined;
+/** Begins again with the manifest; false: that has been done. */
+let restart: (() => void) | false;
 
 /** The file of the piece, and its bytes, if they are known. */
 let url: string;
@@ -56,7 +51,7 @@ let at: number;
 let address: string;
 let redirects: number;
 /** Ends the connection. */
-let close: (() => void) | undefined;
+let close: (() => void) | false | undefined;
 /** Number of the connection, or timer. What an earlier one still says is ignored. */
 let current = 0;
 let timer = 0;
@@ -84,19 +79,15 @@ export function start(
   fetched = faults = wrongs = 0;
 }
 
-/**
- * @returns `bytes`, filled up to a sector. `repeat` is done twice because Espruino's looks for the end of the text at
- * each turn: 4096 turns take thirty times longer.
- */
-export function filled(bytes: Bytes, by: Bytes): Bytes {
+/** @returns `bytes`, filled up to a sector with the byte `value`. */
+export function filled(bytes: Bytes, value: number): Bytes {
   const { length } = bytes;
-  const run = by as unknown as Repeatable;
-  return length < SECTOR ? bytes + run.repeat(64).repeat(64).substr(length) : bytes;
+  return length < SECTOR ? seam.join([bytes, seam.fill(value, SECTOR - length)]) : bytes;
 }
 
 /** @returns the hash of a sector, or of a block of hashes. What is missing of it is zero. */
 export function hashOf(bytes: Bytes): Bytes {
-  return seam.sha256(filled(bytes, '\0'));
+  return seam.sha256(filled(bytes, 0));
 }
 
 /** @returns a function that does something unless the connection is over by then. What it throws ends it all. */
@@ -122,7 +113,7 @@ export function drop(): void {
   const last = close;
   current++;
   limit = 0;
-  close = undefined;
+  close = false;
   clearTimeout(timer);
   if (last) last();
 }
@@ -155,7 +146,7 @@ function wrong(message: string, newKind?: string): void {
   pieces = [];
   if (!wrongs++) return fault(message, newKind);
   if (!again) giveUp(message + ', encoding ' + encoding, newKind);
-  restart = undefined;
+  restart = false;
   pause(again);
 }
 
@@ -175,9 +166,13 @@ function open(): void {
   }
 }
 
+function expire(): void {
+  fault('over ' + timeout + ' ms for 4096 bytes', 'TIMEOUT');
+}
+
 /** Gives the server time for the next 4096 bytes. */
 function wait(): void {
-  startTimer(timeout, () => fault('over ' + timeout + ' ms for 4096 bytes', 'TIMEOUT'));
+  startTimer(timeout, expire);
 }
 
 function lose(why?: string): void {
@@ -212,8 +207,7 @@ function begin(status: number, header: Header): void {
     }
   } else if (location && redirects++ < REDIRECTS) follow(location);
   // Such an answer does not change by asking again, but the file may have changed.
-  else if (status > 299 && status < 500) wrong('status ' + status);
-  else fault('status ' + status);
+  else (status > 299 && status < 500 ? wrong : fault)('status ' + status);
 }
 
 /** A piece is complete. */
@@ -239,7 +233,7 @@ function take(bytes: Bytes): void {
     from = Math.min(at, until);
     if (from === until) prove();
   }
-  if (mine === current && start >>> 12 < at >>> 12) wait();
+  if (mine === current && start >> 12 < at >> 12) wait();
 }
 
 /**
