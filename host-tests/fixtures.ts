@@ -43,13 +43,15 @@ after(() => {
 
 // Boards
 
-const row = (label: string, type: number, subtype: number, sector: number, count: number): Row => ({
-  label,
-  type,
-  subtype,
-  address: sector * SECTOR,
-  size: count * SECTOR,
-});
+/** Makes a row of a partition table. @param sector - where it begins; `count`: sectors */
+export const row = (
+  label: string,
+  type: number,
+  subtype: number,
+  sector: number,
+  count: number,
+  flags = 0,
+): Row => ({ label, type, subtype, address: sector * SECTOR, size: count * SECTOR, flags });
 
 /** Sectors of `storage`, the target. */
 export const SECTORS = 6;

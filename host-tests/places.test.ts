@@ -27,6 +27,7 @@ import {
   boot,
   codeOf,
   fenceIn,
+  row,
   update,
 } from './fixtures.ts';
 import { otaOf, uploadTo } from './subject.ts';
@@ -40,15 +41,6 @@ const PENDING_VERIFY = 1;
 const VALID = 2;
 const INVALID = 3;
 const ABORTED = 4;
-
-const row = (
-  label: string,
-  type: number,
-  subtype: number,
-  sector: number,
-  count: number,
-  flags = 0,
-): Row => ({ label, type, subtype, address: sector * SECTOR, size: count * SECTOR, flags });
 
 /** @returns a table with some rows replaced by others of their label, and the rest appended. */
 function withRows(table: readonly Row[], ...rows: Row[]): Row[] {

@@ -32,6 +32,7 @@ import {
   cutIn,
   nameOf,
   record,
+  row,
   tearsIn,
   update,
   letterOfType,
@@ -565,27 +566,9 @@ describe('ways out', () => {
         const sector = 0x30;
         const table: Row[] = [
           ...SMALL.slice(0, 5),
-          {
-            label: 'storage',
-            type: 1,
-            subtype: 0x82,
-            address: sector * SECTOR,
-            size: count * SECTOR,
-          },
-          {
-            label: 'spare',
-            type: 1,
-            subtype: 0x40,
-            address: (sector + count) * SECTOR,
-            size: count * SECTOR,
-          },
-          {
-            label: 'ota_journal',
-            type: 1,
-            subtype: 6,
-            address: (sector + 2 * count) * SECTOR,
-            size: 2 * SECTOR,
-          },
+          row('storage', 1, 0x82, sector, count),
+          row('spare', 1, 0x40, sector + count, count),
+          row('ota_journal', 1, 6, sector + 2 * count, 2),
         ];
         const old = new Uint8Array(count * SECTOR).fill(0x5a);
         const board = boardWith({ table, size: 0x400000, partitions: { storage: old } });
@@ -712,14 +695,8 @@ describe('ways out', () => {
     it('chooses no app slot when it cannot tell which app runs', () => {
       const table: Row[] = [
         ...SMALL.slice(0, 4),
-        { label: 'ota_2', type: 0, subtype: 0x12, address: 0x20 * SECTOR, size: 16 * SECTOR },
-        {
-          label: 'storage',
-          type: 1,
-          subtype: 0x82,
-          address: 0x30 * SECTOR,
-          size: SECTORS * SECTOR,
-        },
+        row('ota_2', 0, 0x12, 0x20, 16),
+        row('storage', 1, 0x82, 0x30, SECTORS),
       ];
       const board = boardWith({ table, board: 'ESP32C3' });
       // It says ota_1, which is not there; the bootloader goes on with some other slot.
