@@ -71,7 +71,7 @@ const FACTS: Fact[] = [
     is: 'Assignment to a constant',
   },
   {
-    file: 'device/flash.ts',
+    file: 'device/journal.ts',
     says: "may still be a float, which Espruino's Flash refuses to erase",
     script: 'require("Flash").erasePage(8192 / 4096 * 4096)',
     is: 'Address should be an integer, got Number',
