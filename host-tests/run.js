@@ -93,9 +93,9 @@ function listJobs() {
   const long = files.filter((file) => rank(file) < LONG.length);
   const short = files.filter((file) => rank(file) === LONG.length);
   const parts = [
+    { name: 'other suites', files: short.filter((file) => !isDeviceSuite(file)) },
     ...long.map((file) => ({ name: nameOf(file), files: [file] })),
     { name: 'other device suites', files: short.filter(isDeviceSuite) },
-    { name: 'other suites', files: short.filter((file) => !isDeviceSuite(file)) },
   ];
   const jobs = parts.flatMap((part) =>
     isDeviceSuite(part.files[0])
