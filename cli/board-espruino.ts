@@ -37,9 +37,28 @@ const MILLISECONDS = 20_000;
 /** Of the folder beside the chip's file. */
 const FOLDER = '.espruino';
 
+/** @returns a tool of util-linux and its options, if it is there: it runs the command that follows. */
+function tool(name: string, ...options: string[]): string[] {
+  const path = ['/usr/bin/', '/bin/'].map((folder) => folder + name).find(existsSync);
+  return path ? [path, ...options] : [];
+}
+
 /** Ends the interpreter with us, even if we are killed: without its input it would take all of a processor. */
-const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find(existsSync);
-const TOGETHER = SETPRIV ? [SETPRIV, '--pdeathsig', 'KILL'] : [];
+const TOGETHER = tool('setpriv', '--pdeathsig', 'KILL');
+/** Runs both its threads on one processor: so they do not touch the queue between them at once, see board-input.ts. */
+const ALONE = tool('taskset', '--cpu-list', oneProcessor());
+
+/** @returns the number of a processor that we may use. */
+function oneProcessor(): string {
+  try {
+    const [, list] = /^Cpus_allowed_list:\s*(.*)$/m.exec(
+      readFileSync('/proc/self/status', 'latin1'),
+    )!;
+    return list.split(',').pop()!.split('-').pop()!;
+  } catch {
+    return '0';
+  }
+}
 
 /** How an engine of this kind is made. */
 export interface EspruinoOptions {
@@ -146,7 +165,7 @@ export class EspruinoEngine implements Engine {
   }
 
   #spawn(): void {
-    const [command, ...args] = [...TOGETHER, this.#command];
+    const [command, ...args] = [...ALONE, ...TOGETHER, this.#command];
     const child = spawn(command, args, { cwd: this.#folder });
     this.#process = child;
     this.#typist = undefined;

@@ -66,6 +66,22 @@ describe('a board with a real Espruino', function () {
   this.timeout(60_000);
   describeBoard('espruino', command);
 
+  // What may get lost of it, and why: cli/board-input.ts.
+  for (const timer of [0, 25])
+    it(`loses nothing of 320 KB that are typed at once${timer ? ', while a timer runs' : ''}`, async () => {
+      const LINES = 1600;
+      const LENGTH = 190;
+      const board = await startBoard({ engine: 'espruino', command, port: 0 });
+      const line = await Line.open(board.port);
+      await line.ask(`var n=0;${timer ? `setInterval(function(){n+=0},${timer});` : ''}`);
+      const text = (n: number) => String.fromCharCode(97 + (n % 26)).repeat(LENGTH);
+      const lines = Array.from({ length: LINES }, (_, n) => `\x10n+="${text(n)}".length\n`);
+      line.type(lines.join(''));
+      assert.equal(await line.ask('print(n)'), String(LINES * LENGTH));
+      line.close();
+      await board.close();
+    });
+
   it('is interrupted by Ctrl-C', async () => {
     const board = await startBoard({ engine: 'espruino', command, port: 0 });
     const line = await Line.open(board.port);
