@@ -246,5 +246,11 @@ function run() {
   return undefined;
 }
 
-run();
-if (job.act !== 'air') finish();
+/** Once this script has run, its text is in memory no more. An update over the air goes on then, others do not. */
+function start() {
+  run();
+  if (job.act !== 'air') finish();
+}
+
+if (job.act === 'air') setTimeout(start, 0);
+else start();

@@ -24,9 +24,9 @@ const CTRL_C = 3;
 const CLEAR_LINE = Buffer.from('\x1b[2H');
 /**
  * Milliseconds after which the interpreter gets a batch although it does not sleep: its debugger never does, nor does an
- * app with timers of less than 1 ms. From then on it gets the next ones sooner.
+ * app with timers of less than 1 ms, or while it downloads. From then on it gets the next ones sooner.
  */
-const PATIENCE = 15_000;
+const PATIENCE = 2000;
 const NO_PATIENCE = 50;
 /** The same for a Ctrl-C: what runs longer is interrupted. */
 const SHORT_PATIENCE = 20;

@@ -89,10 +89,10 @@ function finish(value: unknown, isResult?: boolean): void {
 /** Begins with the manifest; a second time, if the image on the server has changed meanwhile. */
 function askHead(): void {
   undo();
-  ask(manifest, 0, START, START, (bytes) => {
-    headSize = headLength(bytes);
-    if (headSize === START) takeHead(bytes);
-    else ask(manifest, START, headSize, headSize, (more) => takeHead(bytes + more));
+  ask(manifest, 0, START, START, (box) => {
+    headSize = headLength(box[0]);
+    if (headSize === START) takeHead(box[0]);
+    else ask(manifest, START, headSize, headSize, (more) => takeHead(box[0] + more[0]));
   });
 }
 
@@ -123,9 +123,7 @@ function begin(): void {
 
 /** Hashes the next block of what the partition holds. */
 function hash(): void {
-  const hashes = sectors.hashBlock(held.length / HASH_BYTES);
-  // An image of one sector has no hash but that.
-  held += sectors.count > 1 ? hashOf(hashes) : hashes;
+  held += sectors.hashBlock(held.length / HASH_BYTES);
   if (held.length * 4 < sectors.count) later(0, hash);
   else compare();
 }
@@ -142,12 +140,12 @@ function compare(): void {
     if (isUpdate) ota.plan(options);
   }
   block = 0;
-  if (sectors.count === 1) planBlock(wanted);
-  else if (!isTall) askBlock(planBlock);
+  if (sectors.count === 1) takeHashes([wanted]);
+  else if (!isTall) askBlock();
   else
-    askHashes(headSize, hashesAt, wanted, (hashes) => {
-      wanted = hashes;
-      askBlock(planBlock);
+    askHashes(headSize, hashesAt, wanted, (box) => {
+      wanted = box[0];
+      askBlock();
     });
 }
 
@@ -159,46 +157,44 @@ function complete(state: AirResult['state']): void {
 }
 
 /** Fetches a block of hashes from the manifest. */
-function askHashes(from: number, limit: number, hash: Bytes, act: (hashes: Bytes) => void): void {
+function askHashes(from: number, limit: number, hash: Bytes, act: (box: Bytes[]) => void): void {
   const until = Math.min(from + SECTOR, limit);
   ask(manifest, from, until, held ? manifestSize : until, act, manifestSize, hash, 'MANIFEST');
 }
 
 /** Fetches the hashes of the sectors in the block. */
-function askBlock(act: (hashes: Bytes) => void): void {
-  askHashes(hashesAt + block * SECTOR, manifestSize, hashAt(wanted, block), act);
+function askBlock(): void {
+  askHashes(hashesAt + block * SECTOR, manifestSize, hashAt(wanted, block), takeHashes);
 }
 
-/** Plans the block, asks for the next; behind the last one it begins the update. */
-function planBlock(hashes: Bytes): void {
-  sectors.planBlock(block, hashes, hashAt(held, block) === hashAt(wanted, block));
-  if (++block * BLOCK_HASHES < sectors.count) askBlock(planBlock);
-  else if (isUpdate) {
+/** Plans the block, asks for the next; behind the last one it begins the update. Later it keeps what is needed next. */
+function takeHashes(box: Bytes[]): void {
+  if (held) {
+    sectors.planBlock(block, box.pop()!, hashAt(held, block) === hashAt(wanted, block));
+    if (++block * BLOCK_HASHES < sectors.count) return askBlock();
+    if (!isUpdate) return complete('untouched');
     sectors.settle();
     held = '';
     if (options.onPlan) options.onPlan(found);
     if (!session) begin();
-    step();
-  } else complete('untouched');
+  } else sectors.keep(box.pop()!);
+  step();
 }
 
 /** Takes sectors until one has to be fetched. */
 function step(): void {
   while (sectors.sector < sectors.count) {
-    const { sector } = sectors;
-    const place = sectors.placeOf(sector);
-    const hash = hashAt(sectors.kept, sectors.used);
-    const isKept = place === sector;
-    if (!isKept && !hash) {
-      block = sector >> 7;
-      return askBlock((hashes) => {
-        sectors.keep(hashes);
-        step();
-      });
-    }
+    const place = sectors.placeOf(sectors.sector);
     const content = place === sectors.FETCH ? '' : sectors.contentOf(place % sectors.COPY);
-    // The content of another sector was found by four bytes of its hash.
-    if (!isKept && (!content || hashOf(content) !== hash)) return askSector(hash);
+    if (place !== sectors.sector) {
+      const hash = hashAt(sectors.kept, sectors.used);
+      if (!hash) {
+        block = sectors.sector >> 7;
+        return askBlock();
+      }
+      // The content of another sector was found by four bytes of its hash.
+      if (!content || hashOf(content) !== hash) return askSector(hash);
+    }
     put(content);
   }
   // Later, when nothing holds the last sector any more: the core needs the room to verify the image.
@@ -222,8 +218,8 @@ function put(content: Bytes): void {
 function askSector(hash: Bytes): void {
   const from = sectors.sector * SECTOR;
   const until = from + lengthOf(sectors.sector);
-  const take = (content: Bytes) => {
-    put(content);
+  const take = (box: Bytes[]) => {
+    put(box.pop()!);
     step();
   };
   ask(options.url, from, until, sectors.endOfRun(), take, found.size, hash);

@@ -67,7 +67,7 @@ export function espruino(): Seam {
           return undefined;
         });
         // These take more memory than anything else of a response.
-        response.headers = onHead = undefined as never;
+        response.headers = onHead = 0 as never;
       });
       request.on('error', (error) => onEnd(error.message));
       request.end();

@@ -40,7 +40,7 @@ let until: number;
 let pieces: Bytes[];
 let hash: Bytes | undefined;
 let kind: string | undefined;
-let use: (piece: Bytes) => void;
+let use: (box: Bytes[]) => void;
 /** Where the next request ends; and where the present response does, 0: there is none. */
 let stop: number;
 let limit: number;
@@ -212,12 +212,12 @@ function begin(status: number, header: Header): void {
 
 /** A piece is complete. */
 function prove(): void {
-  const piece = seam.join(pieces);
+  const box = [seam.join(pieces)];
   pieces = [];
-  if (hash && hashOf(piece) !== hash) wrong('wrong hash at byte ' + first, kind);
+  if (hash && hashOf(box[0]) !== hash) wrong('wrong hash at byte ' + first, kind);
   else {
     faults = wrongs = 0;
-    use(piece);
+    use(box);
   }
 }
 
@@ -239,7 +239,7 @@ function take(bytes: Bytes): void {
 /**
  * Asks for the next piece: bytes `start` to `end` of a file, `end` not included.
  * @param last - where the request ends, if one has to be made: further pieces may be asked for up to there
- * @param act - called with the piece; it asks for the next one, or calls `later` or `drop`
+ * @param act - called with the piece in a box, so that it can free it; it asks for the next one, or calls `later` or `drop`
  * @param newSize - bytes of the file, if they are known
  * @param newHash - of the piece, if it is known
  * @param newKind - the code, without its E_, of the error if the piece has another hash; default HTTP
@@ -249,7 +249,7 @@ export function ask(
   start: number,
   end: number,
   last: number,
-  act: (piece: Bytes) => void,
+  act: (box: Bytes[]) => void,
   newSize?: number,
   newHash?: Bytes,
   newKind?: string,

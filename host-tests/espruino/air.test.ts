@@ -17,6 +17,8 @@ import { Interpreter, type Job, type Reply } from './interpreter.ts';
 
 const command = process.env.ESPRUINO;
 const SECTOR = 4096;
+/** JsVars that an update may take beyond the modules. */
+const PEAK = 1400;
 
 /** Bytes of the manifest. */
 const manifest = makeManifest(fresh, { partition: 'storage', version: '2' });
@@ -120,8 +122,9 @@ describe('ota-http.min.js in real Espruino', function () {
     assert.equal(fetched, CHANGED * SECTOR + manifest.length);
     console.log(
       `      Espruino ${reply.engine}: both modules ${reply.module} JsVars,`,
-      `${reply.peak} more between two events, ${reply.deepest} in the depth of a write`,
+      `${reply.peak} more between two events, ${reply.deepest} in the depth of a call`,
     );
+    assert.ok(reply.deepest! > 600 && reply.deepest! <= PEAK, `${reply.deepest} JsVars`);
     const again = await board.run(job());
     assert.equal((again.result as AirResult).state, 'untouched');
     assert.equal(again.operations, 0);

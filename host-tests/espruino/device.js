@@ -24,8 +24,7 @@ function report(what) {
 global.operate = function (address, after) {
   operations++;
   if (job.measure) {
-    var now = used();
-    if (now > deepest) deepest = now;
+    deep();
     if (isResting) return undefined;
   }
   if (operations !== job.cut) return poke(address, after);
@@ -42,16 +41,30 @@ function used() {
   return process.memory().usage;
 }
 
-/** The most variables in use at an erase or page program: in the depth of a write. */
+/** The most variables in use when something large was made, or at an erase or page program: in the depth of a call. */
 var deepest = 0;
 /** The most between two events. */
 var highest = 0;
 /** Both while nothing is done. */
 var deepLoaded = 0;
 var loaded = 0;
-/** Whether it is only measured what this script itself needs in the depth of a write. */
+/** Whether it is only measured what this script itself needs in the depth of a call. */
 var isResting = false;
 var page = E.toString(new Uint8Array(256));
+
+function deep() {
+  var now = used();
+  if (now > deepest) deepest = now;
+}
+
+/** All that is large comes from here. */
+var toText = E.toString;
+if (job.measure)
+  E.toString = function (data) {
+    var bytes = toText(data);
+    deep();
+    return bytes;
+  };
 
 function rest() {
   isResting = true;
@@ -153,17 +166,17 @@ function run() {
   return undefined;
 }
 
-try {
-  run();
-} catch (error) {
-  job.act = 'failed';
-  report({
-    code: error.code,
-    message: '' + (error.message || error),
-    operations: operations,
-    reads: standIn.reads,
-  });
+function start() {
+  try {
+    run();
+  } catch (error) {
+    return stop(error);
+  }
+  // A process that just stops takes another 100 ms.
+  if (job.act !== 'air') E.reboot();
+  return undefined;
 }
 
-// A process that just stops takes another 100 ms.
-if (job.act !== 'air') E.reboot();
+// An update over the air goes on when this script has run, and its text is in memory no more: it begins like that, too.
+if (job.act === 'air') setTimeout(start, 0);
+else start();

@@ -40,7 +40,7 @@ export interface Reply {
   /** JsVars: of the loaded module, and of what an update adds to it. */
   module: number;
   peak?: number;
-  /** The same in the depth of a write. */
+  /** The same in the depth of a call. */
   deepest?: number;
   engine: string;
 }
