@@ -6,7 +6,7 @@ const LIST = [
   {
     name: 'what is fetched is not proven',
     suites: FAULTS,
-    edits: [['stream', 'if (hash && hashOf(piece) !== hash)', 'if (hash && !piece)']],
+    edits: [['stream', 'if (hash && hashOf(box[0]) !== hash)', 'if (hash && !box[0])']],
   },
   {
     name: 'what is copied is not proven',
