@@ -54,22 +54,19 @@ export function lengthOf(sector: number): number {
   return Math.min(SECTOR, check.size - sector * SECTOR);
 }
 
-function read(sector: number): Bytes {
-  return seam.read(partition.address + sector * SECTOR, SECTOR);
-}
-
 /**
  * @returns what the partition holds of a sector of the image, as it is hashed: filled up with zeros. What is behind the
- * image has to be blank; if it is not, the sector is another.
+ * image has to be blank; if it is not, the sector is another. There is never more of it in memory than two sectors.
  */
 export function contentOf(sector: number): Bytes {
   if (sector === BLANK) return seam.fill(255, SECTOR);
-  const content = read(sector);
+  const address = partition.address + sector * SECTOR;
   const length = lengthOf(sector);
-  if (length === SECTOR) return content;
-  const image = content.substr(0, length);
+  const rest = SECTOR - length;
   // Zeros behind the image would be hashed as if they were not there.
-  return content === filled(image, 255) ? filled(image, 0) : '';
+  return !rest || seam.read(address + length, rest) === seam.fill(255, rest)
+    ? filled(seam.read(address, length))
+    : '';
 }
 
 /** @returns one of some hashes. */
@@ -92,7 +89,8 @@ export function hashBlock(block: number): Bytes {
 /** @returns whether all sectors behind the image are blank. */
 export function isRestBlank(): boolean {
   const blank = contentOf(BLANK);
-  for (let n = count; n * SECTOR < partition.size; n++) if (read(n) !== blank) check.changed++;
+  for (let n = count; n * SECTOR < partition.size; n++)
+    if (seam.read(partition.address + n * SECTOR, SECTOR) !== blank) check.changed++;
   return !check.changed;
 }
 

@@ -79,15 +79,15 @@ export function start(
   fetched = faults = wrongs = 0;
 }
 
-/** @returns `bytes`, filled up to a sector with the byte `value`. */
-export function filled(bytes: Bytes, value: number): Bytes {
+/** @returns `bytes`, filled up to a sector with zeros. */
+export function filled(bytes: Bytes): Bytes {
   const { length } = bytes;
-  return length < SECTOR ? seam.join([bytes, seam.fill(value, SECTOR - length)]) : bytes;
+  return length < SECTOR ? seam.join([bytes, seam.fill(0, SECTOR - length)]) : bytes;
 }
 
 /** @returns the hash of a sector, or of a block of hashes. What is missing of it is zero. */
 export function hashOf(bytes: Bytes): Bytes {
-  return seam.sha256(filled(bytes, 0));
+  return seam.sha256(filled(bytes));
 }
 
 /** @returns a function that does something unless the connection is over by then. What it throws ends it all. */

@@ -188,8 +188,8 @@ const LIST = [
     edits: [
       [
         'sectors',
-        "return content === filled(image, 255) ? filled(image, 0) : '';",
-        'return filled(image, 0);',
+        'return !rest || seam.read(address + length, rest) === seam.fill(255, rest)',
+        'return true',
       ],
     ],
   },
