@@ -11,7 +11,7 @@ const LIST = [
   {
     name: 'what is copied is not proven',
     suites: ['air'],
-    edits: [['air', '(!content || hashOf(content) !== hash)', '!content']],
+    edits: [['air', '(!content || hashOf(content) !== hash)', '(!content)']],
   },
   {
     name: 'the CRC-32 of the head is not compared',
