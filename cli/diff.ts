@@ -167,8 +167,8 @@ function sourcesOf(from: Side, to: Side): Sources {
   return sources;
 }
 
-/** How many hashes the device keeps at once: device/http/sectors.ts. */
-const KEPT_HASHES = 80;
+/** How many hashes of sectors that change the device keeps at once: device/http/sectors.ts. */
+export const KEPT_HASHES = 80;
 
 /**
  * @param sectors - numbers of those that change, ascending

@@ -4,10 +4,12 @@ import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { AirResult } from '../device/http/api.ts';
 import type { Console } from './console.ts';
+import { KEPT_HASHES } from './diff.ts';
 import { about, InputError, readInput, wholeNumber } from './errors.ts';
 import { makeManifest, MANIFEST_SUFFIX, readManifest } from './manifest.ts';
 import { onBoard, type PortFlags, withPort } from './on-board.ts';
 import { columns, grouped, plural, secondsText } from './report-format.ts';
+import type { Sent } from './update-pieces.ts';
 import { BoardUpdate, type Outcome, type Source, type UpdateRequest } from './update.ts';
 import { UpdateBar } from './update-progress.ts';
 
@@ -95,6 +97,15 @@ function stateText(
   );
 }
 
+/** What was sent more than once: hashes that the board had no room for, and what was lost on the line. */
+function againText({ again, manifestAgain }: Sent, changed: number): string[][] {
+  const why = changed > KEPT_HASHES ? `: the board keeps the hashes of ${KEPT_HASHES} sectors` : '';
+  const manifest = manifestAgain && `${grouped(manifestAgain)} bytes of manifest${why}`;
+  const image = again > manifestAgain && `${grouped(again - manifestAgain)} bytes of image`;
+  const text = [image, manifest].filter(Boolean).join(', ');
+  return text ? [['sent again', text]] : [];
+}
+
 function report({ result, sent, seconds }: Outcome, request: UpdateRequest, port: string): string {
   const { size, fetched, changed, copied, version } = result;
   const rows = [
@@ -110,10 +121,8 @@ function report({ result, sent, seconds }: Outcome, request: UpdateRequest, port
         ]
       : ['fetched', `${grouped(fetched)} bytes; the full image has ${grouped(size)}`],
   ];
-  if (sent) {
-    const again = sent.again ? `; ${grouped(sent.again)} bytes were sent again` : '';
-    rows.push(['on the line', `${grouped(sent.line)} characters${again}`]);
-  }
+  if (sent)
+    rows.push(...againText(sent, changed), ['on the line', `${grouped(sent.line)} characters`]);
   rows.push(['time', secondsText(seconds)]);
   if (version) rows.push(['version', version]);
   return [stateText(result, request, port), ...columns(rows)].map((line) => `${line}\n`).join('');

@@ -18,6 +18,8 @@ export interface Sent {
   manifest: number;
   /** Of these, bytes that were sent before. */
   again: number;
+  /** And of these, bytes of the manifest. */
+  manifestAgain: number;
   /** Characters on the line. */
   line: number;
 }
@@ -33,7 +35,7 @@ const isSame = (a: Asked, b: Asked) =>
 
 /** Sends the pieces of one image. */
 export class Pieces {
-  readonly sent: Sent = { image: 0, manifest: 0, again: 0, line: 0 };
+  readonly sent: Sent = { image: 0, manifest: 0, again: 0, manifestAgain: 0, line: 0 };
   /** Called with bytes that were sent. */
   onSent: () => void = () => undefined;
   readonly #sender: Sender;
@@ -98,7 +100,9 @@ export class Pieces {
     await this.#sender.send(lines);
     const known = this.#known[kind].subarray(from, to);
     this.sent[kind] += to - from;
-    this.sent.again += known.reduce((sum, was) => sum + was, 0);
+    const again = known.reduce((sum, was) => sum + was, 0);
+    this.sent.again += again;
+    if (isManifest) this.sent.manifestAgain += again;
     // Each line has a character before it, and its end.
     this.sent.line += lines.reduce((sum, line) => sum + line.length + 2, 0);
     known.fill(1);

@@ -239,7 +239,7 @@ export class Site {
 /** What `--json` prints. */
 export interface Printed {
   result: { state: string; changed: number; fetched: number; fetch: number };
-  sent?: { image: number; manifest: number; again: number; line: number };
+  sent?: { image: number; manifest: number; again: number; manifestAgain: number; line: number };
   seconds: number;
 }
 
