@@ -37,6 +37,9 @@ export function toJson(simulation: Simulation, from: string, to: string): string
   return JSON.stringify(simulationToJson(simulation, from, to), null, 2);
 }
 
+/** The port is any that was free, and what is printed depends on nothing but the arguments. */
+const withoutPort = (url: string) => url.replace(/:\d+\//, '/');
+
 /** @returns JSON text, with what an update over the air has besides */
 export function airToJson(simulation: AirSimulation, from: string, to: string): string {
   const { traffic, check, manifest, url, steps } = simulation;
@@ -52,7 +55,7 @@ export function airToJson(simulation: AirSimulation, from: string, to: string): 
       sectors: { ...common.sectors, copied: check.copied },
       steps: steps.map(withTraffic),
       air: {
-        url,
+        url: withoutPort(url),
         image: simulation.setup.to.length,
         manifest,
         toFetch: check.fetch,
