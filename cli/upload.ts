@@ -97,7 +97,7 @@ export async function planUpload(opened: Console, options: UploadOptions): Promi
 
 export const isWritten = ({ step }: Wanted) => step !== 'kept' && step !== 'foreign';
 
-/** Storage that is full is compacted by Espruino without a word; a power cut in that erases all of it at the next boot. */
+/** Storage that is full is compacted by Espruino without a word; after a power cut in that it may erase all of it. */
 function checkRoom({ storage }: BoardFacts, needed: number, mayCompact: boolean): void {
   const missing = needed - storage.free;
   if (missing <= 0) return;
@@ -109,7 +109,7 @@ function checkRoom({ storage }: BoardFacts, needed: number, mayCompact: boolean)
     `too little Storage: ${bytes(needed)} needed, ${bytes(storage.free)} free, ${bytes(missing)} missing; ` +
       (isEnough
         ? `${bytes(trash)} are taken by files that were replaced. Compacting gives them back, but if power fails ` +
-          'in that, Espruino erases all of Storage at the next boot. --compact does it nevertheless'
+          'in that, Espruino may erase all of Storage at the next boot. --compact does it nevertheless'
         : "erase files that nobody needs: require('Storage').list(), .erase(name)"),
   );
 }

@@ -187,7 +187,7 @@ export function describeCommands(engine: Pick<BoardSetup, 'engine' | 'command'>)
       assert.equal(trash.status, 1);
       assert.match(
         trash.stderr,
-        /are taken by files that were replaced\. .* erases all of Storage/,
+        /are taken by files that were replaced\. .* may erase all of Storage/,
       );
       assert.equal(await full.free(), left);
       const compacted = await full.command('upload', '--compact');
