@@ -22,9 +22,12 @@ interface Flags {
 const HELP = `
 The direction follows from the input. Errors are those of ESP-IDF's gen_esp32part.py, exit code 2.
 
-Example:
-  part-ota table partitions.csv partitions.bin   then   esptool write-flash 0x8000 partitions.bin
-  part-ota table partitions.bin                  prints CSV`;
+Examples:
+  part-ota table my-table.csv my-table.bin   then   esptool write-flash 0x8000 my-table.bin
+  esptool read-flash 0x8000 0xc00 table.bin  then   part-ota table table.bin, which prints CSV
+
+Only the table is replaced; what lies in the partitions stays where it is. Espruino's
+Storage has to stay in a partition "storage" at 0x320000 with 896 KiB.`;
 
 function parseAddress(text: string): bigint {
   const address = parseInteger(text);

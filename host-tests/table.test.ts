@@ -135,6 +135,17 @@ describe('a CSV becomes the bytes that ESP-IDF makes of it', () => {
     });
   }
 
+  it("as partitions.csv says: that of the component's example, storage that of its README, and a journal", () => {
+    const ours = parseCsv(readFileSync(join(ROOT, 'partitions.csv'), 'utf8'));
+    // All of that table is refused: its rows overlap.
+    const [storage] = parseCsv(/^ *storage,.*$/m.exec(COMPONENT_README)![0]);
+    const theirs = parseCsv(COMPONENT).map((row) =>
+      row.label === 'storage' ? { ...storage, address: row.address } : row,
+    );
+    assert.deepEqual(ours.slice(0, -1), theirs);
+    assert.equal(ours.at(-1)!.label, 'ota_journal');
+  });
+
   it('row by row, the check row and the end included', () => {
     assert.equal(hexOf(csvToTable(ESPRUINO)), hexOf(tableOf(GOLDEN.espruino)));
     assert.equal(hexOf(csvToTable(ESPRUINO_IDF4)), hexOf(tableOf(GOLDEN.idf4)));
@@ -718,7 +729,7 @@ describe('the command `part-ota table`', () => {
     tableCommand()
       .configureOutput({ writeOut: (text) => (help += text) })
       .outputHelp();
-    assert.match(help, /Example:\n +part-ota table partitions\.csv partitions\.bin/);
+    assert.match(help, /Examples:\n +part-ota table my-table\.csv my-table\.bin/);
   });
 
   it('reads the standard input and writes the standard output', () => {
