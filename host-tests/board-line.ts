@@ -91,7 +91,10 @@ export class Line {
 /** Bytes of each piece that the CLI writes to Storage, and of the first (EspruinoTools, saveOnSend). */
 const CLI_PIECE = 384;
 
-/** @returns what espruino 0.1.67 types for `--storage name:file -e 'expression'`. */
+/**
+ * What the command in the help of `part-ota board` does. That itself was tried with espruino 0.1.67 on both engines.
+ * @returns what espruino 0.1.67 types for `--storage name:file -e 'expression'`.
+ */
 export function uploadByCli(name: string, content: string, expression: string): string {
   const lines = ['\x10print()'];
   for (let at = 0, number = 1; at < content.length; at += CLI_PIECE, number++) {

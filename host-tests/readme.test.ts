@@ -1,7 +1,7 @@
 /** The scripts, the partition table and the figures in README.md are true. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startBoard } from '../cli/board.ts';
@@ -181,7 +181,35 @@ describe('README.md', () => {
   it('tells how large the module is', () => {
     const { size } = statSync(new URL('dist/ota.min.js', root));
     const [, kilobytes] = /takes (\d+) KB of Storage/.exec(readme)!;
-    assert.ok(size <= +kilobytes * 1000 && size > (+kilobytes - 2) * 1000, `${size} bytes`);
+    assert.equal(Math.round(size / 1000), +kilobytes, `${size} bytes`);
+    const [, more] = /The module `ota-http`, another (\d+) KB/.exec(readme)!;
+    assert.equal(Math.round(httpBundle.length / 1000), +more);
+  });
+
+  it('leads to nothing that is missing, neither here nor in the package', () => {
+    const { files } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
+      files: string[];
+    };
+    for (const document of ['README.md', 'ARCHITECTURE.md', 'native/jerryscript/README.md']) {
+      const base = new URL(document, root);
+      const text = readFileSync(base, 'utf8');
+      for (const [, link, anchor] of text.matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)) {
+        const target = link ? new URL(link, base) : base;
+        assert.ok(existsSync(target), `${document}: ${link}`);
+        const path = target.pathname.slice(root.pathname.length);
+        const isPacked = files.some((file) => path === file || path.startsWith(`${file}/`));
+        assert.ok(isPacked || path === 'README.md', `${document}: ${path} is not in the package`);
+        if (anchor === undefined) continue;
+        const headings = readFileSync(target, 'utf8').matchAll(/^#+ (.*)$/gm);
+        const anchors = [...headings].map(([, heading]) =>
+          heading
+            .toLowerCase()
+            .replace(/[^\w -]/g, '')
+            .replace(/ /g, '-'),
+        );
+        assert.ok(anchors.includes(anchor), `${document}: #${anchor}`);
+      }
+    }
   });
 
   it('leads to an updated board, without a board', async () => {
