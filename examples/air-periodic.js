@@ -1,7 +1,7 @@
 /*
  * Over the air, every six hours: asks for the head of the manifest, 116 bytes, and updates if there is a new version.
  *
- * Upload, with the board at /dev/ttyUSB0: see air-boot.js.
+ * Upload, with the board at /dev/ttyUSB0, and what `storage` stands for: see air-boot.js.
  */
 var HOUR = 3600000;
 var PERIOD = 6 * HOUR;

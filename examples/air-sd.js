@@ -4,7 +4,7 @@
  *   SPI1.setup({ mosi: D23, miso: D19, sck: D18 });
  *   E.connectSDCard(SPI1, D5);
  *
- * Upload, with the board at /dev/ttyUSB0: see air-boot.js.
+ * Upload, with the board at /dev/ttyUSB0, and what `storage` stands for: see air-boot.js.
  */
 
 /* What a card hands over at once: one of its blocks. */

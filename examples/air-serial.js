@@ -17,6 +17,8 @@
  * "\x1b[2H" before the answer makes Espruino forget the rest of a line that was cut; "\x10" before a line, not echo it.
  *
  * If nobody answers for some ten minutes the old content comes back.
+ *
+ * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: say `www`, or what your table has.
  */
 var OPTIONS = { url: 'storage.bin', partition: 'storage', timeout: 120000, retries: 4 };
 

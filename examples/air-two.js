@@ -2,7 +2,7 @@
  * Over the air, two partitions in turn. Only one update is open at a time, and each partition is whole at any time;
  * the two may be of different versions in between.
  *
- * Upload, with the board at /dev/ttyUSB0: see air-boot.js.
+ * Upload, with the board at /dev/ttyUSB0, and what `storage` stands for: see air-boot.js.
  */
 var SERVER = 'http://192.168.1.2:8080/';
 var PARTITIONS = ['storage', 'assets'];

@@ -1,6 +1,7 @@
 /*
  * New content on trial: unless the app confirms it within three boots, the old content comes back by itself.
  * Runs at every boot, and is the only one to call recover(): each call counts a boot.
+ * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: say `www`, or what your table has.
  *
  * Upload, with the board at /dev/ttyUSB0; the last line makes it the boot script:
  *   npx part-ota upload --port /dev/ttyUSB0 --no-boot

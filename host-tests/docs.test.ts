@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { runInNewContext } from 'node:vm';
 import { type Node, parse } from 'acorn';
+import { planBoot } from '../cli/boot-script.ts';
 import { makeManifest } from '../cli/manifest.ts';
 import { csvToTable } from '../cli/partition-csv.ts';
 import { Board, type Network, pattern } from '../host/index.ts';
@@ -89,3 +90,17 @@ for (const page of PAGES)
       assert.match(printed, /committed/);
     });
   });
+
+describe('the boot script in docs/ota.md', () => {
+  it('is what part-ota upload stores', () => {
+    const lines = planBoot(undefined, false).content.trimEnd().split('\n');
+    const [shown] = read('docs/ota.md')
+      .split('\n```\n')
+      .filter((block) => block.startsWith('var recovered'));
+    // The first and the last line say whose it is.
+    assert.deepEqual(
+      shown.split('\n').map((line) => line.trim()),
+      lines.slice(1, -1),
+    );
+  });
+});

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startBoard } from '../cli/board.ts';
 import { makeManifest, readManifest } from '../cli/manifest.ts';
-import { csvToTable } from '../cli/partition-csv.ts';
+import { csvToTable, parseCsv } from '../cli/partition-csv.ts';
+import { startFileServer } from '../cli/serve.ts';
 import type { Plan, Report } from '../device/api.ts';
 import type { Code } from '../device/http/api.ts';
 import { Board, type Network, SECTOR, TABLES, decodeTable, pattern } from '../host/index.ts';
@@ -128,10 +129,11 @@ describe('README.md', () => {
     const { backup, journal } = planOf(makeBoard(), 'www');
     assert.deepEqual([backup!.address, backup!.size], [0x250000, 0xc0000]);
     assert.equal(journal!.label, 'ota_journal');
+    assert.throws(() => planOf(makeBoard(), 'storage'), /E_FORBIDDEN .* needs overwriteLive/);
   });
 
   it('lays a partition into the free flash of an ESP32-C3', () => {
-    const www = { label: 'www', type: 1, subtype: 0x83, address: 0x204000, size: 0x80000 };
+    const [www] = parseCsv(/`(www, data, littlefs, [^`]*)`/.exec(readme)![1]);
     const table = [...TABLES.espruinoIdf4, www];
     const board = new Board({ table, board: 'ESP32C3' });
     board.upload('ota', bundle);
@@ -214,16 +216,22 @@ describe('README.md', () => {
 
   it('leads to an updated board, without a board', async () => {
     const section = readme.split('\n### Without a board\n')[1].split('\n#')[0];
-    const [start, ...lines] = [...section.matchAll(/^ {4}npx part-ota (.*)$/gm)].map(
-      ([, words]) => words,
-    );
-    assert.match(start, /^board --flash flash\.bin /);
-    assert.ok(lines.length >= 4);
+    const [start, serve, ...lines] = [
+      ...section.matchAll(/^ {4}node dist\/part-ota\.js (.*)$/gm),
+    ].map(([, words]) => words);
+    assert.equal(start, 'board --flash flash.bin');
+    assert.equal(serve, 'serve --host 127.0.0.1 examples/images');
+    assert.ok(lines.length >= 5);
     const board = await startBoard({ engine: 'simulated', port: 0 });
+    const directory = fileURLToPath(new URL('examples/images', root));
+    const server = await startFileServer({ directory, port: 0 });
     try {
       const outputs: string[] = [];
       for (const line of lines) {
-        const words = line.replace(':2323', `:${board.port}`).split(' ');
+        const words = line
+          .replace(':2323', `:${board.port}`)
+          .replace(':8080', `:${server.port}`)
+          .split(' ');
         const { stdout } = await runFile(process.execPath, ['dist/part-ota.js', ...words], {
           cwd: fileURLToPath(root),
         });
@@ -231,12 +239,18 @@ describe('README.md', () => {
       }
       const sent = /sends ([\d,]+) of ([\d,]+) bytes/.exec(section)!;
       assert.ok(outputs[2].includes(`${sent[1]} bytes`) && outputs[2].includes(sent[2]));
+      assert.match(
+        outputs[1],
+        /^ +sent again +12,288 bytes of manifest: the board keeps the hashes of 80 sectors$/m,
+      );
+      assert.doesNotMatch(outputs[2], /again/);
       assert.match(outputs.at(-1)!, /committed/);
-      const image = readFileSync(new URL('examples/images/storage-v2.littlefs.bin', root));
+      const image = readFileSync(new URL('examples/images/storage-v1.littlefs.bin', root));
       const { address } = TABLES.example.find(({ label }) => label === 'storage')!;
       assert.ok(board.flash.subarray(address, address + image.length).equals(image));
     } finally {
       await board.close();
+      await server.close();
     }
   });
 });
