@@ -29,6 +29,8 @@ const OPEN = '\x1b_part-ota ';
 const CLOSE = '\x1b\\\r\n';
 /** What Espruino shows at a boot, when the boot scripts have run. */
 const BANNER = 'espruino.com';
+/** How Espruino says that it has come to a bug (jsAssertFail in jsutils.c). Then it lists its memory, which takes minutes. */
+const BUG = /ASSERT\(.*\) FAILED AT [^ ]+:\d+/;
 /** Ends an Espruino for Linux, and is nothing to one on a chip. */
 const CTRL_D = 4;
 /** Boots in a row that do not come to the stand-in before the board counts as broken. */
@@ -220,10 +222,19 @@ export class EspruinoEngine implements Engine {
 
   #print(text: string): void {
     if (!text || this.#isEnding) return;
+    const [bug] = BUG.exec(text) ?? [];
+    if (bug !== undefined) this.#end(bug);
     if (!this.#typist && text.includes(BANNER)) {
       this.#isMissing = this.#isEnding = true;
       this.#process?.kill('SIGKILL');
     } else this.#listener.onOutput(Buffer.from(text, 'latin1'));
+  }
+
+  /** It has come to a bug: what it would do from now on nothing can be said of. */
+  #end(bug: string): void {
+    this.#isEnding = true;
+    this.#listener.onEvent('ended', bug);
+    this.#process?.kill('SIGKILL');
   }
 
   #told(what: string): void {

@@ -82,6 +82,24 @@ describe('a board with a real Espruino', function () {
       await board.close();
     });
 
+  it('boots anew, and says so, when the interpreter has come to a bug', async () => {
+    const events: string[] = [];
+    const board = await startBoard({
+      engine: 'espruino',
+      command,
+      port: 0,
+      onEvent: (event, detail) => events.push(`${event} ${detail}`),
+    });
+    const line = await Line.open(board.port);
+    assert.equal(await line.ask('var x=1;print(x)'), '1');
+    line.type('\x10print("ASSERT(len <= "+64+") FAILED AT src/jsdevices.c:601")\n');
+    await line.until('espruino.com');
+    assert.equal(await line.ask('print(typeof x)'), 'undefined');
+    assert.ok(events.includes('ended ASSERT(len <= 64) FAILED AT src/jsdevices.c:601'));
+    line.close();
+    await board.close();
+  });
+
   it('is interrupted by Ctrl-C', async () => {
     const board = await startBoard({ engine: 'espruino', command, port: 0 });
     const line = await Line.open(board.port);
