@@ -31,6 +31,7 @@ const CLOSE = '\x1b\\\r\n';
 const BANNER = 'espruino.com';
 /** How Espruino says that it has come to a bug (jsAssertFail in jsutils.c). Then it lists its memory, which takes minutes. */
 const BUG = /ASSERT\(.*\) FAILED AT [^ ]+:\d+/;
+const LONGEST_BUG = 200;
 /** Ends an Espruino for Linux, and is nothing to one on a chip. */
 const CTRL_D = 4;
 /** Boots in a row that do not come to the stand-in before the board counts as broken. */
@@ -48,17 +49,20 @@ function tool(name: string, ...options: string[]): string[] {
 /** Ends the interpreter with us, even if we are killed: without its input it would take all of a processor. */
 const TOGETHER = tool('setpriv', '--pdeathsig', 'KILL');
 /** Runs both its threads on one processor: so they do not touch the queue between them at once, see board-input.ts. */
-const ALONE = tool('taskset', '--cpu-list', oneProcessor());
+const ALONE = onOneProcessor();
 
-/** @returns the number of a processor that we may use. */
-function oneProcessor(): string {
+/** @returns what runs a command on one of the processors that we may use, best on another one than the next board. */
+function onOneProcessor(): string[] {
   try {
-    const [, list] = /^Cpus_allowed_list:\s*(.*)$/m.exec(
-      readFileSync('/proc/self/status', 'latin1'),
-    )!;
-    return list.split(',').pop()!.split('-').pop()!;
+    const status = readFileSync('/proc/self/status', 'latin1');
+    const [, list] = /^Cpus_allowed_list:\s*(.*)$/m.exec(status)!;
+    const all = list.split(',').flatMap((range) => {
+      const [first, last = first] = range.split('-').map(Number);
+      return Array.from({ length: last - first + 1 }, (_, n) => first + n);
+    });
+    return tool('taskset', '-c', String(all[process.pid % all.length]));
   } catch {
-    return '0';
+    return [];
   }
 }
 
@@ -97,6 +101,8 @@ export class EspruinoEngine implements Engine {
   #early: Uint8Array[] = [];
   /** What of the output may be the beginning of something that the stand-in tells. */
   #pending = '';
+  /** The last characters that were printed. */
+  #last = '';
   /** Whether the process is about to end by itself: what it says then is not the board's. */
   #isEnding = false;
   #attempts = 0;
@@ -171,7 +177,7 @@ export class EspruinoEngine implements Engine {
     const child = spawn(command, args, { cwd: this.#folder });
     this.#process = child;
     this.#typist = undefined;
-    this.#pending = '';
+    this.#pending = this.#last = '';
     this.#isEnding = false;
     child.stdout.setEncoding('latin1').on('data', (text: string) => this.#hear(text));
     child.stderr.resume();
@@ -222,7 +228,8 @@ export class EspruinoEngine implements Engine {
 
   #print(text: string): void {
     if (!text || this.#isEnding) return;
-    const [bug] = BUG.exec(text) ?? [];
+    this.#last = (this.#last + text).slice(-LONGEST_BUG);
+    const [bug] = BUG.exec(this.#last) ?? [];
     if (bug !== undefined) this.#end(bug);
     if (!this.#typist && text.includes(BANNER)) {
       this.#isMissing = this.#isEnding = true;

@@ -7,11 +7,11 @@
  *
  * So one of both is awake at a time here. Each sleeps in a `select` that waits for nothing, which a signal ends:
  * Espruino takes SIGHUP and does nothing about it. That makes it quick, too: nobody waits for the next 50 ms. A signal may
- * get lost, and timers of the app wake the interpreter: so it counts how often they slept, and board-espruino.ts keeps
- * both on one processor. Of 16 pastes of 320 KB, with timers every 25 ms and twice as much to do for the machine as it
- * can, none was damaged then; before, two of five.
+ * get lost, and timers of the app wake the interpreter: so it counts how often they slept, looks for how long, and
+ * board-espruino.ts keeps both on one processor. Of 15 pastes of 320 KB, with timers every 25 ms and on a busy machine,
+ * none was damaged then; before, two of five. With timers every 3 ms some still are, on a busy machine.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 
 /** Bytes that the thread takes at once: half of its queue has room for them and for what it adds to them. */
@@ -32,8 +32,10 @@ const NO_PATIENCE = 50;
 const SHORT_PATIENCE = 20;
 /** Milliseconds in which a signal has ended a sleep, unless it got lost. */
 const LOST = 5;
-/** Milliseconds of the interpreter's 50 that may be over when a batch is typed. */
-const FRESH = 10;
+/** Milliseconds for which the interpreter has to go on sleeping when a batch is typed: it sleeps 50, or until a timer. */
+const LONG = 15;
+/** Milliseconds after which less will do: a timer of the app ends every sleep sooner. */
+const NEVER_LONG = 100;
 
 /** Numbers of `select` and `pselect6`, whose first argument counts what is waited for; of x86, and of all others. */
 const SELECTS = ['23', '270', '142', '72', '82', '308', '335'];
@@ -103,12 +105,14 @@ export class Typist {
     if (isAsleep) await this.#wakes();
   }
 
-  /** Waits until the interpreter has taken all there was, and has just fallen asleep. @returns whether it has */
+  /** Waits until the interpreter has taken all there was, and sleeps for a while. @returns whether it does */
   async #settles(): Promise<boolean> {
     const start = Date.now();
-    let isAsleep = this.#isFresh() && this.#isAsleep(this.#main);
+    const isLong = () =>
+      this.#isAsleep(this.#main) && this.#awake + this.#sleep() > Date.now() + LONG;
+    let isAsleep = isLong();
     while (!isAsleep && !this.#isOver && Date.now() < start + this.#patience())
-      isAsleep = (await this.#wakes()) && this.#isFresh();
+      isAsleep = (await this.#wakes()) && (isLong() || Date.now() > start + NEVER_LONG);
     this.#isBusy = !isAsleep;
     return isAsleep;
   }
@@ -132,10 +136,6 @@ export class Typist {
     this.#waiting = first.length > most ? [first.subarray(most), ...others] : others;
     this.#length -= bytes.length;
     return bytes;
-  }
-
-  #isFresh(): boolean {
-    return Date.now() < this.#awake + FRESH;
   }
 
   #patience(): number {
@@ -173,6 +173,25 @@ export class Typist {
   #isAsleep(thread: number): boolean {
     const [number, count] = this.#about(thread, 'syscall').split(' ');
     return SELECTS.includes(number) && count === '0x0';
+  }
+
+  /** @returns for how many milliseconds the interpreter fell asleep; where that cannot be told, for as many as it may. */
+  #sleep(): number {
+    const MOST = 50;
+    const words = this.#about(this.#main, 'syscall').split(' ');
+    let memory: number | undefined;
+    try {
+      memory = openSync(`/proc/${this.#main}/mem`, 'r');
+      const time = Buffer.alloc(16);
+      readSync(memory, time, 0, time.length, BigInt(words[5]) as unknown as number);
+      // Seconds; then nanoseconds, of `pselect6`, or microseconds, of `select`.
+      const fraction = Number(time.readBigInt64LE(8)) / (words[0] === '23' ? 1e3 : 1e6);
+      return Math.min(MOST, Number(time.readBigInt64LE(0)) * 1000 + fraction);
+    } catch {
+      return MOST;
+    } finally {
+      if (memory !== undefined) closeSync(memory);
+    }
   }
 
   /** @returns what the kernel tells about a thread; if it tells nothing, everything goes through from now on. */
