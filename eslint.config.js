@@ -8,6 +8,27 @@ export default defineConfig(
   { languageOptions: { parserOptions: { projectService: true } } },
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
   {
+    // They run in a browser as they are, and know nothing of what uses them.
+    files: ['formats/**/*.ts', 'link/**/*.ts'],
+    rules: {
+      'no-restricted-globals': ['error', 'Buffer', 'process', 'require', 'global'],
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^node:|^commander$|/(cli|host|bench|host-tests)/' }] },
+      ],
+    },
+  },
+  {
+    // What lies below `link`.
+    files: ['formats/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^node:|^commander$|/(cli|host|link|bench|host-tests)/' }] },
+      ],
+    },
+  },
+  {
     files: ['device/**/*.ts'],
     rules: {
       'max-lines-per-function': ['error', { max: 70, skipComments: true }],

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { nodeResolve } from '@rollup/plugin-node-resolve';
 import terser from '@rollup/plugin-terser';
 import typescript from '@rollup/plugin-typescript';
 import { dts } from 'rollup-plugin-dts';
@@ -78,7 +79,8 @@ const host = (input, file, options) => ({
   input,
   external,
   output: { file, format: 'es', ...options },
-  plugins: [blankTypes],
+  // `#hashes` is what package.json names for Node.
+  plugins: [nodeResolve({ exportConditions: ['node'] }), blankTypes],
 });
 /** Types of globals: they are for programs as they are, not modules. */
 const ambient = {

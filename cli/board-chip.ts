@@ -2,8 +2,8 @@
 import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { Board, decodeTable, type Row, SECTOR } from '../host/index.ts';
-import { InputError } from './errors.ts';
-import { packageFile } from './package-files.ts';
+import { packageFile } from './files.ts';
+import { InputError } from './words.ts';
 import { TABLE_ADDRESS, TABLE_SIZE } from './partition-binary.ts';
 import { readTable } from './table-file.ts';
 

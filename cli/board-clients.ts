@@ -1,6 +1,6 @@
 /** The line to a board to test against: a TCP port, and who is connected to it. */
 import { createServer, type Server, type Socket } from 'node:net';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 
 /** Bytes that wait for a client before it counts as gone. */
 const MOST_WAITING = 4 << 20;

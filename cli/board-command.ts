@@ -1,7 +1,8 @@
 /** `part-ota board` */
 import { Command, Option } from 'commander';
 import { startBoard, type BoardSetup } from './board.ts';
-import { InputError, wholeNumber } from './errors.ts';
+import { wholeNumber } from './options.ts';
+import { InputError } from './words.ts';
 import { readTable } from './table-file.ts';
 
 interface Flags {

@@ -9,8 +9,8 @@ import { basename, join, relative, resolve } from 'node:path';
 import { CHIP_SIZE, readChip, runningApp, writeChip } from './board-chip.ts';
 import { Typist } from './board-input.ts';
 import type { Engine, EngineListener, Reached } from './board-engine.ts';
-import { InputError } from './errors.ts';
-import { packageFile } from './package-files.ts';
+import { packageFile } from './files.ts';
+import { InputError } from './words.ts';
 
 /** Boot scripts whose names in Storage are taken by what loads the stand-in; the user's have a space behind theirs. */
 const TAKEN = ['.bootPowerOn', '.boot0'];

@@ -7,7 +7,8 @@ import { Clients } from './board-clients.ts';
 import type { BoardEvent, Engine, EngineListener, Reached } from './board-engine.ts';
 import { EspruinoEngine } from './board-espruino.ts';
 import { SimulatedEngine } from './board-simulated.ts';
-import { InputError, writeOutput } from './errors.ts';
+import { writeOutput } from './files.ts';
+import { InputError } from './words.ts';
 
 /** What a board is made of. */
 export interface BoardSetup {

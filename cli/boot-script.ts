@@ -1,6 +1,6 @@
 /** The boot script `.boot0`: our part of it, which recovers, beside what the user has there. */
 import { readFileSync } from 'node:fs';
-import { packageFile, VERSION } from './package-files.ts';
+import { packageFile, VERSION } from './files.ts';
 
 /** What surrounds our part of a boot script, so that the next upload finds it. */
 const BEGIN = '//part-ota ';

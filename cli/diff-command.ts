@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import { diff, type Difference, readSide, type Side } from './diff.ts';
-import { about, readInput } from './errors.ts';
+import { about, readInput } from './files.ts';
 import { MANIFEST_SUFFIX } from './manifest.ts';
 import { columns, grouped, plural, rangesOf, rangesText, secondsText } from './report-format.ts';
 

@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { boardCommand } from './board-command.ts';
 import { diffCommand } from './diff-command.ts';
 import { inspectCommand } from './inspect-command.ts';
-import { VERSION } from './package-files.ts';
+import { VERSION } from './files.ts';
 import { packCommand } from './pack-command.ts';
 import { confirmCommand, recoverCommand, restoreCommand } from './recover-command.ts';
 import { serveCommand } from './serve-command.ts';
@@ -13,6 +13,7 @@ import { tableCommand } from './table-command.ts';
 import { updateCommand } from './update-command.ts';
 import { uploadCommand } from './upload-command.ts';
 import { verifyCommand } from './verify-command.ts';
+import { wordingOf } from './words.ts';
 
 /** What a command exits with when its arguments or files are wrong. */
 const WRONG_INPUT = 2;
@@ -62,10 +63,10 @@ try {
   if (error instanceof CommanderError) {
     // It has printed its message; 0 is --help and --version.
     process.exitCode = error.exitCode && WRONG_INPUT;
-  } else if (error instanceof Error && 'exitCode' in error) {
-    process.stderr.write(`error: ${error.message}\n`);
-    process.exitCode = Number(error.exitCode);
   } else {
-    throw error;
+    const wording = wordingOf(error);
+    if (!wording) throw error;
+    process.stderr.write(`error: ${wording.message}\n`);
+    process.exitCode = wording.exitCode;
   }
 }

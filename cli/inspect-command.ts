@@ -3,9 +3,10 @@ import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Partition } from '../device/api.ts';
 import { SECTOR } from '../host/index.ts';
-import { about, InputError, readInput, wholeNumber } from './errors.ts';
+import { about, readBundle, readInput } from './files.ts';
+import { wholeNumber } from './options.ts';
+import { InputError } from './words.ts';
 import { type Inspection, inspect, type NextBoot } from './inspect.ts';
-import { readBundle } from './package-files.ts';
 import {
   columns,
   grouped,

@@ -5,7 +5,7 @@
 import type { Area, Partition, Report } from '../device/api.ts';
 import { Board, SECTOR, seconds } from '../host/index.ts';
 import type { Ota } from './device-module.ts';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 import { findJournal, type Journal, type JournalRecord, recordsOf } from './journal-records.ts';
 import { isBinary, ROW_SIZE, TABLE_ADDRESS, TABLE_SIZE } from './partition-binary.ts';
 import { parseTable, TableError } from './partition-csv.ts';

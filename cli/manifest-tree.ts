@@ -12,7 +12,7 @@ import {
   WHOLE_DESCRIPTOR_BYTES,
 } from '../device/http/manifest.ts';
 import { SECTOR } from '../host/index.ts';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 import { grouped } from './report-format.ts';
 
 const sha256 = (bytes: Uint8Array) => hash('sha256', bytes, 'buffer');

@@ -20,7 +20,7 @@ import {
   VERSION_AT,
   VERSION_BYTES,
 } from '../device/http/manifest.ts';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 import {
   checkImageSize,
   digestOf,

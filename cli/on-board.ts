@@ -3,7 +3,8 @@ import { crc32 } from 'node:zlib';
 import { Command } from 'commander';
 import { decodeTable, type Row, SECTOR } from '../host/index.ts';
 import { Console, type RunOptions } from './console.ts';
-import { InputError, wholeNumber } from './errors.ts';
+import { wholeNumber } from './options.ts';
+import { InputError } from './words.ts';
 import { BAUD, listPorts, PortError } from './port.ts';
 import { plural } from './report-format.ts';
 

@@ -1,7 +1,7 @@
 /** `part-ota pack` */
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { about, readInput, writeOutput } from './errors.ts';
+import { about, readInput, writeOutput } from './files.ts';
 import { makeManifest, MANIFEST_SUFFIX, readManifest } from './manifest.ts';
 import { columns, grouped, hex, plural } from './report-format.ts';
 import { SECTOR } from '../host/index.ts';

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, readdirSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 
 /** Why there is no line to a board, or none any more. Stable strings: match by these. */
 export type PortCode =

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { Progress, Report } from '../device/api.ts';
 import type { Console } from './console.ts';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 import { askBoard, onBoard, OTA, type PortFlags, withModule, withPort } from './on-board.ts';
 import { barsOn } from './report-progress.ts';
 import { reportLines } from './states.ts';

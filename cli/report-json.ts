@@ -1,6 +1,6 @@
 /** What `part-ota simulate --json` prints. All sizes and addresses are in bytes, times in seconds. */
 import { SECTOR } from '../host/index.ts';
-import { VERSION } from './package-files.ts';
+import { VERSION } from './files.ts';
 import { referenceCost } from './reference.ts';
 import type { AirSimulation, AirStep } from './simulate-air.ts';
 import type { Simulation, Step } from './simulate.ts';

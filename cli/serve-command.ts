@@ -1,6 +1,6 @@
 /** `part-ota serve` */
 import { Command } from 'commander';
-import { wholeNumber } from './errors.ts';
+import { wholeNumber } from './options.ts';
 import { grouped } from './report-format.ts';
 import { addressesOf, isForAll, nameInUrl, type RequestRecord, startFileServer } from './serve.ts';
 

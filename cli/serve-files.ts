@@ -5,7 +5,7 @@ import { readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { IMAGE_LIMIT } from '../device/http/manifest.ts';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 import { examineImage, type ImageFacts } from './manifest-tree.ts';
 import { type Manifest, MANIFEST_SUFFIX, packFacts, readManifest } from './manifest.ts';
 

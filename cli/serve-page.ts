@@ -1,7 +1,7 @@
 /** The page that lists what a server has, with a script for the board. */
 import { LABEL_BYTES } from '../device/http/manifest.ts';
 import type { Files, Image } from './serve-files.ts';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 import { grouped } from './report-format.ts';
 
 const ESCAPES: Record<string, string> = {

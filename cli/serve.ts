@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { basename, dirname } from 'node:path';
 import send from 'send';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 import { MANIFEST_SUFFIX } from './manifest.ts';
 import { type Entry, Files, Refusal, segmentsOf } from './serve-files.ts';
 import { makePage } from './serve-page.ts';

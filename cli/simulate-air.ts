@@ -7,7 +7,7 @@
 import type { Plan } from '../device/api.ts';
 import type { Check } from '../device/http/api.ts';
 import { type Board, type Operation, PowerCut, SECTOR, TEARS } from '../host/index.ts';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 import { makeManifest, readManifest } from './manifest.ts';
 import { AirBoard, type AirListener, type AirSetup, type Traffic } from './simulate-air-board.ts';
 import { AirServer, isManifest } from './simulate-air-server.ts';

@@ -10,7 +10,7 @@ import {
   seconds,
 } from '../host/index.ts';
 import type { Ota } from './device-module.ts';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 
 /** What is simulated. */
 export interface Setup {

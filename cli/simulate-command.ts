@@ -1,9 +1,9 @@
 /** `part-ota simulate` */
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
-import { readInput, wholeNumber, writeOutput } from './errors.ts';
+import { packageFile, readBundle, readInput, writeOutput } from './files.ts';
+import { wholeNumber } from './options.ts';
 import { drawMap } from './map.ts';
-import { packageFile, readBundle } from './package-files.ts';
 import { AirReporter } from './report-air.ts';
 import { Reporter } from './report.ts';
 import { airToJson, toJson } from './report-json.ts';

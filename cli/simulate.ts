@@ -6,7 +6,7 @@
  */
 import type { Plan, Progress, Report, Result } from '../device/api.ts';
 import { type Board, type Operation, PowerCut, TEARS } from '../host/index.ts';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 import {
   type Cost,
   costOf,

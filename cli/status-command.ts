@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Plan } from '../device/api.ts';
 import type { Row } from '../host/index.ts';
 import { onBoard, type PortFlags, withPort } from './on-board.ts';
-import { VERSION } from './package-files.ts';
+import { VERSION } from './files.ts';
 import {
   columns,
   grouped,

@@ -4,7 +4,8 @@ import { encodeTable, type Row, SECTOR } from '../host/index.ts';
 import { runningApp } from './board-chip.ts';
 import { type BootScript, readBootScript } from './boot-script.ts';
 import type { Console } from './console.ts';
-import { InputError } from './errors.ts';
+import { readBundle, VERSION } from './files.ts';
+import { InputError } from './words.ts';
 import { gapsOf } from './inspect.ts';
 import {
   askBoard,
@@ -17,7 +18,6 @@ import {
   type StoredFile,
   withModule,
 } from './on-board.ts';
-import { readBundle, VERSION } from './package-files.ts';
 import { TABLE_ADDRESS, TABLE_SIZE } from './partition-binary.ts';
 
 /** A call that the module refuses. */

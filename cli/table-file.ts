@@ -1,5 +1,6 @@
 /** Partition tables in files that the user names. */
-import { InputError, readInput } from './errors.ts';
+import { readInput } from './files.ts';
+import { InputError } from './words.ts';
 import { isBinary, TABLE_SIZE } from './partition-binary.ts';
 import { csvToTable, parseTable, TableError } from './partition-csv.ts';
 

@@ -2,7 +2,7 @@
 import type { Partition, Report } from '../device/api.ts';
 import type { AirResult, Check } from '../device/http/api.ts';
 import type { Progress } from '../device/api.ts';
-import { readBundle } from './package-files.ts';
+import { readBundle } from './files.ts';
 
 /** What a board is before an update. */
 export interface Examined {

@@ -2,7 +2,7 @@
 import type { Progress } from '../device/api.ts';
 import type { AirResult, Check } from '../device/http/api.ts';
 import { BoardError, type Console } from './console.ts';
-import { InputError } from './errors.ts';
+import { InputError } from './words.ts';
 import { readManifest } from './manifest.ts';
 import { PortError } from './port.ts';
 import { grouped, sizeOf } from './report-format.ts';

@@ -1,7 +1,7 @@
 /** `part-ota upload` */
 import { Command } from 'commander';
 import { BOOT, onBoard, type PortFlags, withPort } from './on-board.ts';
-import { VERSION } from './package-files.ts';
+import { VERSION } from './files.ts';
 import { listPorts } from './port.ts';
 import { columns, grouped, plural } from './report-format.ts';
 import type { Output } from './report-progress.ts';

@@ -11,7 +11,7 @@ import {
   readStored,
   type StoredFile,
 } from './on-board.ts';
-import { readBundle } from './package-files.ts';
+import { readBundle } from './files.ts';
 import { grouped, hex } from './report-format.ts';
 
 /** What the user wants. */

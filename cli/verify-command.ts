@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { about, InputError, readInput } from './errors.ts';
+import { about, readInput } from './files.ts';
+import { InputError } from './words.ts';
 import { differingHashes, examineImage } from './manifest-tree.ts';
 import { type Manifest, MANIFEST_SUFFIX, readManifest } from './manifest.ts';
 import { columns, grouped, hex, plural, rangesOf, rangesText } from './report-format.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AirResult, Check, CheckOptions, UpdateOptions } from '../device/http/api.ts';
 import { Board } from '../host/index.ts';
-import { readBundle } from '../cli/package-files.ts';
+import { readBundle } from '../cli/files.ts';
 import { startNginx } from './nginx.ts';
 import { needs } from './tools.ts';
 import { CHANGED, HEAD, MANIFEST, NEW, OLD, SECTOR } from './update-fixtures.ts';

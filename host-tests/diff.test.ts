@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { diff, type Difference, readSide } from '../cli/diff.ts';
-import { InputError } from '../cli/errors.ts';
+import { InputError } from '../cli/words.ts';
 import { makeManifest } from '../cli/manifest.ts';
 import type { Ota } from '../cli/device-module.ts';
 import { type RequestRecord, startFileServer } from '../cli/serve.ts';

@@ -10,7 +10,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { InputError } from '../cli/errors.ts';
+import { InputError } from '../cli/words.ts';
 import { examineImage, treeBytes } from '../cli/manifest-tree.ts';
 import { makeManifest, readManifest } from '../cli/manifest.ts';
 import { randomOf } from '../cli/simulate-cuts.ts';

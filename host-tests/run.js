@@ -28,7 +28,7 @@ const SUBJECTS = ['ota.min.js', 'ota.js', 'sources'];
 
 /** What the build reads, and the first and the last that it writes. */
 const INPUTS = [
-  ...['device', 'host', 'cli', 'examples', 'types'],
+  ...['device', 'formats', 'host', 'link', 'cli', 'examples', 'types'],
   ...['package.json', 'tsconfig.json', 'rollup.config.js', 'minify.js', 'no-helpers.js'],
 ];
 const OUTPUTS = ['dist/ota.js', 'dist/board.d.ts'];

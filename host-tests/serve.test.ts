@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { runInNewContext } from 'node:vm';
-import { InputError } from '../cli/errors.ts';
+import { InputError } from '../cli/words.ts';
 import { makeManifest, readManifest } from '../cli/manifest.ts';
 import {
   type FileServer,

@@ -1,0 +1,48 @@
+/** What the command says when something is wrong, and what it exits with. */
+import type { Fault, Words } from '../formats/errors.ts';
+
+/** The user has to change something: an argument, a file. The message names it. */
+export class InputError extends Error {
+  override name = 'InputError';
+  /** What a command exits with. */
+  readonly exitCode = 2;
+}
+
+/** How a kind of error is worded. */
+export interface Wording {
+  message: string;
+  /** What a command exits with. */
+  exitCode: number;
+}
+
+/** Words for one class of `Fault`: see `entry`. */
+interface Entry {
+  kind: abstract new (...args: never[]) => Error;
+  words: Record<string, (facts: unknown) => string>;
+  exitCode: number;
+}
+
+/** @param exitCode - what a command exits with after such an error: 2 if the user has to change something */
+export function entry<Facts extends object>(
+  kind: abstract new (code: never, facts: never) => Fault<Facts>,
+  words: Words<Facts>,
+  exitCode: number,
+): Entry {
+  return { kind, words: words as unknown as Entry['words'], exitCode };
+}
+
+/** The classes of `Fault` that have words. */
+const ENTRIES: Entry[] = [];
+
+/** @returns how an error is told to the user; undefined if it is a fault of this program */
+export function wordingOf(error: unknown): Wording | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const found = ENTRIES.find(({ kind }) => error instanceof kind);
+  if (found) {
+    const { code, facts } = error as unknown as { code: string; facts: unknown };
+    return { message: found.words[code](facts), exitCode: found.exitCode };
+  }
+  return 'exitCode' in error
+    ? { message: error.message, exitCode: Number(error.exitCode) }
+    : undefined;
+}
