@@ -17,7 +17,7 @@ export interface Job {
   trace?: boolean;
 }
 
-/** What it says at its end. Variables are JsVars. */
+/** What it reports at its end. Variables are JsVars. */
 export interface Reply {
   /** What the modules take. */
   ota: number;
@@ -58,7 +58,7 @@ const PROBE = `
   }));
   E.reboot();`;
 
-/** @throws Error that says what is missing */
+/** @throws Error that names what is missing */
 function runProgram(command: string, args: string[], cwd: string) {
   const { error, stdout, stderr } = spawnSync(command, args, {
     cwd,
@@ -117,7 +117,7 @@ export class Lab {
     this.put('boot.js', line + (standIn ? STAND_IN : '') + BOARD);
   }
 
-  /** Runs a job. @returns what it says */
+  /** Runs a job. @returns what it reports */
   run(job: Job): Reply {
     this.#prepare(job);
     return this.#reply(runProgram(this.#command, ['boot.js'], this.#folder).stdout);

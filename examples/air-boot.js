@@ -1,7 +1,7 @@
 /*
  * Over the air at boot: goes on with what a power loss interrupted, or looks for a new version; the app starts after
- * that. Needs a boot script that has connected to the network, and says when: call this from its callback.
- * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: say `www`, or what your table has.
+ * that. Needs a boot script that connects to the network, with a callback for the moment when it is connected: call this there.
+ * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: write `www`, or the label in your table.
  *
  * Upload, with the board at /dev/ttyUSB0:
  *   npx part-ota upload --port /dev/ttyUSB0 --http --resume

@@ -1,5 +1,5 @@
 /*
- * Over the air without air: whoever is at the other end of the console sends the bytes, when the board asks for them.
+ * Over the air without air: the other end of the console sends the bytes, when the board asks for them.
  *
  * `part-ota update --port /dev/ttyUSB0 --partition storage storage.bin` sends this script to a board, and answers it;
  * nothing has to be stored there but the modules. It also answers a board that runs this script by itself.
@@ -13,12 +13,12 @@
  *
  * The answer is lines of JavaScript, 512 bytes in each but the last, without a pause between them:
  *   otaPort.take(<from>, "<the bytes in base64>", <their CRC-32>)
- * While the board writes to flash nobody sends, since it has not asked. What is lost or damaged it asks for again.
+ * While the board writes to flash the other end sends nothing, since the board has not asked. What is lost or damaged it asks for again.
  * "\x1b[2H" before the answer makes Espruino forget the rest of a line that was cut; "\x10" before a line, not echo it.
  *
- * If nobody answers for some ten minutes the old content comes back.
+ * Without an answer for some ten minutes the old content comes back.
  *
- * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: say `www`, or what your table has.
+ * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: write `www`, or the label in your table.
  */
 var OPTIONS = { url: 'storage.bin', partition: 'storage', timeout: 120000, retries: 4 };
 

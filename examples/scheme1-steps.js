@@ -1,7 +1,7 @@
 /*
  * An update with backup (scheme 1), step by step. Power may fail at any line: run it again, and at the
  * latest then the partition holds the complete old or the complete new content.
- * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: say `www`, or what your table has.
+ * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: write `www`, or the label in your table.
  *
  * Upload, with the board at /dev/ttyUSB0:
  *   npx part-ota upload --port /dev/ttyUSB0

@@ -1,6 +1,6 @@
 /*
  * An update with backup (scheme 1), in short. The backup goes to the passive app slot.
- * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: say `www`, or what your table has.
+ * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: write `www`, or the label in your table.
  *
  * Upload, with the board at /dev/ttyUSB0:
  *   npx part-ota upload --port /dev/ttyUSB0

@@ -1,7 +1,7 @@
 /*
  * A direct update (scheme 2): written straight into the partition, no old content is kept. It takes half the
- * time and needs no backup area. If power fails, `recover` says "incomplete", and the update is due again.
- * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: say `www`, or what your table has.
+ * time and needs no backup area. If power fails, `recover` returns "incomplete", and the update is due again.
+ * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: write `www`, or the label in your table.
  *
  * Upload, with the board at /dev/ttyUSB0:
  *   npx part-ota upload --port /dev/ttyUSB0

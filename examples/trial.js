@@ -1,7 +1,7 @@
 /*
  * New content on trial: unless the app confirms it within three boots, the old content comes back by itself.
  * Runs at every boot, and is the only one to call recover(): each call counts a boot.
- * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: say `www`, or what your table has.
+ * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: write `www`, or the label in your table.
  *
  * Upload, with the board at /dev/ttyUSB0; the last line makes it the boot script:
  *   npx part-ota upload --port /dev/ttyUSB0 --no-boot
@@ -32,7 +32,7 @@ if (report.state === 'trial') {
   if (isHealthy()) print(ota.confirm().state);
 } else if (report.state !== 'restored') {
   /* Not after a trial that failed: the same content would fail again. */
-  /* What the partition holds already costs nothing: `end` says "untouched", and nothing was written. */
+  /* What the partition holds already costs nothing: `end` returns "untouched", and nothing was written. */
   var update = ota.begin({ partition: 'storage', trial: 3 });
   for (var chunk = nextChunk(); chunk; chunk = nextChunk()) update.write(chunk);
   if (update.end().state === 'trial') E.reboot();

@@ -73,7 +73,7 @@ const MMU_ENTRY = 0x3ff10000 + 77 * 4;
 const VERSION = '2v29';
 /** Bytes of the partition that Storage is in. */
 const STORAGE_SIZE = 0xe0000;
-/** What `process.memory` and `ESP32.getState` say: typical numbers. */
+/** What `process.memory` and `ESP32.getState` return: typical numbers. */
 const MEMORY = { free: 2000, usage: 300, total: 2300, history: 0, gc: 0, gctime: 1, blocksize: 14 };
 const STATE = { sdkVersion: 'v3.3.6', freeHeap: 60000, minHeap: 50000 };
 /** Boots in a row that end in a reboot before the board counts as hung. */
@@ -82,7 +82,7 @@ const BOOT_LOOP = 20;
 const DAY = 24 * 3600 * 1000;
 /** Milliseconds after which `live` looks whether it is to end. */
 const LIVE_PAUSE = 50;
-/** Milliseconds of real time that `wait` waits for a real network to say something. */
+/** Milliseconds of real time that `wait` waits for a real network to send something. */
 const PATIENCE = 2000;
 
 /**
@@ -92,18 +92,18 @@ const PATIENCE = 2000;
  *     board.upload('ota', readFileSync('dist/ota.min.js', 'latin1'));
  *     board.run('require("ota").recover().state'); // 'none'
  *
- * Power fails where `board.flash.cutAt` says: the call then throws `PowerCut`, and `powerOn` goes on.
+ * Power fails where `board.flash.cutAt` tells it to: the call then throws `PowerCut`, and `powerOn` goes on.
  */
 export class Board {
   /** The flash chip. */
   readonly flash: NorFlash;
   /** What scripts have printed, line by line, with uncaught errors. */
   readonly output: string[] = [];
-  /** What was thrown in scripts at boot and in timers, and caught by nobody. */
+  /** What was thrown in scripts at boot and in timers, and caught nowhere. */
   readonly uncaught: unknown[] = [];
   /** When the firmware aborted, and why. */
   readonly panics: Panic[] = [];
-  /** Who is told of what is printed, beside `output`. */
+  /** Hears of what is printed, beside `output`. */
   console: BoardConsole | undefined;
   /** The partition table that the board was made with. */
   readonly table: readonly Row[];
@@ -434,7 +434,7 @@ export class Board {
     return new Error('the promise is pending, and nothing will happen any more');
   }
 
-  /** Waits for the network. @returns whether it has said something */
+  /** Waits for the network. @returns whether something has come */
   #isTold(patience: number): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), patience);

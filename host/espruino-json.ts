@@ -103,7 +103,7 @@ class Shower {
   }
 
   #error(error: Error): string {
-    // Its class, and what its toString says.
+    // Its class, and what its toString returns.
     return `${error.name}: ${String(error)}`;
   }
 

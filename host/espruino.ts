@@ -66,7 +66,7 @@ function iterate(value: unknown, bytes: number[]): void {
   } else throw new TypeError(`Expecting a number or something iterable, got ${typeName(value)}`);
 }
 
-/** Where strings become bytes that nobody keeps: to allocate a buffer costs more than all that is done with it. */
+/** Where strings become bytes that are not kept: to allocate a buffer costs more than all that is done with it. */
 const scratch = Buffer.alloc(2 * SECTOR);
 
 /** A string as bytes, which hold until the next call. */

@@ -18,7 +18,7 @@ const CHUNK = 536;
 /** socketerrors.h, SOCKET_ERR_NO_RESP. */
 const NO_RESPONSE = -15;
 
-/** The board's end of a connection, for whoever is at the other. */
+/** The board's end of a connection, as the other end sees it. */
 export interface Socket {
   /** Bytes arrive. */
   receive: (bytes: Uint8Array) => void;
@@ -155,7 +155,7 @@ class Request extends Emitter {
     return this.#inbox.length > 0 || this.#canDeliver() || (isOver && !this.#isHeld);
   }
 
-  /** Whether something was received that nobody takes: then the connection stays. */
+  /** Whether something was received that no handler takes: then the connection stays. */
   get #isHeld(): boolean {
     return this.#hasHeaders && this.#received !== '' && !this.#response.handlers.has('data');
   }
@@ -248,7 +248,7 @@ class Request extends Emitter {
     return { start: this.#received.indexOf('\r\n') + 2, length };
   }
 
-  /** Hands on what was received, chunk by chunk, if somebody listens. */
+  /** Hands on what was received, chunk by chunk, if a handler listens. */
   #deliver(): void {
     while (this.#canDeliver()) {
       const received = this.#received;

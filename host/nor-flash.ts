@@ -426,7 +426,7 @@ export class NorFlash {
     counters.bytesProgrammed += length;
   }
 
-  /** The fast way to program: into blank pages, while nobody watches. @returns whether it was possible */
+  /** The fast way to program: into blank pages, without a watcher. @returns whether it was possible */
   #programBlank(number: number, offset: number, data: Uint8Array): boolean {
     if (this.trace || this.faults.length) return false;
     if (!this.#cells.isBlank(number, offset, data.length)) return false;

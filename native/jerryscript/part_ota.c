@@ -67,7 +67,7 @@ static uint32_t s_words[2u * SECTOR / WORD];
 /** How often the buffer was taken: a getter that a script has put into an array may take it in between. */
 static unsigned s_uses;
 
-/** Bytes of the flash chip, as the bootloader's image header says. */
+/** Bytes of the flash chip, by the bootloader's image header. */
 static uint32_t s_chip_size;
 /** Where the running app lies; its size is 0 if it is not known. */
 static uint32_t s_app_address;
@@ -277,7 +277,7 @@ static bool is_writable(const char *name, uint32_t address, uint32_t length, jer
 
 /**
  * What the chip makes of an erase or program. A failure is not thrown: the library reads back, tries once more, and
- * then says E_FLASH.
+ * then throws E_FLASH.
  */
 static void report(const char *name, uint32_t address, esp_err_t result)
 {

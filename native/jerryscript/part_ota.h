@@ -15,7 +15,7 @@ extern "C" {
  * @brief Makes the object that `require("ota").use()` takes.
  *
  * With a function `request` added, it is also what `require("ota-http").use()` takes. What each of its functions is to
- * do is said in device/runtime.ts and device/http/seam.ts.
+ * do is described in device/runtime.ts and device/http/seam.ts.
  *
  * Call it after jerry_init(), in the task that runs JavaScript. The functions share a buffer of 8 KiB, so only one
  * task may call them; what other tasks do to the flash meanwhile does no harm here.
