@@ -140,10 +140,10 @@ const BEGIN = '<!-- bench: begin -->';
 const END = '<!-- bench: end -->';
 
 /**
- * Puts the tables between the marks in a Markdown text.
+ * Puts the table between the marks in a Markdown text.
  * @throws Error if the marks are missing
  */
-export function fillReadme(text: string, measurements: Measurement[]): string {
+export function fillTable(text: string, measurements: Measurement[]): string {
   const from = text.indexOf(BEGIN);
   const to = text.indexOf(END);
   if (from < 0 || to < from) throw new Error(`no ${BEGIN} … ${END}`);

@@ -1,6 +1,6 @@
 /**
  * What whole updates cost: exact counts of the operations of dist/ota.min.js, and the goals.
- * After a change in device/ that is worth it: `npm run bench -- --readme`, and the counts below.
+ * After a change in device/ that is worth it: `npm run bench -- --write`, and the counts below.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import {
   measure,
   measureIdleRecoveries,
 } from '../bench/measure.ts';
-import { fillReadme } from '../bench/report.ts';
+import { fillTable } from '../bench/report.ts';
 
 /** By case: erases, bytes programmed, bytes read, reads; the last two also with a crc32. */
 const COUNTS: Record<string, number[]> = {
@@ -114,11 +114,26 @@ describe('a whole update', () => {
     );
   });
 
-  it('is in the README with these figures', async () => {
-    const file = new URL('../README.md', import.meta.url);
+  it('is in bench/README.md with these figures', async () => {
+    const file = new URL('../bench/README.md', import.meta.url);
     const text = readFileSync(file, 'utf8');
     const options = { ...(await resolveConfig(file)), parser: 'markdown' };
-    assert.equal(await format(fillReadme(text, measurements), options), text);
+    assert.equal(await format(fillTable(text, measurements), options), text);
+  });
+
+  it('is summed up in README.md', () => {
+    const text = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const [, all, tenth, most] =
+      /takes (\d+) s of flash time if all sectors change and (\d+) s if a tenth .* within (\d+) %/.exec(
+        text,
+      )!;
+    const secondsOf = (wanted: string) =>
+      measurements.find(({ name }) => name === wanted)!.seconds.ours.w25q32jv_typ;
+    assert.deepEqual([secondsOf('a'), secondsOf('c')].map(Math.round), [+all, +tenth]);
+    const over = measurements.map(
+      ({ seconds: { ours, bound } }) => ours.w25q32jv_typ / bound.w25q32jv_typ - 1,
+    );
+    assert.equal(Math.ceil(Math.max(...over) * 100), +most);
   });
 
   it('leaves next to nothing for recover() to do', () => {

@@ -1,6 +1,6 @@
-/** The module pages in docs/ are what Espruino's website takes, and their scripts run. */
+/** The pages of docs/ for Espruino's website are what Espruino's website takes, and their scripts run. */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { runInNewContext } from 'node:vm';
 import { type Node, parse } from 'acorn';
 import { planBoot } from '../cli/boot-script.ts';
@@ -8,10 +8,10 @@ import { makeManifest } from '../cli/manifest.ts';
 import { csvToTable } from '../cli/partition-csv.ts';
 import { Board, type Network, pattern } from '../host/index.ts';
 import { WebServer } from './air-server.ts';
+import { WEBSITE } from './pages.ts';
 
 const root = new URL('../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), 'latin1');
-const PAGES = readdirSync(new URL('docs', root)).filter((name) => name.endsWith('.md'));
 
 /**
  * Finds what `* APPEND_JSDOC` shows of a module: each `exports.x = function` of its top level, with the comment that
@@ -58,7 +58,7 @@ function run(script: string, isOverTheAir: boolean): string {
   return board.output.join('\n');
 }
 
-for (const page of PAGES)
+for (const page of WEBSITE)
   describe(`docs/${page}`, () => {
     const text = read(`docs/${page}`);
     const module = page.replace('.md', '.js');

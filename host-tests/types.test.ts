@@ -125,16 +125,16 @@ describe('the types', () => {
     assert.deepEqual(check({ 'good.cts': AS_COMMONJS }, { module, moduleResolution }), []);
   });
 
-  it('come with what README.md says', () => {
-    const readme = readFileSync(join(root, 'README.md'), 'utf8');
-    const json = /```json\n(\{ "compilerOptions".*)\n/.exec(readme)![1];
+  it('come with what docs/editor.md shows', () => {
+    const page = readFileSync(join(root, 'docs/editor.md'), 'utf8');
+    const json = /```json\n(\{ "compilerOptions".*)\n/.exec(page)![1];
     const { compilerOptions } = JSON.parse(json) as { compilerOptions: object };
     const { options, errors } = ts.convertCompilerOptionsFromJson(compilerOptions, folder);
     assert.deepEqual(errors, []);
     const { allowJs, checkJs, noEmit } = OPTIONS;
     const all = { ...options, allowJs, checkJs, noEmit };
-    assert.deepEqual(check({ 'readme.ts': AS_MODULE }, all, {}), []);
-    const [wrong] = check({ 'readme.js': `require('ota').begin({ size: 1 });` }, all, {});
+    assert.deepEqual(check({ 'editor.ts': AS_MODULE }, all, {}), []);
+    const [wrong] = check({ 'editor.js': `require('ota').begin({ size: 1 });` }, all, {});
     assert.match(wrong, /'partition' is missing/);
   });
 

@@ -102,7 +102,7 @@ const FACTS: Fact[] = [
     is: 10,
   },
   {
-    file: 'README.md',
+    file: 'bench/README.md',
     says: 'the erases of 64 KiB that ESP-IDF offers and Espruino does not',
     script: 'Object.getOwnPropertyNames(require("Flash")).sort().join()',
     is: 'erasePage,getFree,getPage,read,write',
