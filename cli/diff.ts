@@ -1,7 +1,7 @@
 /** What an update over the air from one image to another would cost, from images or from manifests. */
 import { hash } from 'node:crypto';
 import { BLOCK_HASHES, HASH_BYTES, MAGIC } from '../device/http/manifest.ts';
-import { journalSectors } from '../device/journal.ts';
+import { journalSectors } from '../device/records.ts';
 import { SECTOR, seconds, type Work } from '../host/index.ts';
 import { examineImage, treeBytes } from './manifest-tree.ts';
 import { packFacts, readManifest } from './manifest.ts';

@@ -1,15 +1,11 @@
 /**
  * Lists the records of a journal, for people to look at. What they mean for the next boot only the device
- * module says; the format is described, and decided, in device/journal.ts.
+ * module says; the format is described, and decided, in device/records.ts.
  */
 import { crc32 } from 'node:zlib';
 import type { Area, Partition } from '../device/api.ts';
+import { BEGIN, RECORD_LETTERS, RECORD_NAMES, SLOT, SLOTS } from '../device/records.ts';
 import { SECTOR } from '../host/index.ts';
-
-const SLOT = 16;
-const SLOTS = SECTOR / SLOT;
-/** BEGIN is in the first slot. */
-const BEGIN = 2;
 
 /** Where a journal is, and what BEGIN says. Addresses and sizes in bytes. */
 export interface Journal {
@@ -25,30 +21,11 @@ export interface Journal {
 export interface JournalRecord {
   slot: number;
   address: number;
-  /** A letter for a record, see LETTERS; `0`: zeroed; `?`: torn, or of another transaction. */
+  /** A letter for a record, of RECORD_LETTERS; `0`: zeroed; `?`: torn, or of another transaction. */
   letter: string;
   /** In words. */
   says: string;
 }
-
-/** Names of the records, by their types. */
-export const NAMES = [
-  '',
-  'RESTORED',
-  'BEGIN',
-  'SAVED',
-  'RESTORE',
-  'COMMIT',
-  'REOPEN',
-  'CONFIRM',
-  'BOOT',
-  'ENDING',
-  'FORGET',
-  'SOLID',
-];
-
-/** A letter for each type, to see many records at a glance. */
-export const LETTERS = ' XBSRCOKTEFD';
 
 /** Whether the last four bytes are the CRC-32 of the ones before, and of the address. */
 function isSigned(bytes: Buffer, address: number): boolean {
@@ -100,7 +77,7 @@ export function findJournal(
 }
 
 function describe(letter: string, bytes: Buffer): string {
-  const name = NAMES[bytes[0]];
+  const name = RECORD_NAMES[bytes[0]];
   const argument = bytes[1];
   if (letter === 'T') return `${name} ${argument}`;
   if (letter === 'C') return argument ? `${name} for ${argument} trial boots` : name;
@@ -118,7 +95,7 @@ export function recordsOf(chip: Buffer, { area, id }: Journal): JournalRecord[] 
     const address = (last - Math.floor(slot / SLOTS)) * SECTOR + (slot % SLOTS) * SLOT;
     const bytes = chip.subarray(address, address + SLOT);
     if (bytes.every((byte) => byte === 0xff)) continue;
-    const letter = LETTERS[bytes[0]];
+    const letter = RECORD_LETTERS[bytes[0]];
     if (bytes.every((byte) => byte === 0))
       records.push({ slot, address, letter: '0', says: 'zeroed' });
     else if (letter && bytes.readUInt16LE(2) === id && isSigned(bytes, address))

@@ -1,51 +1,9 @@
 /**
- * The journal: what a transaction has done so far, in a form that any power cut leaves readable.
- *
- * It is a row of slots of 16 bytes. Slot 0 begins its first sector; after slot 255 the journal goes on in
- * the sector *below*, so its first sector is the last one of the area that holds it. Slots are programmed
- * in order and never again, except to zero. All numbers are little-endian.
- *
- *     offset  size  field
- *          0     1  type, see below
- *          1     1  argument
- *          2     2  transaction id, one above the highest found on the chip
- *          4     4  word 1
- *          8     4  word 2
- *         12     4  CRC-32 of bytes 0 to 11 and of the slot's address on the chip (4 bytes)
- *
- *     type  record     says
- *        1  RESTORED   the old content counts
- *        2  BEGIN      a transaction is open; in slot 0, counts only with SOLID in slot 1
- *        3  SAVED      this sector's old content is safe; the last SAVED names the sector in flight
- *        4  RESTORE    the old content will be put back
- *        5  COMMIT     the new content is complete, on trial for some boots; none: CONFIRM follows
- *        6  REOPEN     a restore was asked for after a commit; no effect by itself
- *        7  CONFIRM    the new content counts for good
- *        8  BOOT       trial boot number n happened
- *        9  ENDING     every sector has been put back
- *       10  FORGET     the old content is not kept any more: another transaction is about to begin
- *       11  SOLID      the record before this one was programmed whole, in the same boot: it cannot flicker
- *
- * Up to CONFIRM they are decisions, in the order in which the new content comes to count: up to BEGIN there is
- * nothing to put back, from COMMIT on the new content is complete. Argument and words are 0 but for these:
- *
- *     BEGIN   argument  sectors of the journal
- *             word 1    target: first sector, absolute; number of sectors (2 bytes each)
- *             word 2    backup: the same; 0, 0 none, a direct update
- *     SAVED   word 1    sector of the target, absolute (2 bytes)
- *                       sector that holds its old content, absolute (2 bytes); 0 it is blank, 1 none is kept
- *             word 2    CRC-32 of the old content
- *     COMMIT  argument  limit of trial boots
- *             word 2    CRC-32 of those of all sectors that were not saved
- *     BOOT    argument  number of this boot
- *
- * A record counts if and only if its CRC matches and its transaction id is that of BEGIN. The log ends at
- * the first run of three blank slots; single blank slots inside are holes that a power cut left.
- *
- * A format that a reader of this one would misread needs another type for BEGIN: then it takes that for no journal.
+ * The journal: what a transaction has done so far, in a form that any power cut leaves readable. Its format, and how it
+ * is read, records.ts describes.
  *
  * Several journals may be on the chip. That with the highest id counts, of those that have SOLID in slot 1. A new
- * id is above all that can be read, counting or not; so a BEGIN is never spoiled, only its SOLID is. Ids wrap around.
+ * id is above all that can be read, counting or not; so a BEGIN is never spoiled, only its SOLID is.
  *
  * NOR cells of an interrupted erase or program may read one way now and another way later. So nothing
  * that was in flight is trusted, whatever it reads: see `settle` and SOLID.
@@ -54,45 +12,24 @@
 import { fail, failFlash, failSize } from './errors.ts';
 import { isBlank, isIn } from './flash.ts';
 import type { Range } from './flash.ts';
+import {
+  BEGIN,
+  BOOT,
+  COMMIT,
+  CONFIRM,
+  END_RUN,
+  FORGET,
+  HEAD_SLOTS,
+  RESERVE,
+  RESTORE,
+  RESTORED,
+  SAVED,
+  SLOT,
+  SLOTS,
+  SOLID,
+} from './records.ts';
 import { SECTOR, crc32, erase, fill, pack, program, read, unpack } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
-
-export const RESTORED = 1;
-export const BEGIN = 2;
-export const SAVED = 3;
-export const RESTORE = 4;
-export const COMMIT = 5;
-export const REOPEN = 6;
-export const CONFIRM = 7;
-export const BOOT = 8;
-export const ENDING = 9;
-const FORGET = 10;
-const SOLID = 11;
-
-/** Bytes of a slot. */
-const SLOT = 16;
-
-/** Slots before the log: BEGIN and its SOLID. */
-const HEAD_SLOTS = 2;
-
-/** Slots per sector. */
-const SLOTS = 256;
-
-/** Slots that only decisions may take: some eight consecutive cuts, each inside the microseconds of a decision. */
-export const RESERVE = 40;
-
-/** Slots that the decisions of an undisturbed update and of its restore take. */
-const DECISIONS = 12;
-
-/** Slots that one trial boot takes: two zeroed ones, the last record again, BOOT. */
-export const BOOT_SLOTS = 4;
-
-/** Blank slots in a row that end the log. */
-const END_RUN = 3;
-
-/** Values of `slot` in SAVED that are no sector: there is the bootloader. */
-export const BLANK = 0;
-export const NOT_KEPT = 1;
 
 /** A record as four numbers; the last may be missing until it is signed. */
 type Words = (number | undefined)[];
@@ -141,14 +78,6 @@ let last: number;
 let record: Words;
 /** Whether nothing that a cut left behind can come back any more. */
 let isSettled: boolean;
-
-/**
- * @returns the sectors that a journal needs for a target and trial boots: two SAVED records for each sector, because
- * one that is saved ahead is recorded once more when it is overwritten
- */
-export function journalSectors(span: number, boots: number): number {
-  return (2 * span + BOOT_SLOTS * boots + (HEAD_SLOTS + DECISIONS + RESERVE + SLOTS - 1)) >>> 8;
-}
 
 /** @returns an address. @throws E_FORBIDDEN if it is outside the fence */
 export function guard(address: number): number {

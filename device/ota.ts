@@ -4,10 +4,6 @@ import type { Options, Partition, Plan, RecoverOptions, Report, Update } from '.
 import { areas, forgetChip, readChip } from './chip.ts';
 import { fail } from './errors.ts';
 import {
-  BEGIN,
-  COMMIT,
-  CONFIRM,
-  SAVED,
   booted,
   decide,
   decision,
@@ -29,6 +25,7 @@ import {
   stateOf,
 } from './plan.ts';
 import { isCalling, listen } from './progress.ts';
+import { BEGIN, COMMIT, CONFIRM, SAVED } from './records.ts';
 import { read, use, useEspruino } from './runtime.ts';
 import { isSealed, recover as recoverTarget, undo } from './transaction.ts';
 import { active, isOpen, startUpdate } from './update.ts';

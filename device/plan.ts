@@ -7,20 +7,8 @@ import { fail, failSize } from './errors.ts';
 import { isIn } from './flash.ts';
 import type { Range } from './flash.ts';
 import * as journal from './journal.ts';
-import {
-  BEGIN,
-  COMMIT,
-  RESERVE,
-  RESTORE,
-  RESTORED,
-  SAVED,
-  decision,
-  end,
-  isTrial,
-  journalSectors,
-  next,
-  readJournal as readHeads,
-} from './journal.ts';
+import { decision, end, isTrial, next, readJournal as readHeads } from './journal.ts';
+import { BEGIN, COMMIT, RESERVE, RESTORE, RESTORED, SAVED, journalSectors } from './records.ts';
 import { SECTOR } from './runtime.ts';
 import { TRY, outcome, putBack } from './transaction.ts';
 

@@ -16,18 +16,6 @@
 import { fail, failFlash, failSize } from './errors.ts';
 import { PIECE, isBlank, readSector } from './flash.ts';
 import {
-  BEGIN,
-  BLANK,
-  BOOT,
-  BOOT_SLOTS,
-  COMMIT,
-  CONFIRM,
-  ENDING,
-  NOT_KEPT,
-  REOPEN,
-  RESTORE,
-  RESTORED,
-  SAVED,
   append,
   appendRecord,
   booted,
@@ -48,6 +36,20 @@ import {
   used,
 } from './journal.ts';
 import { tick } from './progress.ts';
+import {
+  BEGIN,
+  BLANK,
+  BOOT,
+  BOOT_SLOTS,
+  COMMIT,
+  CONFIRM,
+  ENDING,
+  NOT_KEPT,
+  REOPEN,
+  RESTORE,
+  RESTORED,
+  SAVED,
+} from './records.ts';
 import { SECTOR, crc32, erase, fill, pack, program } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 

@@ -4,15 +4,7 @@ import type { Result, Update } from './api.ts';
 import { forgetChip } from './chip.ts';
 import { fail, failSize } from './errors.ts';
 import { PIECE, isBlank, isIn, readSector } from './flash.ts';
-import {
-  BEGIN,
-  REOPEN,
-  area as journalArea,
-  decision,
-  forget,
-  openJournal,
-  savedAt,
-} from './journal.ts';
+import { area as journalArea, decision, forget, openJournal, savedAt } from './journal.ts';
 import {
   area,
   followJournal,
@@ -25,6 +17,7 @@ import {
   target,
 } from './plan.ts';
 import { isCalling, tick } from './progress.ts';
+import { BEGIN, REOPEN } from './records.ts';
 import { SECTOR, bytes as bytesOf, crc32, fill, join, pack, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 import { commit, restore, resume, save, writeSector } from './transaction.ts';

@@ -5,10 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
+import { SLOT } from '../device/records.ts';
 import { type Board, PowerCut, SECTOR, TEARS, differences } from '../host/index.ts';
 import { NEW, STORAGE, boardWith, boot, codeOf, letterOfType } from './fixtures.ts';
-
-const SLOT = 16;
 
 /** Where the journal begins: the last sector of ota_journal. */
 const JOURNAL = 0x42 * SECTOR;
@@ -20,7 +19,7 @@ const TARGET = 0x32;
 /** An operation after some SAVED records. */
 const CUT = 13;
 
-/** @returns a record with the CRC that it has at an address (see device/journal.ts). */
+/** @returns a record with the CRC that it has at an address (see device/records.ts). */
 function sign(record: Buffer, address: number): Buffer {
   const place = Buffer.alloc(4);
   place.writeUInt32LE(address);

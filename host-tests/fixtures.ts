@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { Options, Report, Result } from '../device/api.ts';
+import { RECORD_LETTERS } from '../device/records.ts';
 import {
   Board,
   type BoardOptions,
@@ -529,7 +530,7 @@ export function random(seed: number): (n: number) => number {
   };
 }
 
-/** @returns the letter of a journal record, by its type (see device/journal.ts). */
+/** @returns the letter of a journal record, by its type (see device/records.ts). */
 export function letterOfType(type: number): string {
-  return ' XBSRCOKTEFD'[type];
+  return RECORD_LETTERS[type];
 }

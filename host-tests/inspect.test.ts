@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { inspect, type Inspection } from '../cli/inspect.ts';
-import { LETTERS, NAMES } from '../cli/journal-records.ts';
+import { RECORD_LETTERS, RECORD_NAMES } from '../device/records.ts';
 import type { Options } from '../device/api.ts';
 import { Board, type BoardOptions, PowerCut, TABLES, TEARS } from '../host/index.ts';
 
@@ -122,14 +122,14 @@ describe('inspect tells', () => {
 });
 
 describe('inspect --records', () => {
-  it('names the records as device/journal.ts does', () => {
-    const comment = read('device/journal.ts').toString();
+  it('names the records as the table in device/records.ts does', () => {
+    const comment = read('device/records.ts').toString();
     const rows = [...comment.matchAll(/^ \* {7,8}(\d+) {2}([A-Z]+) {2}/gm)];
     assert.deepEqual(
       rows.map(([, type, name]) => [Number(type), name]),
-      NAMES.map((name, type) => [type, name]).slice(1),
+      RECORD_NAMES.map((name, type) => [type, name]).slice(1),
     );
-    assert.equal(LETTERS.length, NAMES.length);
+    assert.equal(RECORD_LETTERS.length, RECORD_NAMES.length);
   });
 });
 

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import type { Options, Progress, Report } from '../device/api.ts';
+import { SLOT } from '../device/records.ts';
 import {
   Board,
   type Mood,
@@ -38,8 +39,6 @@ import {
   letterOfType,
 } from './fixtures.ts';
 import { type Ota, uploadTo } from './subject.ts';
-
-const SLOT = 16;
 
 const SPARE: Options = { ...STORAGE, backup: 'spare' };
 const DIRECT: Options = { ...STORAGE, backup: false };

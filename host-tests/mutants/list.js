@@ -11,7 +11,7 @@ export const MUTANTS = [
   {
     name: 'the log ends at the first blank slot',
     suites: RULES,
-    edits: [['journal', 'const END_RUN = 3;', 'const END_RUN = 1;']],
+    edits: [['records', 'const END_RUN = 3;', 'const END_RUN = 1;']],
   },
   {
     name: 'the last record is not appended again',
