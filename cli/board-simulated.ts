@@ -3,7 +3,7 @@
  * it; both files follow when the board is idle, and when it loses power.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { Board, Console, Panic, PowerCut, TEARS } from '../host/index.ts';
+import { Board, Panic, PowerCut, SimulatedConsole, TEARS } from '../host/index.ts';
 import { CHIP_SIZE, readChip, runningApp, tableBytesOf, writeChip } from './board-chip.ts';
 import type { Engine, EngineListener, Reached } from './board-engine.ts';
 
@@ -23,7 +23,7 @@ export class SimulatedEngine implements Engine {
   readonly #flash: string;
   readonly #listener: EngineListener;
   readonly #board: Board;
-  readonly #console: Console;
+  readonly #console: SimulatedConsole;
   #life = new AbortController();
   #living: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
@@ -46,7 +46,7 @@ export class SimulatedEngine implements Engine {
     // A script that catches what a power cut throws here says nothing on a board.
     const write = (text: string) =>
       this.#board.isOn && listener.onOutput(Buffer.from(text, 'latin1'));
-    this.#console = new Console(this.#board, write, (kind) => {
+    this.#console = new SimulatedConsole(this.#board, write, (kind) => {
       if (kind === 'power' && !this.#isStarting) listener.onEvent('reboot');
       listener.onEvent('boot');
     });

@@ -1,20 +1,8 @@
-/** What commands do on a board: how they find it, what they ask it first, how they use the module there. */
+/** What commands ask a board first, and how they use the module there. */
 import { crc32 } from 'node:zlib';
-import { Command } from 'commander';
 import { decodeTable, type Row, SECTOR } from '../host/index.ts';
-import { Console, type RunOptions } from './console.ts';
-import { wholeNumber } from './options.ts';
-import { InputError } from './words.ts';
-import { BAUD, listPorts, PortError } from './port.ts';
-import { plural } from './report-format.ts';
-
-/** The options that all commands have which work on a board. */
-export interface PortFlags {
-  port?: string;
-  baud: number;
-  timeout: number;
-  interrupt?: true;
-}
+import { PortError } from '../link/port.ts';
+import type { RunOptions, Session } from '../link/session.ts';
 
 /** A file in Espruino's Storage. */
 export interface StoredFile {
@@ -52,68 +40,15 @@ export const OTA_HTTP = 'ota-http';
 export const BOOT = '.boot0';
 const FILES = [OTA, OTA_HTTP, BOOT] as const;
 
-/** Adds the options by which a command finds its board. */
-export function withPort(command: Command): Command {
-  return command
-    .option('-p, --port <port>', 'serial port, or tcp://host:port; default: the only port there is')
-    .option('--baud <rate>', 'bits per second of a serial port', wholeNumber(300, 4_000_000), BAUD)
-    .option('--timeout <seconds>', 'how long the board may be silent', wholeNumber(1, 3600), 10)
-    .option('--interrupt', 'first stop what the board is doing, by Ctrl-C');
-}
-
-/** @returns the port that is meant. @throws InputError unless it is named, or there is but one */
-async function choosePort(named: string | undefined): Promise<string> {
-  if (named !== undefined) return named;
-  const ports = await listPorts();
-  if (ports.length === 1) return ports[0].path;
-  const found = ports.map(({ path }) => path).join(', ');
-  throw new InputError(
-    ports.length
-      ? `--port: which of ${plural(ports.length, 'port')}: ${found}?`
-      : '--port: no serial port found; is the board plugged in, by a cable with data lines?',
-  );
-}
-
-/**
- * Does something on the board, and hangs up. What is running there when the user presses Ctrl-C goes on.
- * @param onCtrlC - says to the user what that means; gets the port's name
- * @throws PortError, BoardError
- */
-export async function onBoard<T>(
-  flags: PortFlags,
-  action: (console: Console) => Promise<T>,
-  onCtrlC: (port: string) => string,
-): Promise<T> {
-  const name = await choosePort(flags.port);
-  const options = {
-    baud: flags.baud,
-    silence: flags.timeout * 1000,
-    interrupt: flags.interrupt ?? false,
-  };
-  const opened = await Console.open(name, options);
-  const stop = () => {
-    process.stderr.write(`\n${onCtrlC(name)}\n`);
-    // As the shell says of a program that was ended by SIGINT.
-    void opened.close().then(() => process.exit(130));
-  };
-  process.once('SIGINT', stop);
-  try {
-    return await action(opened);
-  } finally {
-    process.off('SIGINT', stop);
-    await opened.close();
-  }
-}
-
 /**
  * Runs a script that has the module as `o`, and frees its memory afterwards unless the app has it, too.
- * @param body - as in Console.run; no promise
+ * @param body - as in Session.run; no promise
  */
-export function withModule(opened: Console, body: string, options?: RunOptions): Promise<unknown> {
+export function withModule(session: Session, body: string, options?: RunOptions): Promise<unknown> {
   const script =
     `var h=Modules.getCached().indexOf("${OTA}")>=0,o=require("${OTA}");` +
     `try{${body}}finally{if(!h)Modules.removeCached("${OTA}")}`;
-  return opened.run(script, options);
+  return session.run(script, options);
 }
 
 /** What `ASK` returns. Bytes are base64. */
@@ -148,16 +83,12 @@ function flashSizeOf(headers: string[]): number | undefined {
 }
 
 /** Asks a board what it is and has. @throws PortError E_NOT_ESP32 if there is no partition table */
-export async function askBoard(opened: Console): Promise<BoardFacts> {
-  const answer = (await opened.run(ASK)) as Answer;
+export async function askBoard(session: Session): Promise<BoardFacts> {
+  const answer = (await session.run(ASK)) as Answer;
   const { env, memory, stats } = answer;
   const partitions = decodeTable(Buffer.concat(answer.rows.map(bytesOf)));
   if (!partitions.length) {
-    throw new PortError(
-      'E_NOT_ESP32',
-      `${opened.port.name}: no partition table at 0x8000; Espruino runs there on "${env.BOARD}": ` +
-        'not an ESP32, or one with flash encryption, which is not supported',
-    );
+    throw new PortError('E_NOT_ESP32', { port: session.port.name, board: env.BOARD });
   }
   const files = FILES.map((name, n) => {
     const found = answer.files[n];
@@ -171,17 +102,17 @@ export async function askBoard(opened: Console): Promise<BoardFacts> {
     storage: { free: answer.free, total, trash: stats?.trashBytes },
     flashSize: flashSizeOf(answer.headers),
     partitions,
-    otadata: await readOtadata(opened, partitions),
+    otadata: await readOtadata(session, partitions),
     files: Object.fromEntries(files),
     isUpdating: answer.isUpdating,
   };
 }
 
-async function readOtadata(opened: Console, partitions: Row[]): Promise<Buffer[] | undefined> {
+async function readOtadata(session: Session, partitions: Row[]): Promise<Buffer[] | undefined> {
   const row = partitions.find(({ type, subtype }) => type === 1 && subtype === 0);
   if (!row) return undefined;
   const addresses = JSON.stringify([row.address, row.address + SECTOR]);
-  const entries = (await opened.run(
+  const entries = (await session.run(
     `return ${addresses}.map(function(a){return btoa(E.toString(require("Flash").read(32,a)))})`,
   )) as string[];
   return entries.map(bytesOf);
@@ -191,12 +122,12 @@ async function readOtadata(opened: Console, partitions: Row[]): Promise<Buffer[]
 const PIECE = 512;
 
 /** @returns a file of Storage, a character per byte. */
-export async function readStored(opened: Console, name: string, size: number): Promise<string> {
+export async function readStored(session: Session, name: string, size: number): Promise<string> {
   const pieces: Buffer[] = [];
   for (let at = 0; at < size; at += PIECE) {
     const length = Math.min(PIECE, size - at);
     const read = `return btoa(require("Storage").read(${JSON.stringify(name)},${at},${length}))`;
-    pieces.push(bytesOf((await opened.run(read)) as string));
+    pieces.push(bytesOf((await session.run(read)) as string));
   }
   return Buffer.concat(pieces).toString('latin1');
 }

@@ -1,5 +1,6 @@
 /** Options that several commands have. */
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import { BAUD } from './ports.ts';
 
 /** @returns a parser for an option that takes a whole number, decimal or 0x…; commander names the option. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
@@ -8,4 +9,21 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
     if (value >= least && value <= most) return value;
     throw new InvalidArgumentError(`It is not a whole number from ${least} to ${most}.`);
   };
+}
+
+/** The options that all commands have which work on a board. */
+export interface PortFlags {
+  port?: string;
+  baud: number;
+  timeout: number;
+  interrupt?: true;
+}
+
+/** Adds the options by which a command finds its board. */
+export function withPort(command: Command): Command {
+  return command
+    .option('-p, --port <port>', 'serial port, or tcp://host:port; default: the only port there is')
+    .option('--baud <rate>', 'bits per second of a serial port', wholeNumber(300, 4_000_000), BAUD)
+    .option('--timeout <seconds>', 'how long the board may be silent', wholeNumber(1, 3600), 10)
+    .option('--interrupt', 'first stop what the board is doing, by Ctrl-C');
 }

@@ -1,9 +1,11 @@
 /** `part-ota recover`, `restore` and `confirm`: the calls of the module, on the board. */
 import { Command } from 'commander';
 import type { Progress, Report } from '../device/api.ts';
-import type { Console } from './console.ts';
+import type { Session } from '../link/session.ts';
+import { onBoard } from './connection.ts';
+import { askBoard, OTA, withModule } from './on-board.ts';
+import { type PortFlags, withPort } from './options.ts';
 import { InputError } from './words.ts';
-import { askBoard, onBoard, OTA, type PortFlags, withModule, withPort } from './on-board.ts';
 import { barsOn } from './report-progress.ts';
 import { reportLines } from './states.ts';
 
@@ -44,23 +46,23 @@ const ON_CTRL_C: Record<Call, (port: string) => string> = {
 };
 
 /** @throws InputError if the module is not on the board */
-async function checkModule(opened: Console): Promise<void> {
-  const facts = await askBoard(opened);
+async function checkModule(session: Session): Promise<void> {
+  const facts = await askBoard(session);
   if (!facts.files[OTA])
     throw new InputError(
-      `${opened.port.name}: the board has no module "${OTA}"; part-ota upload first`,
+      `${session.port.name}: the board has no module "${OTA}"; part-ota upload first`,
     );
 }
 
 /** Makes one of the calls. @param onProgress - hears of each sector that is put back */
 async function callModule(
-  opened: Console,
+  session: Session,
   call: Call,
   onProgress: (progress: Progress) => void,
 ): Promise<Report> {
-  await checkModule(opened);
+  await checkModule(session);
   const options = call === 'confirm' ? '' : '{onProgress:function(p){say(p)}}';
-  const report = await withModule(opened, `return o.${call}(${options})`, {
+  const report = await withModule(session, `return o.${call}(${options})`, {
     onSay: (progress) => onProgress(progress as Progress),
   });
   return report as Report;
@@ -72,11 +74,11 @@ const exitCodeOf = ({ state }: Report) => (state === 'damaged' || state === 'inc
 async function run(call: Call, flags: Flags): Promise<void> {
   await onBoard(
     flags,
-    async (opened) => {
+    async (session) => {
       const bars = barsOn(process.stderr, () => '');
       let report: Report;
       try {
-        report = await callModule(opened, call, (progress) => bars.show(progress));
+        report = await callModule(session, call, (progress) => bars.show(progress));
       } finally {
         bars.stop();
       }

@@ -2,8 +2,9 @@
 import { Command } from 'commander';
 import type { Plan } from '../device/api.ts';
 import type { Row } from '../host/index.ts';
-import { onBoard, type PortFlags, withPort } from './on-board.ts';
+import { onBoard } from './connection.ts';
 import { VERSION } from './files.ts';
+import { type PortFlags, withPort } from './options.ts';
 import {
   columns,
   grouped,
@@ -145,7 +146,7 @@ export function statusCommand(): Command {
     .action(async (flags: Flags) => {
       const status = await onBoard(
         flags,
-        (opened) => askStatus(opened, flags.partition),
+        (session) => askStatus(session, flags.partition),
         () => 'Nothing has changed on the board.',
       );
       const lines = flags.json

@@ -3,7 +3,7 @@ import type { Area, Code, Plan, Report } from '../device/api.ts';
 import { encodeTable, type Row, SECTOR } from '../host/index.ts';
 import { runningApp } from './board-chip.ts';
 import { type BootScript, readBootScript } from './boot-script.ts';
-import type { Console } from './console.ts';
+import type { Session } from '../link/session.ts';
 import { readBundle, VERSION } from './files.ts';
 import { InputError } from './words.ts';
 import { gapsOf } from './inspect.ts';
@@ -96,7 +96,7 @@ function storedModule(file: StoredFile | undefined, name: string): StoredModule 
 
 /** What the module says: its status, and a plan for each label. A word of it for each, so that none is too long. */
 async function askModule(
-  opened: Console,
+  session: Session,
   labels: string[],
 ): Promise<{ update: Report | Refusal; plans: [string, Plan | Refusal][]; running?: string }> {
   const plans: [string, Plan | Refusal][] = [];
@@ -105,7 +105,7 @@ async function askModule(
     'function t(f){try{return f()}catch(e){return{code:e.code,message:e.message}}}' +
     `${JSON.stringify(labels)}.forEach(function(l){say([l,t(function(){return o.plan({partition:l})})])});` +
     'return t(function(){return o.status()})';
-  const update = (await withModule(opened, body, {
+  const update = (await withModule(session, body, {
     onSay: (said) => {
       const [label, plan] = said as [string, Plan | Refusal];
       plans.push([label, plan]);
@@ -124,8 +124,8 @@ const isData = ({ type, subtype }: Row) =>
  * @param label - the partition to plan an update of; default: each that may be updated
  * @throws InputError if there is no such partition; PortError
  */
-export async function askStatus(opened: Console, label?: string): Promise<BoardStatus> {
-  const facts = await askBoard(opened);
+export async function askStatus(session: Session, label?: string): Promise<BoardStatus> {
+  const facts = await askBoard(session);
   const { partitions, files } = facts;
   const flashEnd = Math.max(...partitions.map(({ address, size }) => address + size));
   if (label !== undefined && !partitions.some((row) => row.label === label)) {
@@ -133,13 +133,13 @@ export async function askStatus(opened: Console, label?: string): Promise<BoardS
     throw new InputError(`--partition: no partition "${label}"; there are ${labels}`);
   }
   const labels = label === undefined ? partitions.filter(isData).map((row) => row.label) : [label];
-  const asked = files[OTA] && (await askModule(opened, labels));
+  const asked = files[OTA] && (await askModule(session, labels));
   const boot = files[BOOT];
-  const script = boot && readBootScript(await readStored(opened, BOOT, boot.size));
+  const script = boot && readBootScript(await readStored(session, BOOT, boot.size));
   const isAsked = ([, plan]: [string, Plan | Refusal]) =>
     label !== undefined || !(isRefusal(plan) && plan.code === 'E_FORBIDDEN');
   return {
-    port: opened.port.name,
+    port: session.port.name,
     board: facts.board,
     firmware: facts.firmware,
     memory: facts.memory,

@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { AirResult } from '../device/http/api.ts';
-import type { Console } from './console.ts';
+import type { Session } from '../link/session.ts';
+import { onBoard } from './connection.ts';
 import { KEPT_HASHES } from './diff.ts';
 import { about, readInput } from './files.ts';
-import { wholeNumber } from './options.ts';
+import { type PortFlags, wholeNumber, withPort } from './options.ts';
 import { InputError } from './words.ts';
 import { makeManifest, MANIFEST_SUFFIX, readManifest } from './manifest.ts';
-import { onBoard, type PortFlags, withPort } from './on-board.ts';
 import { columns, grouped, plural, secondsText } from './report-format.ts';
 import type { Sent } from './update-pieces.ts';
 import { BoardUpdate, type Outcome, type Source, type UpdateRequest } from './update.ts';
@@ -135,8 +135,8 @@ async function update(file: string | undefined, flags: Flags): Promise<void> {
   const bar = new UpdateBar(process.stderr);
   const say = (text: string) => void process.stderr.write(`${text}\n`);
   let running: BoardUpdate | undefined;
-  const act = async (console: Console) => {
-    running = new BoardUpdate(console, request, {
+  const act = async (session: Session) => {
+    running = new BoardUpdate(session, request, {
       onJoin: () => say('the board is at it already: here is the rest'),
       onPlan: ({ changed, fetch }) =>
         say(`${plural(changed, 'sector')} to change, ${grouped(fetch)} bytes of image to fetch`),
@@ -150,7 +150,7 @@ async function update(file: string | undefined, flags: Flags): Promise<void> {
       bar.stop();
       const text = flags.json
         ? `${JSON.stringify(outcome, null, 2)}\n`
-        : report(outcome, request, console.port.name);
+        : report(outcome, request, session.port.name);
       process.stdout.write(text);
     } finally {
       bar.stop();

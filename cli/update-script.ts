@@ -1,4 +1,4 @@
-/** What `part-ota update` runs on a board: bodies of functions for `Console.run`, each on one line. */
+/** What `part-ota update` runs on a board: bodies of functions for `Session.run`, each on one line. */
 import type { Partition, Report } from '../device/api.ts';
 import type { AirResult, Check } from '../device/http/api.ts';
 import type { Progress } from '../device/api.ts';

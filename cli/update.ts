@@ -1,10 +1,10 @@
 /** Updates a partition of a board over its console: the board fetches the image, or is sent it. */
 import type { Progress } from '../device/api.ts';
 import type { AirResult, Check } from '../device/http/api.ts';
-import { BoardError, type Console } from './console.ts';
-import { InputError } from './words.ts';
+import { PortError } from '../link/port.ts';
+import { BoardError, type Session } from '../link/session.ts';
+import { InputError, wordingOf } from './words.ts';
 import { readManifest } from './manifest.ts';
-import { PortError } from './port.ts';
 import { grouped, sizeOf } from './report-format.ts';
 import { Pieces, type Sent } from './update-pieces.ts';
 import {
@@ -68,7 +68,7 @@ const INPUT_CODES = /^E_(ARGUMENT|NO_PARTITION|FORBIDDEN|NO_BACKUP|SPACE|PENDING
 
 /** One update over a console. */
 export class BoardUpdate {
-  readonly #console: Console;
+  readonly #session: Session;
   readonly #request: UpdateRequest;
   readonly #listener: UpdateListener;
   readonly #pieces: Pieces | undefined;
@@ -77,13 +77,13 @@ export class BoardUpdate {
   /** Whether anything may have been written: by this update, or by the one that it goes on with. */
   #isTouched = false;
 
-  constructor(console: Console, request: UpdateRequest, listener: UpdateListener = {}) {
-    this.#console = console;
+  constructor(session: Session, request: UpdateRequest, listener: UpdateListener = {}) {
+    this.#session = session;
     this.#request = request;
     this.#listener = listener;
     const { source } = request;
     if ('url' in source) return;
-    this.#pieces = new Pieces(console, source.image, source.manifest);
+    this.#pieces = new Pieces(session, source.image, source.manifest);
     this.#pieces.onSent = () => listener.onSent?.(this.#pieces!.sent);
   }
 
@@ -93,7 +93,7 @@ export class BoardUpdate {
    */
   async run(): Promise<Outcome> {
     const started = performance.now();
-    const examined = (await this.#console.run(EXAMINE)) as Examined;
+    const examined = (await this.#session.run(EXAMINE)) as Examined;
     this.#check(examined);
     const { id } = this.#options;
     const isRunning = examined.running !== undefined;
@@ -112,7 +112,7 @@ export class BoardUpdate {
   /** What the partition holds if the command ends now, and what to do. */
   get rest(): string {
     const { partition, backup, source } = this.#request;
-    const { port } = this.#console;
+    const { port } = this.#session;
     const written = this.#written;
     if (!this.#isTouched) return `The partition "${partition}" holds what it held.`;
     const fate = 'url' in source ? 'The board goes on by itself' : 'The board waits ten minutes';
@@ -146,7 +146,7 @@ export class BoardUpdate {
   }
 
   get #name(): string {
-    return this.#console.port.name;
+    return this.#session.port.name;
   }
 
   get #options(): ScriptOptions {
@@ -190,17 +190,18 @@ export class BoardUpdate {
   async #talk(isRunning: boolean): Promise<AirResult> {
     const { source } = this.#request;
     const script = isRunning ? JOIN : updateScript(this.#options, 'url' in source);
-    const end = this.#console.onLine((line) => this.#pieces?.hear(line));
+    const end = this.#session.onLine((line) => this.#pieces?.hear(line));
     let said: Said;
     try {
-      said = (await this.#console.run(script, {
+      said = (await this.#session.run(script, {
         silence: SILENCE_MS,
         onSay: (said) => this.#hear(said as Said),
       })) as Said;
     } catch (error) {
       if (!(error instanceof PortError || error instanceof BoardError)) throw error;
       const isReset = error instanceof PortError && error.code === 'E_RESET';
-      throw new UpdateError(`${error.message}\n${isReset ? this.#restAfterReset : this.rest}`);
+      const { message } = wordingOf(error)!;
+      throw new UpdateError(`${message}\n${isReset ? this.#restAfterReset : this.rest}`);
     } finally {
       end();
     }

@@ -1,8 +1,10 @@
 /** `part-ota upload` */
 import { Command } from 'commander';
-import { BOOT, onBoard, type PortFlags, withPort } from './on-board.ts';
+import { onBoard } from './connection.ts';
 import { VERSION } from './files.ts';
-import { listPorts } from './port.ts';
+import { BOOT } from './on-board.ts';
+import { type PortFlags, withPort } from './options.ts';
+import { listPorts } from './ports.ts';
 import { columns, grouped, plural } from './report-format.ts';
 import type { Output } from './report-progress.ts';
 import { isWritten, planUpload, upload, type UploadPlan, type Wanted } from './upload.ts';
@@ -89,16 +91,16 @@ async function run(flags: Flags): Promise<void> {
   if (flags.list) return printPorts();
   await onBoard(
     flags,
-    async (opened) => {
-      const plan = await planUpload(opened, {
+    async (session) => {
+      const plan = await planUpload(session, {
         http: flags.http ?? false,
         resume: flags.resume ?? false,
         boot: flags.boot,
         compact: flags.compact ?? false,
       });
-      print(headOf(opened.port.name, plan));
+      print(headOf(session.port.name, plan));
       if (flags.dryRun) return print(fileLines(plan, PLANNED));
-      await upload(opened, plan, progressOn(process.stderr));
+      await upload(session, plan, progressOn(process.stderr));
       print([...fileLines(plan, DONE), '', ...nextSteps(plan)]);
     },
     () => 'What was being stored is incomplete: upload it again. Nothing else has changed.',

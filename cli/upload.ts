@@ -1,6 +1,6 @@
 /** What `part-ota upload` stores on a board, and how. */
 import { type BootPlan, planBoot } from './boot-script.ts';
-import { BoardError, type Console } from './console.ts';
+import { BoardError, type Session } from '../link/session.ts';
 import {
   askBoard,
   BOOT,
@@ -66,8 +66,8 @@ const isSame = (content: string, found: StoredFile | undefined) =>
  * Looks at the board, and says what is to be stored. Writes nothing.
  * @throws UploadError if it does not fit, or an update is in progress; PortError
  */
-export async function planUpload(opened: Console, options: UploadOptions): Promise<UploadPlan> {
-  const facts = await askBoard(opened);
+export async function planUpload(session: Session, options: UploadOptions): Promise<UploadPlan> {
+  const facts = await askBoard(session);
   if (facts.isUpdating)
     throw new UploadError(
       'an update is in progress on the board: wait for its end; part-ota status tells',
@@ -85,7 +85,7 @@ export async function planUpload(opened: Console, options: UploadOptions): Promi
   const files = [...modules];
   if (options.boot) {
     const found = facts.files[BOOT];
-    const old = found && (await readStored(opened, BOOT, found.size));
+    const old = found && (await readStored(session, BOOT, found.size));
     files.push({ name: BOOT, ...planBoot(old, options.resume), found });
   }
   const needed = files
@@ -125,13 +125,15 @@ function literal(text: string): string {
 
 /** Sends a file, piece by piece. The first one makes it, the others are written into it. */
 async function send(
-  opened: Console,
+  session: Session,
   { name, content }: Wanted,
   onProgress: (done: number) => void = () => undefined,
 ): Promise<void> {
   for (let at = 0; at < content.length; at += PIECE) {
     const piece = literal(content.slice(at, at + PIECE));
-    await opened.run(`require("Storage").write(${literal(name)},${piece},${at},${content.length})`);
+    await session.run(
+      `require("Storage").write(${literal(name)},${piece},${at},${content.length})`,
+    );
     onProgress(Math.min(at + PIECE, content.length));
   }
 }
@@ -140,7 +142,7 @@ async function send(
  * Puts a boot script together on the board, where what stays of it is: so it is missing for a moment only, and not for as
  * long as it takes to send it. Storage does not erase the old one, so that can still be read.
  */
-async function sendBoot(opened: Console, { name, content, found, keep }: Wanted): Promise<void> {
+async function sendBoot(session: Session, { name, content, found, keep }: Wanted): Promise<void> {
   const { first, from } = keep!;
   const end = found!.size;
   const ours = content.slice(first, content.length - (end - from));
@@ -150,18 +152,18 @@ async function sendBoot(opened: Console, { name, content, found, keep }: Wanted)
     `S.write(n,p,w,${content.length});w+=p.length}}` +
     `var u=${literal(ours)};put(o,0,${first});put(u,0,u.length);put(o,${from},${end})`;
   try {
-    await opened.run(script);
+    await session.run(script);
   } catch (error) {
     if (!(error instanceof BoardError)) throw error;
     // Out of memory, say. Here is all of it.
-    await send(opened, { name, content, step: 'stored' });
+    await send(session, { name, content, step: 'stored' });
   }
 }
 
 /** @returns why a file is not as it was sent, if so. */
-async function faultOf(opened: Console, { name, content }: Wanted): Promise<string | undefined> {
+async function faultOf(session: Session, { name, content }: Wanted): Promise<string | undefined> {
   const read = `var d=require("Storage").read(${literal(name)});return d===undefined?null:[d.length,E.CRC32(d)]`;
-  const [size, crc] = ((await opened.run(read)) as [number, number] | null) ?? [0, 0];
+  const [size, crc] = ((await session.run(read)) as [number, number] | null) ?? [0, 0];
   if (size === content.length && crc === crcOf(content)) return undefined;
   return (
     `${grouped(size)} bytes with CRC-32 ${hex(crc)}, ` +
@@ -174,14 +176,14 @@ async function faultOf(opened: Console, { name, content }: Wanted): Promise<stri
  * @throws UploadError if it reads back wrong; PortError, BoardError
  */
 export async function upload(
-  opened: Console,
+  session: Session,
   { files }: UploadPlan,
   onProgress: (file: Wanted, done: number) => void = () => undefined,
 ): Promise<void> {
   for (const file of files.filter(isWritten)) {
-    if (file.keep) await sendBoot(opened, file);
-    else await send(opened, file, (done) => onProgress(file, done));
-    const fault = await faultOf(opened, file);
+    if (file.keep) await sendBoot(session, file);
+    else await send(session, file, (done) => onProgress(file, done));
+    const fault = await faultOf(session, file);
     if (fault) throw new UploadError(`${file.name} reads back wrong: ${fault}; upload it again`);
     onProgress(file, file.content.length);
   }

@@ -1,5 +1,9 @@
 /** What the command says when something is wrong, and what it exits with. */
 import type { Fault, Words } from '../formats/errors.ts';
+import { PortError } from '../link/port.ts';
+import { BoardError } from '../link/session.ts';
+import { OpenError } from './ports.ts';
+import { BOARD_WORDS, OPEN_WORDS, PORT_WORDS } from './words/link.ts';
 
 /** The user has to change something: an argument, a file. The message names it. */
 export class InputError extends Error {
@@ -32,7 +36,11 @@ export function entry<Facts extends object>(
 }
 
 /** The classes of `Fault` that have words. */
-const ENTRIES: Entry[] = [];
+const ENTRIES: Entry[] = [
+  entry(OpenError, OPEN_WORDS, 2),
+  entry(PortError, PORT_WORDS, 2),
+  entry(BoardError, BOARD_WORDS, 1),
+];
 
 /** @returns how an error is told to the user; undefined if it is a fault of this program */
 export function wordingOf(error: unknown): Wording | undefined {

@@ -1,4 +1,4 @@
-/** A board over real TCP that does what a test says: Espruino's console as far as `cli/console.ts` meets it. */
+/** A board over real TCP that does what a test says: Espruino's console as far as `link/session.ts` meets it. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { runInNewContext } from 'node:vm';
 

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { type BoardSetup, type RunningBoard, startBoard } from '../cli/board.ts';
-import { Console } from '../cli/console.ts';
+import { openSession } from '../cli/connection.ts';
 import { PART_OTA, type Run } from './tools.ts';
 
 /** The files of the package, as the board gets them. */
@@ -47,7 +47,7 @@ export class Bench {
 
   /** Runs a script on the board. */
   async run<T>(script: string): Promise<T> {
-    const opened = await Console.open(this.port, { silence: SILENCE });
+    const opened = await openSession(this.port, { silence: SILENCE });
     try {
       return (await opened.run(script)) as T;
     } finally {

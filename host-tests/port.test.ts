@@ -1,4 +1,4 @@
-/** `cli/port.ts` and `cli/console.ts`: what goes wrong between a machine and a board. */
+/** `cli/ports.ts` and `link/session.ts`: what goes wrong between a machine and a board. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,8 +7,11 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BoardError, Console, type ConsoleOptions } from '../cli/console.ts';
-import { listLinuxPorts, openPort, type Port, type PortCode, PortError } from '../cli/port.ts';
+import { openSession } from '../cli/connection.ts';
+import { listLinuxPorts, type OpenFacts, openPort } from '../cli/ports.ts';
+import { wordingOf } from '../cli/words.ts';
+import type { Port, PortFacts } from '../link/port.ts';
+import { BoardError, Session, type SessionOptions } from '../link/session.ts';
 import { type Behaviour, evaluate, FakeBoard } from './fake-board.ts';
 import { needs } from './tools.ts';
 
@@ -17,7 +20,7 @@ const SOON = 300;
 const LATE = 60_000;
 
 const boards: FakeBoard[] = [];
-const consoles: Console[] = [];
+const sessions: Session[] = [];
 
 async function start(behaviour?: Behaviour, greeting?: string): Promise<FakeBoard> {
   const board = await FakeBoard.start(behaviour, greeting);
@@ -25,27 +28,42 @@ async function start(behaviour?: Behaviour, greeting?: string): Promise<FakeBoar
   return board;
 }
 
-async function open(board: FakeBoard, options: ConsoleOptions = {}): Promise<Console> {
-  const opened = await Console.open(board.name, { silence: LATE, ...options });
-  consoles.push(opened);
+async function open(board: FakeBoard, options: SessionOptions = {}): Promise<Session> {
+  const opened = await openSession(board.name, { silence: LATE, ...options });
+  sessions.push(opened);
   return opened;
 }
 
 afterEach(async () => {
-  for (const opened of consoles.splice(0)) await opened.close();
+  for (const opened of sessions.splice(0)) await opened.close();
   for (const board of boards.splice(0)) await board.stop();
 });
 
-/** Fails unless a promise is rejected by a PortError with this code and message. */
-function refused(promise: Promise<unknown>, code: PortCode, message: RegExp): Promise<void> {
+/** Fails unless a promise is rejected by an error with this code, which is told to the user like this. */
+function refused(
+  promise: Promise<unknown>,
+  code: keyof OpenFacts | keyof PortFacts,
+  message: RegExp,
+): Promise<void> {
   return assert.rejects(promise, (error) => {
-    assert.ok(error instanceof PortError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    assert.equal(error.exitCode, 2);
+    const wording = wordingOf(error);
+    assert.ok(wording, String(error));
+    assert.equal((error as { code?: string }).code, code, wording.message);
+    assert.match(wording.message, message);
+    assert.equal(wording.exitCode, 2);
     return true;
   });
 }
+
+/** @returns the port, with other ways to do some things. */
+const changed = (port: Port, changes: Partial<Port>): Port => ({
+  name: port.name,
+  write: (bytes) => port.write(bytes),
+  onData: (listener) => port.onData(listener),
+  onClose: (listener) => port.onClose(listener),
+  close: () => port.close(),
+  ...changes,
+});
 
 /** The package is optional. */
 function hasSerialPort(): boolean {
@@ -75,13 +93,13 @@ describe('openPort', () => {
 
   it('takes no host, no path and no port that is none', async () => {
     for (const name of ['tcp://', 'tcp://host:0', 'tcp://host:99999', 'tcp://host:1/path', 'tcp:'])
-      await refused(openPort(name), 'E_NO_PORT', /not of the form tcp:\/\/host:port/);
+      await refused(openPort(name), 'E_PORT_NAME', /not of the form tcp:\/\/host:port/);
   });
 
   it('says that there is no such serial port', async () => {
     await refused(
       openPort('/dev/ttyNone9'),
-      'E_NO_PORT',
+      hasSerialPort() ? 'E_NO_PORT' : 'E_NO_PACKAGE',
       /^\/dev\/ttyNone9: .*(no such port|serialport)/,
     );
   });
@@ -142,25 +160,25 @@ describe('a serial line', () => {
   afterEach(() => terminal?.kill());
 
   it('is a line like any other', async () => {
-    const opened = await Console.open(name, { silence: LATE });
-    consoles.push(opened);
+    const opened = await openSession(name, { silence: LATE });
+    sessions.push(opened);
     assert.equal(await opened.run(`return "${'x'.repeat(2000)}".length`), 2000);
     await refused(openPort(name), 'E_BUSY', /another program has the port/);
   });
 
   it('ends when the cable is pulled', async () => {
-    const opened = await Console.open(name, { silence: LATE });
-    consoles.push(opened);
+    const opened = await openSession(name, { silence: LATE });
+    sessions.push(opened);
     boards[0].behaviour = () => terminal.kill();
     await refused(opened.run('return 1'), 'E_CLOSED', /was the cable pulled\?/);
   });
 
   it('is not every file', async () => {
-    await refused(openPort(tmpdir()), 'E_NO_PORT', /not a serial port/);
+    await refused(openPort(tmpdir()), 'E_NOT_SERIAL', /not a serial port/);
   });
 });
 
-describe('Console.open', () => {
+describe('Session.open', () => {
   it('finds Espruino behind a boot log, and half a line that somebody has typed', async () => {
     const board = await start(
       evaluate,
@@ -208,7 +226,7 @@ describe('Console.open', () => {
   });
 });
 
-describe('Console.run', () => {
+describe('Session.run', () => {
   it('returns what the script returns', async () => {
     const opened = await open(await start());
     for (const value of [0, -1.5, '', 'a"b\\c\n', null, true, [1, [2]], { a: { b: 'c' } }])
@@ -238,11 +256,11 @@ describe('Console.run', () => {
     const script = 'var e = new Error("E_STATE confirm: no trial"); e.code = "E_STATE"; throw e';
     await assert.rejects(opened.run(script), (error) => {
       assert.ok(error instanceof BoardError);
-      assert.deepEqual([error.code, error.message], ['E_STATE', 'E_STATE confirm: no trial']);
-      assert.equal(error.exitCode, 1);
+      assert.deepEqual(error.facts, { code: 'E_STATE', message: 'E_STATE confirm: no trial' });
+      assert.deepEqual(wordingOf(error), { message: 'E_STATE confirm: no trial', exitCode: 1 });
       return true;
     });
-    await assert.rejects(opened.run('throw "text"'), { message: 'text', code: undefined });
+    await assert.rejects(opened.run('throw "text"'), { facts: { message: 'text' } });
     assert.equal(await opened.run('return 1'), 1);
   });
 
@@ -333,11 +351,7 @@ describe('Console.run', () => {
     const opened = await open(board);
     let late = '';
     board.behaviour = (line) => (late = line);
-    await refused(
-      opened.run('return "late"', { silence: SOON }),
-      'E_NO_ANSWER',
-      /silent for 0\.3 s/,
-    );
+    await refused(opened.run('return "late"', { silence: SOON }), 'E_SILENT', /silent for 0\.3 s/);
     assert.ok(late);
     board.behaviour = (line, it) => {
       for (const old of board.lines.slice(-4, -2)) evaluate(old, it);
@@ -358,12 +372,11 @@ describe('Console.run', () => {
     const board = await start();
     let sent = 0;
     let isPaused = false;
-    let toConsole: (bytes: Uint8Array) => void = () => undefined;
+    let toSession: (bytes: Uint8Array) => void = () => undefined;
     const through = await openPort(board.name);
-    const port: Port = {
-      ...through,
+    const port = changed(through, {
       onData: (listener) => {
-        toConsole = listener;
+        toSession = listener;
         through.onData(listener);
       },
       write: async (bytes) => {
@@ -372,17 +385,17 @@ describe('Console.run', () => {
         sent += bytes.length;
         await through.write(bytes);
         if (sent > 1000 && sent < 1200) {
-          toConsole(Uint8Array.of(0x13));
+          toSession(Uint8Array.of(0x13));
           isPaused = true;
           setTimeout(() => {
             isPaused = false;
-            toConsole(Uint8Array.of(0x11));
+            toSession(Uint8Array.of(0x11));
           }, 20);
         }
       },
-    };
-    const opened = await Console.over(port, { silence: LATE });
-    consoles.push(opened);
+    });
+    const opened = await Session.open(port, { silence: LATE });
+    sessions.push(opened);
     assert.equal(await opened.run(`return "${'x'.repeat(3000)}".length`), 3000);
     assert.ok(sent > 3000);
   });
@@ -395,7 +408,7 @@ describe('Console.run', () => {
       await through.write(bytes);
       await new Promise((resolve) => setImmediate(resolve));
     };
-    const opened = await Console.over({ ...through, write }, { silence: LATE });
+    const opened = await Session.open(changed(through, { write }), { silence: LATE });
     const run = opened.run(`return "${'x'.repeat(100_000)}"`);
     while (board.received.length < 1000) await new Promise((resolve) => setImmediate(resolve));
     await Promise.all([opened.close(), refused(run, 'E_CLOSED', /the connection was closed/)]);
@@ -408,14 +421,13 @@ describe('Console.run', () => {
     const board = await start();
     const through = await openPort(board.name);
     let first = '';
-    const port: Port = {
-      ...through,
+    const port = changed(through, {
       write: (bytes) => {
         first ||= Buffer.from(bytes).toString('latin1');
         return through.write(bytes);
       },
-    };
-    consoles.push(await Console.over(port, { silence: LATE, interrupt: true }));
+    });
+    sessions.push(await Session.open(port, { silence: LATE, interrupt: true }));
     assert.equal(first, '\x03');
   });
 

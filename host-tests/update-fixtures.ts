@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BoardSetup, type RunningBoard, startBoard } from '../cli/board.ts';
 import { makeChip } from '../cli/board-chip.ts';
-import { Console } from '../cli/console.ts';
+import { openSession } from '../cli/connection.ts';
 import { makeManifest } from '../cli/manifest.ts';
 import { encodeTable, TABLES } from '../host/index.ts';
 import { PART_OTA, type Run } from './tools.ts';
@@ -134,37 +134,37 @@ export class Site {
   /** Stores a file on the board. */
   async store(name: string, text: string): Promise<void> {
     const PIECE = 1024;
-    const console = await Console.open(this.port);
+    const session = await openSession(this.port);
     for (let at = 0; at < text.length; at += PIECE) {
       const piece = JSON.stringify(text.slice(at, at + PIECE));
-      await console.run(
+      await session.run(
         `require("Storage").write(${JSON.stringify(name)},${piece},${at},${text.length})`,
       );
     }
-    await console.close();
+    await session.close();
   }
 
   /** Runs a script on the board. */
   async run(script: string): Promise<unknown> {
-    const console = await Console.open(this.port);
+    const session = await openSession(this.port);
     try {
-      return await console.run(script);
+      return await session.run(script);
     } finally {
-      await console.close();
+      await session.close();
     }
   }
 
   /** Runs a script on the board as somebody types it. @returns the line that it prints in the end */
   async type(script: string, last: RegExp): Promise<string> {
-    const console = await Console.open(this.port);
+    const session = await openSession(this.port);
     try {
       const printed = new Promise<string>((resolve) =>
-        console.onLine((line) => (last.test(line) ? resolve(line) : undefined)),
+        session.onLine((line) => (last.test(line) ? resolve(line) : undefined)),
       );
-      await console.run(script);
+      await session.run(script);
       return await Promise.race([printed, this.board.failure]);
     } finally {
-      await console.close();
+      await session.close();
     }
   }
 

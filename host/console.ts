@@ -76,14 +76,14 @@ function endOfRegExp(line: string, from: number): number {
 /**
  * What Espruino prints and understands on a serial line:
  *
- *     const console = new Console(board, (text) => process.stdout.write(text));
+ *     const console = new SimulatedConsole(board, (text) => process.stdout.write(text));
  *     console.type('1+2\n'); // prints 1+2, =3 and the prompt
  *
  * What is typed is echoed, and runs at the end of a line unless a bracket is open. `\x10` at the beginning of a line
  * switches echo and result off for it, `\x03` clears the line, `\x05` asks for Espruino's name. There are no cursor keys, no
  * history, no debugger, and no packets; a script that never ends cannot be interrupted.
  */
-export class Console {
+export class SimulatedConsole {
   readonly #board: Board;
   readonly #write: (text: string) => void;
   #line = '';

@@ -1,7 +1,7 @@
 /** A simulated ESP32 that runs JavaScript, for tests of device code. */
 export * from './board.ts';
 export { type Mood, PAGE, SECTOR, type Snapshot, differences, fingerprint } from './cell-array.ts';
-export { Console } from './console.ts';
+export { SimulatedConsole } from './console.ts';
 export { pattern } from './espruino.ts';
 export * from './flash-timing.ts';
 export { type BootKind, Panic, Reboot } from './halts.ts';

@@ -1,8 +1,8 @@
 /**
- * Espruino's console, over a port: runs scripts on the board, and hears what it prints.
+ * A session on the console of a board with Espruino, over a port: runs scripts there, and hears what it prints.
  *
  * A script is one line that begins with 0x10: Espruino then echoes nothing of it (jsiHandleConsoleChar). Its answer is
- * a line with a mark that is drawn anew for each console, so that nothing which the app prints is taken for it:
+ * a line with a mark that is drawn anew for each session, so that nothing which the app prints is taken for it:
  *
  *     @<mark>:<number of the script><kind><characters>:<JSON of [value]>
  *
@@ -12,11 +12,13 @@
  * Nothing here sends Ctrl-C unless it is asked for: it would stop an update or a recovery half way, and the app would
  * start on what that left.
  */
-import { randomBytes } from 'node:crypto';
-import { isRestart, plain, quoted, whyNoAnswer } from './console-output.ts';
-import { type Port, PortError, type PortOptions, openPort } from './port.ts';
+import { fromLatin1, toLatin1 } from '../formats/bytes.ts';
+import { Fault } from '../formats/errors.ts';
+import { isRestart, plain, whyNoAnswer } from './output.ts';
+import { type Port, PortError } from './port.ts';
+import { after, cancel, pause, randomText, type Timer } from './runtime.ts';
 
-export interface ConsoleOptions extends PortOptions {
+export interface SessionOptions {
   /** Milliseconds that the board may be silent while something is awaited. Default: 10000. */
   silence?: number;
   /** Stops what the board is doing, by Ctrl-C, before anything else. */
@@ -26,22 +28,19 @@ export interface ConsoleOptions extends PortOptions {
 export interface RunOptions {
   /** Called with what the script says by `say(value)`: progress, mostly. */
   onSay?: (value: unknown) => void;
-  /** Milliseconds in which the script has to answer or to say something. Default: `silence` of the console. */
+  /** Milliseconds in which the script has to answer or to say something. Default: that of the session. */
   silence?: number;
 }
 
-/** What a script threw on the board. */
-export class BoardError extends Error {
-  override name = 'BoardError';
-  /** As on the board: E_STATE, …; missing if it threw something else than an error of the module. */
-  readonly code: string | undefined;
-  /** What a command exits with. */
-  readonly exitCode = 1;
+/** What can come of a script. */
+export interface ThrownFacts {
+  /** `code`: as on the board: E_STATE, …; missing if it is no error of the module. `message`: the board's words. */
+  E_THROWN: { code?: string; message: string };
+}
 
-  constructor(message: string, code: string | undefined) {
-    super(message);
-    this.code = code;
-  }
+/** What a script threw on the board. */
+export class BoardError extends Fault<ThrownFacts> {
+  override name = 'BoardError';
 }
 
 const SILENCE_MS = 10_000;
@@ -77,7 +76,7 @@ interface Waiting {
   reject: (error: Error) => void;
   /** Milliseconds. */
   silence: number;
-  timer: NodeJS.Timeout | undefined;
+  timer: Timer | undefined;
   onSay: ((value: unknown) => void) | undefined;
   /** It returned a promise: that the script is over is no answer. */
   isPromise: boolean;
@@ -85,12 +84,10 @@ interface Waiting {
   heard: string[];
 }
 
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
-/** Over it runs everything that commands do on a board. Make it by `Console.open`. */
-export class Console {
+/** Over it runs everything that is done on a board. Make it by `Session.open`. */
+export class Session {
   readonly port: Port;
-  readonly #mark = randomBytes(4).toString('hex');
+  readonly #mark = randomText(4);
   readonly #silence: number;
   #last = 0;
   #waiting: Waiting | undefined;
@@ -106,7 +103,7 @@ export class Console {
   /** One script after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(port: Port, options: ConsoleOptions) {
+  private constructor(port: Port, options: SessionOptions) {
     this.port = port;
     this.#silence = options.silence ?? SILENCE_MS;
     port.onData((bytes) => this.#arrived(bytes));
@@ -114,16 +111,11 @@ export class Console {
   }
 
   /**
-   * Opens a port, and waits until Espruino answers there.
-   * @throws PortError of `openPort`; E_NO_ANSWER, E_NOT_ESPRUINO
+   * Waits until Espruino answers at a port that is open. If it does not, the port is closed.
+   * @throws PortError E_NO_ANSWER, E_NOT_ESPRUINO, E_CLOSED
    */
-  static async open(name: string, options: ConsoleOptions = {}): Promise<Console> {
-    return Console.over(await openPort(name, options), options);
-  }
-
-  /** The same over a port that is open already. If Espruino does not answer it is closed. */
-  static async over(port: Port, options: ConsoleOptions = {}): Promise<Console> {
-    const opened = new Console(port, options);
+  static async open(port: Port, options: SessionOptions = {}): Promise<Session> {
+    const opened = new Session(port, options);
     try {
       await opened.#greet(options.interrupt ?? false);
     } catch (error) {
@@ -149,9 +141,8 @@ export class Console {
     let isOver = false;
     const heard = new Promise<void>((resolve, reject) => {
       const silence = this.#silence;
-      const timer = setTimeout(
-        () => reject(whyNoAnswer(this.port.name, silence / 1000, this.#first)),
-        silence,
+      const timer = after(silence, () =>
+        reject(whyNoAnswer(this.port.name, silence / 1000, this.#first)),
       );
       this.#waiting = {
         number,
@@ -180,7 +171,7 @@ export class Console {
       this.#first = '';
     } finally {
       isOver = true;
-      clearTimeout(this.#waiting?.timer);
+      cancel(this.#waiting?.timer);
       this.#waiting = undefined;
       // Does not hold up what comes next.
       void saying;
@@ -192,7 +183,7 @@ export class Console {
    * @param script - the body of a function: `return` gives the answer, which may be a promise. Best on one line. What
    * it declares is local to it. Espruino hoists nothing; brackets have to match. `say(value)` hands a value to `onSay`.
    * @returns what it returned, through JSON; `undefined` comes back as `null`
-   * @throws BoardError with `code` and message of what it threw; PortError E_CLOSED, E_NO_ANSWER, E_RESET,
+   * @throws BoardError with `code` and message of what it threw; PortError E_CLOSED, E_SILENT, E_RESET,
    * E_INTERRUPTED, E_GARBLED
    */
   run(script: string, options: RunOptions = {}): Promise<unknown> {
@@ -254,9 +245,9 @@ export class Console {
   /** Ends the line. What runs on the board goes on; a script that has not arrived yet is dropped. */
   async close(): Promise<void> {
     const isSending = this.#waiting !== undefined;
-    this.#end(new PortError('E_CLOSED', `${this.port.name}: the connection was closed`));
+    this.#end(new PortError('E_CLOSED', { port: this.port.name, by: 'caller' }));
     if (isSending) {
-      const cleared = this.port.write(Buffer.from(CLEAR_LINE)).catch(() => undefined);
+      const cleared = this.port.write(fromLatin1(CLEAR_LINE)).catch(() => undefined);
       await Promise.race([cleared, pause(CLOSE_MS)]);
     }
     await this.port.close();
@@ -264,7 +255,7 @@ export class Console {
 
   /** Sends text, a byte per character, as fast as the board takes it. */
   async #send(text: string): Promise<void> {
-    const bytes = Buffer.from(text, 'latin1');
+    const bytes = fromLatin1(text);
     for (let at = 0; at < bytes.length; at += PIECE) {
       if (this.#paused) await Promise.race([this.#paused.over, pause(PAUSE_MS)]);
       if (this.#ended) throw this.#ended;
@@ -285,7 +276,7 @@ export class Console {
     const waiting = this.#waiting;
     if (!waiting) return;
     this.#waiting = undefined;
-    clearTimeout(waiting.timer);
+    cancel(waiting.timer);
     how(waiting);
   }
 
@@ -293,21 +284,19 @@ export class Console {
   #heardSomething(): void {
     const waiting = this.#waiting;
     if (!waiting || waiting.silence === Infinity) return;
-    clearTimeout(waiting.timer);
-    waiting.timer = setTimeout(() => {
-      const seconds = waiting.silence / 1000;
-      const message = `${this.port.name}: the board has been silent for ${seconds} s; part-ota status tells what became of it`;
-      this.#settle(({ reject }) => reject(new PortError('E_NO_ANSWER', message)));
-    }, waiting.silence);
+    cancel(waiting.timer);
+    waiting.timer = after(waiting.silence, () => {
+      const facts = { port: this.port.name, seconds: waiting.silence / 1000 };
+      this.#settle(({ reject }) => reject(new PortError('E_SILENT', facts)));
+    });
   }
 
   #arrived(bytes: Uint8Array): void {
-    let text = '';
     for (const byte of bytes) {
       if (byte === XOFF) this.#pause();
       else if (byte === XON) this.#paused?.end();
-      else text += String.fromCharCode(byte);
     }
+    const text = toLatin1(bytes.filter((byte) => byte !== XOFF && byte !== XON));
     if (!this.#isKnown) this.#first = (this.#first + text).slice(-LONGEST);
     const lines = (this.#line + text).split('\n');
     this.#line = (lines.pop() ?? '').slice(-LONGEST);
@@ -339,8 +328,8 @@ export class Console {
   #printed(line: string): void {
     this.#waiting?.heard.push(line);
     if (this.#isKnown && isRestart(line)) {
-      const message = `${this.port.name}: the board restarted: ${quoted(line)}`;
-      this.#settle(({ reject }) => reject(new PortError('E_RESET', message)));
+      const facts = { port: this.port.name, line };
+      this.#settle(({ reject }) => reject(new PortError('E_RESET', facts)));
     }
     for (const listener of this.#listeners) listener(line);
   }
@@ -351,8 +340,8 @@ export class Console {
     // That of an older hello, or of a script that was given up.
     if (!waiting || (number !== undefined && Number(number) !== waiting.number)) return;
     if (number === undefined || json.length !== Number(length)) {
-      const message = `${this.port.name}: an answer arrived damaged: ${quoted(text)}`;
-      return this.#settle(({ reject }) => reject(new PortError('E_GARBLED', message)));
+      const facts = { port: this.port.name, text };
+      return this.#settle(({ reject }) => reject(new PortError('E_GARBLED', facts)));
     }
     this.#heardSomething();
     if (kind === '~') {
@@ -365,18 +354,14 @@ export class Console {
       const [value] = JSON.parse(json) as [unknown];
       this.#settle(({ resolve, reject }) => {
         if (kind === '=') return resolve(value);
-        const { message, code } = value as { message: string; code?: string };
-        reject(new BoardError(message, code));
+        reject(new BoardError('E_THROWN', value as ThrownFacts['E_THROWN']));
       });
     }
   }
 
   /** A script is over, and has given no answer. */
   #noResult(heard: string[]): PortError {
-    const why = heard.find((line) => /^Uncaught |^Execution Interrupted|MEMORY|memory/.test(line));
-    return new PortError(
-      'E_INTERRUPTED',
-      `${this.port.name}: a script ended without an answer${why === undefined ? '' : `: ${quoted(why)}`}`,
-    );
+    const line = heard.find((text) => /^Uncaught |^Execution Interrupted|MEMORY|memory/.test(text));
+    return new PortError('E_INTERRUPTED', { port: this.port.name, line });
   }
 }
