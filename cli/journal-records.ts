@@ -4,7 +4,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { Area, Partition } from '../device/api.ts';
-import { BEGIN, RECORD_LETTERS, RECORD_NAMES, SLOT, SLOTS } from '../device/records.ts';
+import { BEGIN, RECORD_LETTERS, RECORD_NAMES, SLOT, SLOTS, SOLID } from '../device/records.ts';
 import { SECTOR } from '../host/index.ts';
 
 /** Where a journal is, and what BEGIN says. Addresses and sizes in bytes. */
@@ -45,6 +45,10 @@ function areaOf(first: number, count: number, partitions: Partition[]): Area {
 function readBegin(chip: Buffer, address: number, partitions: Partition[]): Journal | undefined {
   const begin = chip.subarray(address, address + SLOT);
   if (begin.length < SLOT || begin[0] !== BEGIN || !isSigned(begin, address)) return undefined;
+  const solid = chip.subarray(address + SLOT, address + 2 * SLOT);
+  const words = Buffer.alloc(SLOT - 4);
+  words.set([SOLID, 0, begin[2], begin[3]]);
+  if (!solid.subarray(0, -4).equals(words) || !isSigned(solid, address + SLOT)) return undefined;
   const area = (at: number) =>
     areaOf(begin.readUInt16LE(at), begin.readUInt16LE(at + 2), partitions);
   const count = begin[1];
@@ -59,7 +63,7 @@ function readBegin(chip: Buffer, address: number, partitions: Partition[]): Jour
 }
 
 /**
- * Finds the newest journal: its BEGIN is in the last sector of some area.
+ * Finds the newest journal that counts: its BEGIN is in the last sector of some area, and SOLID behind it.
  * @param areas - partitions and free flash
  */
 export function findJournal(

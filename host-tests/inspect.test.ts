@@ -105,6 +105,19 @@ describe('inspect tells', () => {
     assert.equal(nextBoot.report.state, 'incomplete');
   });
 
+  it('of the journal that counts, while the next one begins elsewhere', () => {
+    const board = updated(makeBoard());
+    const elsewhere = { partition: 'storage', journal: 'ota_1', backup: false } as const;
+    const next = board.require<Ota>('ota').begin(elsewhere);
+    // Two slots are zeroed, FORGET, the place of SOLID is zeroed, three sectors are erased, BEGIN. SOLID is the ninth.
+    board.flash.cutAt(9, TEARS.nothing);
+    assert.throws(() => next.write('x'.repeat(4096)), PowerCut);
+    const { status, journal, records } = inspected(board);
+    assert.equal(status.state, 'committed');
+    assert.deepEqual([journal?.area.label, journal?.id], ['ota_journal', 1]);
+    assert.equal(records[0].letter, 'D');
+  });
+
   it('that the backup is lost', () => {
     const board = updated(makeBoard(), 1000);
     board.flash.load(0x110000, new Uint8Array(4096));
