@@ -1,7 +1,7 @@
 /** The chip of a board to test against: a file with all that its flash holds. */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
-import { Board, decodeTable, type Row, SECTOR } from '../host/index.ts';
+import { bootOf, entriesOf } from '../formats/otadata.ts';
+import { Board, decodeTable, type Row } from '../host/index.ts';
 import { packageFile } from './files.ts';
 import { InputError } from './words.ts';
 import { TABLE_ADDRESS, TABLE_SIZE } from './partition-binary.ts';
@@ -70,24 +70,8 @@ export function tableOf(chip: Uint8Array): Row[] {
   return decodeTable(tableBytesOf(chip));
 }
 
-/** An entry of otadata counts if its checksum is right (esp_flash_partitions.h, esp_ota_select_entry_t). */
-function sequenceOf(chip: Buffer, address: number): number {
-  const sequence = chip.readUInt32LE(address);
-  const sum = crc32(chip.subarray(address, address + 4), 0xffffffff);
-  const isValid = sequence !== 0xffffffff && chip.readUInt32LE(address + 28) === sum;
-  return isValid ? sequence : 0;
-}
-
-/** @returns the app that the bootloader chooses (bootloader_utility_get_selected_boot_partition). */
+/** @returns the app that the bootloader starts; if it has to try one after the other, the first. */
 export function runningApp(chip: Buffer): Row {
   const rows = tableOf(chip);
-  const slots = rows.filter(({ type, subtype }) => type === 0 && subtype >> 4 === 1);
-  slots.sort((a, b) => a.subtype - b.subtype);
-  const factory = rows.find(({ type, subtype }) => type === 0 && subtype === 0);
-  const otadata = rows.find(({ type, subtype }) => type === 1 && subtype === 0);
-  // An entry in each of its two sectors.
-  const entries = otadata ? [otadata.address, otadata.address + SECTOR] : [];
-  const sequence = Math.max(0, ...entries.map((address) => sequenceOf(chip, address)));
-  if (sequence && slots.length) return slots[(sequence - 1) % slots.length];
-  return factory ?? slots[0];
+  return bootOf(rows, entriesOf(chip, rows)).app ?? bootOf(rows, []).app!;
 }

@@ -1,8 +1,9 @@
 /**
- * What is on a chip, from an image of all its flash. The image is put into a simulated board, and the device
- * module is asked: there is no second opinion about a journal here.
+ * What is on a chip, from an image of all its flash. What the next boot does about a journal the device module is
+ * asked, on a simulated board that holds the image: there is no second opinion about that here.
  */
 import type { Area, Partition, Report } from '../device/api.ts';
+import { bootOf, entriesOf } from '../formats/otadata.ts';
 import { Board, SECTOR, seconds } from '../host/index.ts';
 import type { Ota } from './device-module.ts';
 import { InputError } from './words.ts';
@@ -93,28 +94,6 @@ function boardWith(chip: Buffer, tableOffset: number, bundle: string): Board {
   return board;
 }
 
-/**
- * Asks for the app that boots. `plan` tells it, and refuses what a journal forbids; so it is asked about the
- * same chip without a journal.
- */
-function runningOf(chip: Buffer, tableOffset: number, partitions: Partition[], bundle: string) {
-  const bare = Buffer.from(chip);
-  for (const { type, subtype, address, size } of partitions)
-    if (type !== 1 || subtype !== 0) bare.fill(0xff, address, address + size);
-  for (const { address, size } of gapsOf(partitions, chip.length, tableOffset + SECTOR))
-    bare.fill(0xff, address, address + size);
-  const board = boardWith(bare, tableOffset, bundle);
-  for (const { label } of partitions) {
-    try {
-      const options = { partition: label, backup: false, overwriteLive: true } as const;
-      return board.require<Ota>('ota').plan(options).running || undefined;
-    } catch {
-      // This one cannot be a target; the next one may.
-    }
-  }
-  return undefined;
-}
-
 /** Lets the board boot, on flash that is thrown away afterwards. */
 function nextBootOf(board: Board): NextBoot {
   const { flash } = board;
@@ -149,7 +128,7 @@ export function inspect(chip: Buffer, tableOffset: number, bundle: string): Insp
     hasMd5: chip.readUInt16LE(tableOffset + partitions.length * ROW_SIZE) === MD5_MAGIC,
     partitions,
     gaps,
-    running: runningOf(chip, tableOffset, partitions, bundle),
+    running: bootOf(partitions, entriesOf(chip, partitions)).app?.label,
     status,
     journal,
     records: journal ? recordsOf(chip, journal) : [],

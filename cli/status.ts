@@ -1,7 +1,7 @@
 /** What `part-ota status` finds out about a board. */
 import type { Area, Code, Plan, Report } from '../device/api.ts';
-import { encodeTable, type Row, SECTOR } from '../host/index.ts';
-import { runningApp } from './board-chip.ts';
+import { bootOf, isSlot } from '../formats/otadata.ts';
+import { type Row, SECTOR } from '../host/index.ts';
 import { type BootScript, readBootScript } from './boot-script.ts';
 import type { Session } from '../link/session.ts';
 import { readBundle, VERSION } from './files.ts';
@@ -18,7 +18,7 @@ import {
   type StoredFile,
   withModule,
 } from './on-board.ts';
-import { TABLE_ADDRESS, TABLE_SIZE } from './partition-binary.ts';
+import { TABLE_ADDRESS } from './partition-binary.ts';
 
 /** A call that the module refuses. */
 export interface Refusal {
@@ -61,23 +61,12 @@ export const isRefusal = (found: object): found is Refusal => 'message' in found
 
 /** @returns the label of the app that the bootloader chooses. */
 function chosenApp({ partitions, otadata }: BoardFacts): string | undefined {
-  if (!partitions.some(({ type }) => type === 0)) return undefined;
-  // As much of a chip as that needs: the table, and both entries of otadata.
-  const row = partitions.find(({ type, subtype }) => type === 1 && subtype === OTADATA);
-  const chip = Buffer.alloc(
-    Math.max(TABLE_ADDRESS + TABLE_SIZE, row ? row.address + 2 * SECTOR : 0),
-    0xff,
-  );
-  chip.set(encodeTable(partitions), TABLE_ADDRESS);
-  if (row) otadata?.forEach((entry, n) => entry.copy(chip, row.address + n * SECTOR));
-  return runningApp(chip).label;
+  return bootOf(partitions, otadata ?? []).app?.label;
 }
 
 /** @returns the partitions, and which app slots run and come next, as esp_ota_get_next_update_partition says. */
 function withApps(partitions: Row[], running: string | undefined): PartitionStatus[] {
-  const slots = partitions
-    .filter(({ type, subtype }) => type === 0 && subtype >> 4 === 1)
-    .sort((a, b) => a.subtype - b.subtype);
+  const slots = partitions.filter(isSlot).sort((a, b) => a.subtype - b.subtype);
   const at = slots.findIndex(({ label }) => label === running);
   const next = slots.length ? slots[(at + 1) % slots.length].label : undefined;
   return partitions.map((row) => {

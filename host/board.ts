@@ -2,7 +2,8 @@ import { Agenda } from './agenda.ts';
 import type { Mood, Snapshot } from './cell-array.ts';
 import { Files, PURE, cryptoLibrary, flashLibrary, shown, storageLibrary } from './espruino.ts';
 import { type FlashProfile, seconds } from './flash-timing.ts';
-import { MEGABYTE, TABLE_ADDRESS, fillChip, otaEntry } from './fresh-chip.ts';
+import { bootOf, findOtadata, isSlot, otaEntry } from '../formats/otadata.ts';
+import { MEGABYTE, TABLE_ADDRESS, fillChip } from './fresh-chip.ts';
 import { type BootKind, Panic, Reboot, isFatal } from './halts.ts';
 import { HttpClient, type Network, parseUrl, tcp } from './http.ts';
 import { NorFlash, PowerCut } from './nor-flash.ts';
@@ -131,8 +132,7 @@ export class Board {
     this.#timing = watchdogMs === undefined ? undefined : (options.profile ?? 'w25q32jv_typ');
     this.table = decodeTable(binary);
     this.flash = new NorFlash({ size });
-    const isSlot = ({ type, subtype }: Row) => type === 0 && (subtype === 0 || subtype >> 4 === 1);
-    const first = this.table.filter(isSlot).sort((a, b) => a.subtype - b.subtype)[0];
+    const first = bootOf(this.table, []).app;
     if (!first) throw new RangeError('a partition table without an app');
     this.#running = options.running === undefined ? first : this.partition(options.running);
 
@@ -211,9 +211,8 @@ export class Board {
   setRunning(label: string): void {
     const row = this.partition(label);
     if (row.type !== 0) throw new RangeError(`"${label}" is not an app`);
-    const otadata = this.table.find(({ type, subtype }) => type === 1 && subtype === 0);
-    if (otadata)
-      this.load(otadata.label, row.subtype >> 4 === 1 ? otaEntry(row.subtype - 0x0f) : '');
+    const otadata = findOtadata(this.table);
+    if (otadata) this.load(otadata.label, isSlot(row) ? otaEntry(row.subtype - 0x0f) : '');
     this.#running = row;
     this.#world = undefined;
   }

@@ -1,5 +1,4 @@
 /** What is on a chip before anything is done to it. */
-import { crc32 } from 'node:zlib';
 import type { Snapshot } from './cell-array.ts';
 import { pattern } from './espruino.ts';
 import { type NorFlash, latin1 } from './nor-flash.ts';
@@ -37,12 +36,4 @@ export function fillChip(
     flash.load(address, content);
   }
   filled.set(key, flash.snapshot());
-}
-
-/** One entry of otadata (esp_flash_partitions.h, esp_ota_select_entry_t), as the bootloader wants it. */
-export function otaEntry(sequence: number): Uint8Array {
-  const entry = Buffer.alloc(32, 0xff);
-  entry.writeUInt32LE(sequence, 0);
-  entry.writeUInt32LE(crc32(entry.subarray(0, 4), 0xffffffff), 28);
-  return entry;
 }
