@@ -1,68 +1,27 @@
-import { Agenda } from './agenda.ts';
-import type { Mood, Snapshot } from './cell-array.ts';
-import { Files, PURE, cryptoLibrary, flashLibrary, shown, storageLibrary } from './espruino.ts';
-import { type FlashProfile, seconds } from './flash-timing.ts';
 import { bootOf, findOtadata, isSlot, otaEntry } from '../formats/otadata.ts';
+import { Agenda } from './agenda.ts';
+import type { BoardConsole, BoardOptions, BoardSnapshot } from './board-options.ts';
+import type { Mood } from './cell-array.ts';
+import { cryptoLibrary, shown } from './e-library.ts';
+import { flashLibrary } from './flash-library.ts';
+import { type FlashProfile, seconds } from './flash-timing.ts';
 import { MEGABYTE, TABLE_ADDRESS, fillChip } from './fresh-chip.ts';
-import { type BootKind, Panic, Reboot, isFatal } from './halts.ts';
-import { HttpClient, type Network, parseUrl, tcp } from './http.ts';
-import { NorFlash, PowerCut } from './nor-flash.ts';
-import { promiseLibrary } from './promise.ts';
-import { ABSENT, type Globals, Scripts, runModule } from './scripts.ts';
+import { makeGlobals } from './globals.ts';
+import { Panic, Reboot, isFatal } from './halts.ts';
+import { HttpClient } from './http.ts';
+import { type Loaded, type Module, ModuleSource } from './modules.ts';
+import { tcp } from './network.ts';
+import { NorFlash } from './nor-flash.ts';
+import { PowerCut } from './operations.ts';
+import { observe } from './outcome.ts';
+import { type Globals, Scripts } from './scripts.ts';
+import { Files, storageLibrary } from './storage-library.ts';
 import { type Row, TABLES, decodeTable, encodeTable } from './tables.ts';
 
-/** Hears of what a board does that its console shows. */
-export interface BoardConsole {
-  /** Something is printed; a line end belongs behind it. */
-  print: (text: string) => void;
-  /** A boot begins; the boot scripts run next. */
-  boot: (kind: BootKind) => void;
-  /** The boot scripts have run. @param hasCode - there was a `.bootcde` or `.bootrst` among them */
-  booted: (kind: BootKind, hasCode: boolean) => void;
-  /** A script has called `echo`. */
-  echo: (isOn: boolean) => void;
-}
-
-/** What a board is made of. */
-export interface BoardOptions {
-  /** The partition table: rows, or its binary form. Default: `TABLES.example`. */
-  table?: readonly Row[] | Uint8Array;
-  /** Bytes of the flash chip; default 4 MB. */
-  size?: number;
-  /** Which chip, as in `process.env.BOARD`; default ESP32. */
-  board?: 'ESP32' | 'ESP32C3' | 'ESP32S3';
-  /** Label of the app that runs. Default: factory, else the first OTA slot. */
-  running?: string;
-  /** What partitions hold, by label, as `load` does. Those not named hold a pattern. */
-  partitions?: Record<string, Uint8Array | string>;
-  /** false: a build without `require("crypto")`. */
-  crypto?: boolean;
-  /** What the MMU's entry for the app's code reads as on an ESP32. Default: the page of the running app. */
-  mmu?: number;
-  /** Milliseconds of flash work between two kicks after which the watchdog bites. Default: there is none. */
-  watchdogMs?: number;
-  /** Which chip the watchdog's clock is for. */
-  profile?: FlashProfile;
-  /** What `require("http")` reaches. Default: the real network. */
-  network?: Network;
-}
-
-/** Everything about a board that survives a reboot. */
-export interface BoardSnapshot {
-  readonly flash: Snapshot;
-  readonly files: Map<string, string>;
-  readonly running: string;
-}
-
-type Module = (globals: Globals) => unknown;
-
 /** One boot: from power on to the next reboot or cut. */
-interface World {
+interface World extends Loaded {
   /** Of the flash: if it has another by now, this world is gone. */
   epoch: number;
-  globals: Globals;
-  /** Exports by module name. */
-  modules: Map<string, unknown>;
   scripts?: Scripts;
   onInit: (() => void)[];
 }
@@ -71,12 +30,6 @@ interface World {
 const DANGEROUS_END = TABLE_ADDRESS + 0xc00;
 /** The entry of an ESP32's MMU table for 0x400d0000, where code is mapped (dport_reg.h). */
 const MMU_ENTRY = 0x3ff10000 + 77 * 4;
-const VERSION = '2v29';
-/** Bytes of the partition that Storage is in. */
-const STORAGE_SIZE = 0xe0000;
-/** What `process.memory` and `ESP32.getState` return: typical numbers. */
-const MEMORY = { free: 2000, usage: 300, total: 2300, history: 0, gc: 0, gctime: 1, blocksize: 14 };
-const STATE = { sdkVersion: 'v3.3.6', freeHeap: 60000, minHeap: 50000 };
 /** Boots in a row that end in a reboot before the board counts as hung. */
 const BOOT_LOOP = 20;
 /** Milliseconds that `settle` and `wait` let pass on the board's clock. */
@@ -111,8 +64,7 @@ export class Board {
 
   readonly #options: BoardOptions;
   readonly #files = new Files();
-  readonly #installed = new Map<string, Module>();
-  readonly #natives: Map<string, object>;
+  readonly #modules: ModuleSource;
   readonly #globals: Globals;
   readonly #timing: FlashProfile | undefined;
   readonly #http: HttpClient;
@@ -141,21 +93,14 @@ export class Board {
     for (const [label, content] of Object.entries(options.partitions ?? {}))
       this.load(label, content);
 
-    const assertOn = () => this.#assertOn();
-    const assertSafe = (address: number, length: number) => this.#assertSafe(address, length);
-    this.#natives = new Map<string, object>([
-      ['Flash', flashLibrary({ flash: this.flash, assertOn, assertSafe })],
-      ['Storage', storageLibrary(this.#files)],
-    ]);
-    if (options.crypto !== false) this.#natives.set('crypto', cryptoLibrary());
     this.#http = new HttpClient({
       network: options.network ?? tcp,
       queue: (job) => this.#agenda.queue(job),
       after: (ms, call) => this.#agenda.after(ms, call),
       wake: () => this.#wake(),
-      assertOn,
+      assertOn: () => this.#assertOn(),
     });
-    this.#natives.set('http', this.#http.library());
+    this.#modules = new ModuleSource(this.#makeNatives(), this.#files);
     this.#globals = this.#makeGlobals();
   }
 
@@ -230,7 +175,7 @@ export class Board {
 
   /** Provides a module by a host function, called at the first `require` of every boot. */
   install(name: string, module: Module): void {
-    this.#installed.set(name, module);
+    this.#modules.install(name, module);
     this.#world?.modules.delete(name);
   }
 
@@ -277,7 +222,7 @@ export class Board {
    * @throws Reboot, PowerCut or Panic out of its functions, when they come to that
    */
   require<T>(name: string): T {
-    return this.#require(this.#on(), name) as T;
+    return this.#modules.require(this.#on(), name) as T;
   }
 
   /**
@@ -297,7 +242,7 @@ export class Board {
    */
   settle<T>(promise: PromiseLike<T> | T): T {
     const end = this.now + DAY;
-    const outcome = this.#observe(promise);
+    const outcome = observe(promise);
     while (!outcome.settled) if (!this.#step(end)) throw this.#stuck();
     return outcome.settled();
   }
@@ -310,7 +255,7 @@ export class Board {
    */
   async wait<T>(promise: PromiseLike<T> | T, patience = PATIENCE): Promise<T> {
     const end = this.now + DAY;
-    const outcome = this.#observe(promise);
+    const outcome = observe(promise);
     while (!outcome.settled) {
       // The host has to come to its sockets, and a turn of the board's idle loop is not long.
       await new Promise((resolve) => setImmediate(resolve));
@@ -409,24 +354,6 @@ export class Board {
     if (address < app.address + app.size && address + length > app.address) {
       this.#panic(`write or erase of ${what}: the running app, "${app.label}"`);
     }
-  }
-
-  /** Watches a promise of a script. @returns an object that gets the function `settled` when it is */
-  #observe<T>(promise: PromiseLike<T> | T): { settled?: () => T } {
-    const outcome: { settled?: () => T } = {};
-    const isPromise = typeof (promise as PromiseLike<T> | undefined)?.then === 'function';
-    if (!isPromise) return { settled: () => promise as T };
-    (promise as PromiseLike<T>).then(
-      (value) => {
-        outcome.settled = () => value;
-      },
-      (error: unknown) => {
-        outcome.settled = () => {
-          throw error;
-        };
-      },
-    );
-    return outcome;
   }
 
   #stuck(): Error {
@@ -544,28 +471,6 @@ export class Board {
     this.console?.print(text);
   }
 
-  #require(world: World, name: unknown): unknown {
-    if (typeof name !== 'string') throw new TypeError('Expecting module name as a string');
-    if (world.modules.has(name)) return world.modules.get(name);
-    const installed = this.#installed.get(name);
-    const native = this.#natives.get(name);
-    if (installed) world.modules.set(name, installed(world.globals));
-    else if (native) world.modules.set(name, Object.create(native));
-    else {
-      const source = this.#files.get(name);
-      if (source === undefined) throw new Error(`Module "${name}" not found`);
-      this.#load(world, name, source);
-    }
-    return world.modules.get(name);
-  }
-
-  /** Runs a module. What it exported before it threw stays, as on the board. */
-  #load(world: World, name: string, source: string): void {
-    const module: { exports: unknown } = { exports: {} };
-    world.modules.set(name, module.exports);
-    world.modules.set(name, runModule(source, module, world.globals));
-  }
-
   /** Costs little: what a boot finds inherits from objects that are made once, and never changed. */
   #newWorld(): World {
     this.#unplug();
@@ -577,70 +482,35 @@ export class Board {
     return { epoch, globals, modules: new Map(), onInit: [] };
   }
 
-  /** @returns what all boots have in common. */
-  #makeGlobals(): Globals {
-    const print = (...values: unknown[]) => this.#print(...values);
-    const reboot = () => this.#halt(new Reboot('power'));
-    const modules = [...this.#natives.keys()].join(',');
-    const BOARD = this.#board;
-    const globals: Globals = {
-      require: (name: unknown) => this.#require(this.#world!, name),
-      E: {
-        ...PURE,
-        kickWatchdog: () => this.#kick(),
-        enableWatchdog: () => this.#kick(),
-        reboot,
-        on: (event: string, handler: () => void) => {
-          if (event === 'init') this.#world!.onInit.push(handler);
-        },
-        setBootCode: (script: string | undefined, always?: boolean) => {
-          this.#files.set('.bootcde', always ? undefined : script);
-          this.#files.set('.bootrst', always ? script : undefined);
-        },
-      },
-      process: {
-        version: VERSION,
-        env: { VERSION, BOARD, FLASH: 0, STORAGE: STORAGE_SIZE, MODULES: modules },
-        memory: () => ({ ...MEMORY }),
-      },
-      print,
-      console: { log: print, info: print, warn: print, error: print },
-      ...this.#agenda.library((script) => this.#evaluate(this.#world!, script)),
-      peek8: () => 0,
-      peek16: () => 0,
-      peek32: (address: number) => this.#peek(address),
-      poke8: () => undefined,
-      poke16: () => undefined,
-      poke32: () => undefined,
-      load: (file?: unknown) =>
-        this.#halt(file === undefined ? new Reboot('load') : new Reboot('reset', shown(file))),
-      reset: () => this.#halt(new Reboot('reset')),
-      echo: (isOn: unknown) => this.console?.echo(Boolean(isOn)),
-      ESP32: { reboot, getState: () => ({ ...STATE }), setOTAValid: () => undefined },
-      Promise: promiseLibrary({
-        queue: (job) => this.#agenda.queue(job),
-        isFatal: (error) => isFatal(error) || error instanceof Reboot,
-        unhandled: (reason) => this.#complain(reason),
-      }),
-      url: { parse: parseUrl },
-      Modules: this.#makeModules(),
-    };
-    return Object.setPrototypeOf(globals, ABSENT) as Globals;
+  /** @returns the modules of the firmware. */
+  #makeNatives(): Map<string, object> {
+    const assertOn = () => this.#assertOn();
+    const assertSafe = (address: number, length: number) => this.#assertSafe(address, length);
+    const natives = new Map<string, object>([
+      ['Flash', flashLibrary({ flash: this.flash, assertOn, assertSafe })],
+      ['Storage', storageLibrary(this.#files)],
+    ]);
+    if (this.#options.crypto !== false) natives.set('crypto', cryptoLibrary());
+    return natives.set('http', this.#http.library());
   }
 
-  #makeModules() {
-    return {
-      addCached: (name: string, source: string | (() => void)) => {
-        const text =
-          typeof source === 'string' ? source : /\{([^]*)\}\s*$/.exec(String(source))![1];
-        this.#load(this.#world!, name, text);
-      },
-      removeCached: (name: string) => {
-        if (!this.#world!.modules.delete(name)) throw new Error(`Module "${name}" not found`);
-      },
-      removeAllCached: () => this.#world!.modules.clear(),
-      getCached: () => [...this.#world!.modules.keys()],
-    };
+  #makeGlobals(): Globals {
+    return makeGlobals({
+      board: this.#board,
+      natives: this.#modules.natives,
+      files: this.#files,
+      boot: () => this.#world!,
+      require: (name) => this.#modules.require(this.#world!, name),
+      print: (...values) => this.#print(...values),
+      echo: (isOn) => this.console?.echo(isOn),
+      peek: (address) => this.#peek(address),
+      kick: () => this.#kick(),
+      halt: (error) => this.#halt(error),
+      onInit: (handler) => this.#world!.onInit.push(handler),
+      queue: (job) => this.#agenda.queue(job),
+      complain: (reason) => this.#complain(reason),
+      timers: this.#agenda.library((script) => this.#evaluate(this.#world!, script)),
+    });
   }
 
   /** The code of an app is not at its start: the first 64 KiB page, or two, hold constants. */

@@ -3,12 +3,9 @@
  * are worn out; and states to go back to. What operations there are, and how they fail, is in `nor-flash.ts`.
  */
 import { hash } from 'node:crypto';
+import { PAGE, SECTOR } from './operations.ts';
 import { type Tear, mix } from './tears.ts';
 
-/** Bytes of a sector, the unit of erasing. */
-export const SECTOR = 4096;
-/** Bytes of a page: one program operation of the chip never crosses the end of one. */
-export const PAGE = 256;
 /**
  * How unstable bits read, from one restart to the next.
  * - ones, zeros: all of them so

@@ -1,7 +1,8 @@
 /** What is on a chip before anything is done to it. */
 import type { Snapshot } from './cell-array.ts';
-import { pattern } from './espruino.ts';
-import { type NorFlash, latin1 } from './nor-flash.ts';
+import { pattern } from './pattern.ts';
+import { latin1 } from './latin1.ts';
+import type { NorFlash } from './nor-flash.ts';
 import type { Row } from './tables.ts';
 
 /** Where the partition table is. */

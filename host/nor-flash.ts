@@ -1,90 +1,27 @@
-import { CellArray, type Mood, PAGE, SECTOR, type Snapshot } from './cell-array.ts';
-import type { Work } from './flash-timing.ts';
-import type { Change, Tear } from './tears.ts';
+import { CellArray, type Mood, type Snapshot } from './cell-array.ts';
+import { latin1 } from './latin1.ts';
+import {
+  type Change,
+  type Counters,
+  type Fault,
+  type FaultHook,
+  FlashMisuse,
+  type Operation,
+  PAGE,
+  PowerCut,
+  SECTOR,
+} from './operations.ts';
+import { type Tear, reachedBy } from './tears.ts';
 
 /** Bytes of one program command of ESP-IDF (memspi_host_driver.c, SPI_FLASH_HAL_MAX_WRITE_BYTES). */
 const COMMAND = 64;
-
-/** Power has failed, or is off since. What the device code was doing is lost. */
-export class PowerCut extends Error {
-  override name = 'PowerCut';
-}
-
-/** The code under test has done what no correct code does. It is thrown again by everything that follows. */
-export class FlashMisuse extends Error {
-  override name = 'FlashMisuse';
-}
-
-/** One operation: a page program, a sector erase, or a read of any length. */
-export interface Operation {
-  kind: Change | 'read';
-  /** Programs and erases are counted together, reads by themselves; 1 is the first since `resetCounters`. */
-  number: number;
-  /** Bytes from the start of the chip. */
-  address: number;
-  /** Bytes. */
-  length: number;
-}
-
-/**
- * What goes wrong in an operation, silently.
- * - nothing: it does nothing; a read finds zeros
- * - half: it does the first half; a read finds zeros in the second
- * - flip: a read finds its first bit wrong; programs and erases are as ever
- */
-export type Fault = 'nothing' | 'half' | 'flip';
-
-/** Decides for each operation whether it fails. Reads come along, with numbers of their own. */
-export type FaultHook = (operation: Operation) => Fault | undefined;
-
-/** What a chip has done since `resetCounters`. */
-export interface Counters extends Work {
-  /** Sector erases, and page programs but those of nothing but 0xff. */
-  operations: number;
-  erases: number;
-  /** Page programs, all of them. */
-  programs: number;
-  /** Program commands: pieces of at most 64 bytes, as ESP-IDF sends them. */
-  commands: number;
-  bytesProgrammed: number;
-  reads: number;
-  bytesRead: number;
-}
 
 const all = () => 0xff;
 
 const ERASED = Buffer.alloc(PAGE, 0xff);
 
-/** What node's Buffers have, and its types lack. */
-const methods = Buffer.prototype as unknown as {
-  latin1Slice(this: Uint8Array, from: number, end: number): string;
-};
-
-/** @returns bytes as a string, one character each. */
-export function latin1(bytes: Uint8Array, from = 0, end = bytes.length): string {
-  return methods.latin1Slice.call(bytes, from, end);
-}
-
 function hex(address: number): string {
   return `0x${address.toString(16)}`;
-}
-
-/** Which bits operations have reached, by how they were torn and how many bytes they are for. */
-const reached = new WeakMap<Tear, Map<number, Uint8Array>>();
-
-/** @returns which bits a torn erase of a sector, or a torn program of some bytes, has reached. */
-function reachedBy(tear: Tear, length: number): Uint8Array {
-  const known = reached.get(tear) ?? new Map<number, Uint8Array>();
-  reached.set(tear, known);
-  let bits = known.get(length);
-  if (!bits) {
-    const isErase = length === SECTOR;
-    bits = Uint8Array.from({ length }, (_, i) =>
-      isErase ? tear.erase(i) : tear.program(i, length),
-    );
-    known.set(length, bits);
-  }
-  return bits;
 }
 
 /** Cuts bytes where pages end. */

@@ -1,5 +1,5 @@
-/** What an operation does to the chip. */
-export type Change = 'erase' | 'program';
+/** How far operations had come when power failed in them. */
+import { type Change, SECTOR } from './operations.ts';
 
 /** How far an operation had come when power failed in it. */
 export interface Tear {
@@ -89,4 +89,22 @@ export function tearsOf(operation: { kind: Change; length: number }): Tear[] {
   );
   const { nothing, ...rest } = others;
   return [nothing, ...prefixes, ...Object.values(rest)];
+}
+
+/** Which bits operations have reached, by how they were torn and how many bytes they are for. */
+const reached = new WeakMap<Tear, Map<number, Uint8Array>>();
+
+/** @returns which bits a torn erase of a sector, or a torn program of some bytes, has reached. */
+export function reachedBy(tear: Tear, length: number): Uint8Array {
+  const known = reached.get(tear) ?? new Map<number, Uint8Array>();
+  reached.set(tear, known);
+  let bits = known.get(length);
+  if (!bits) {
+    const isErase = length === SECTOR;
+    bits = Uint8Array.from({ length }, (_, i) =>
+      isErase ? tear.erase(i) : tear.program(i, length),
+    );
+    known.set(length, bits);
+  }
+  return bits;
 }
