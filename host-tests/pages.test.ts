@@ -155,14 +155,11 @@ describe('docs/board.md', () => {
     const board = await startBoard({ engine: 'simulated', port: 0 });
     const directory = fileURLToPath(new URL('examples/images', root));
     const server = await startFileServer({ directory, port: 0 });
+    const here = (word: string) =>
+      word.replace(':2323', `:${board.port}`).replace(':8080', `:${server.port}`);
     try {
       const outputs: string[] = [];
-      for (const words of lines) {
-        const ported = words.map((word) =>
-          word.replace(':2323', `:${board.port}`).replace(':8080', `:${server.port}`),
-        );
-        outputs.push(await partOta(ported));
-      }
+      for (const words of lines) outputs.push(await partOta(words.map(here)));
       const sent = /sends ([\d,]+) of ([\d,]+) bytes/.exec(text)!;
       assert.ok(outputs[2].includes(`${sent[1]} bytes`) && outputs[2].includes(sent[2]));
       assert.match(
@@ -190,6 +187,9 @@ describe('docs/board.md', () => {
 });
 
 describe('the documents', () => {
+  it('are short enough to be read', () =>
+    assert.ok(read('ARCHITECTURE.md').split('\n').length <= 221));
+
   it('have no example that no test tries', () => {
     const tried = ['README.md', 'docs/testing.md', 'docs/editor.md', 'docs/part-ota.md'];
     for (const path of PAGES)
@@ -231,8 +231,10 @@ describe('the documents', () => {
       rmSync(folder, { recursive: true });
     }
   });
+});
 
-  it('name scripts of npm that exist', () => {
+describe('the names in the documents', () => {
+  it('are those of scripts of npm that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     for (const path of [...PAGES, 'CONTRIBUTING.md', 'ARCHITECTURE.md'])
       for (const [, name] of read(path).matchAll(/npm run ([\w:]+)/g))

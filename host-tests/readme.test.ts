@@ -37,13 +37,10 @@ function assertUpdated(board: Board): void {
   assert.ok(board.output.includes('committed'), board.output.join('\n'));
 }
 
-describe('README.md', () => {
-  it('has no example that is not tried here, and the length of one that is read', () => {
-    assert.deepEqual(OTHERS, []);
-    assert.ok(readme.split('\n').length <= 221);
-  });
+describe('the scripts of README.md', () => {
+  it('are all tried here', () => assert.deepEqual(OTHERS, []));
 
-  it('starts with a script that updates a board', () => {
+  it('begin with one that updates a board', () => {
     const board = makeBoard();
     board.upload('image', Buffer.from(www).toString('latin1'));
     board.run(`
@@ -57,7 +54,7 @@ describe('README.md', () => {
     assertUpdated(board);
   });
 
-  it('has a script that updates over the air', () => {
+  it('update over the air', () => {
     const server = new WebServer();
     const board = makeBoard(server.network);
     const manifest = makeManifest(www, { partition: 'www' });
@@ -81,8 +78,10 @@ describe('README.md', () => {
     assert.equal(server.sent, 116);
     assert.match(readme, /If nothing has changed, 116 bytes are fetched/);
   });
+});
 
-  it('has a partition table with a place for everything', () => {
+describe('the partition table of README.md', () => {
+  it('has a place for everything', () => {
     const rows = decodeTable(csvToTable(Buffer.from(TABLE)));
     const stock = TABLES.espruinoEsp32;
     const isSame = ({ label }: { label: string }) => ['nvs', 'otadata', 'factory'].includes(label);
@@ -107,6 +106,10 @@ describe('README.md', () => {
     assert.ok(backup!.size >= www.size);
     assert.ok(journal);
   });
+});
+
+describe('README.md', () => {
+  it('is short enough to be read', () => assert.ok(readme.split('\n').length <= 221));
 
   it('names every error and every state', () => {
     const api = read('device/api.ts');
