@@ -87,48 +87,68 @@ export async function startBoard(setup: BoardSetup): Promise<RunningBoard> {
   }
 }
 
+/** Power cuts that are ahead, the next one first. */
+class Cuts {
+  readonly #arm: Engine['cutAt'];
+  readonly #ahead: { operation: number; reached: Reached; resolve: () => void }[] = [];
+  /** Called at the next boot. */
+  #onBoot: () => void = () => undefined;
+
+  /** @param arm - tells the engine of the next one */
+  constructor(arm: Engine['cutAt']) {
+    this.#arm = arm;
+  }
+
+  /** @returns when the board boots after it */
+  add(operation: number, reached: Reached): Promise<void> {
+    return new Promise((resolve) => {
+      this.#ahead.push({ operation, reached, resolve });
+      if (this.#ahead.length === 1) this.#armNext();
+    });
+  }
+
+  hear(event: BoardEvent): void {
+    if (event === 'boot') this.#onBoot();
+    if (event !== 'cut') return;
+    this.#onBoot = this.#ahead.shift()!.resolve;
+    this.#armNext();
+  }
+
+  #armNext(): void {
+    const [next] = this.#ahead;
+    if (next) this.#arm(next.operation, next.reached);
+  }
+}
+
 async function run(setup: BoardSetup, file: string, onClose: () => void): Promise<RunningBoard> {
   const { port, host = '127.0.0.1', onEvent = () => undefined } = setup;
   const clients = new Clients(onEvent);
-  /** Cuts that are ahead, the next one first. */
-  const cuts: { operation: number; reached: Reached; resolve: () => void }[] = [];
-  /** Called at the next boot. */
-  let onBoot: () => void = () => undefined;
-  const arm = () => {
-    if (cuts.length) engine.cutAt(cuts[0].operation, cuts[0].reached);
-  };
+  const cuts = new Cuts((operation, reached) => engine.cutAt(operation, reached));
   let fail: (error: Error) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => (fail = reject));
   failure.catch(() => undefined);
-  const listener: EngineListener = {
+  const engine = makeEngine(setup, file, {
     onOutput: (bytes) => clients.print(bytes),
     onDrain: () => clients.resume(),
     onEvent: (event, detail) => {
       onEvent(event, detail);
-      if (event === 'boot') onBoot();
-      if (event !== 'cut') return;
-      onBoot = cuts.shift()!.resolve;
-      arm();
+      cuts.hear(event);
     },
     onFailure: fail,
-  };
-  const engine = makeEngine(setup, file, listener);
+  });
   clients.onInput = (bytes) => engine.write(bytes);
   const bound = await clients.listen(port, host);
-  const orClosed = async (action: Promise<void>) => {
-    try {
-      await Promise.race([action, failure]);
-    } catch (error) {
-      await clients.close();
-      throw error;
-    }
-  };
-  await orClosed(engine.start());
   const powerOn = async () => {
     clients.resume();
     await Promise.race([engine.start(), failure]);
   };
-  const board: RunningBoard = {
+  try {
+    await powerOn();
+  } catch (error) {
+    await clients.close();
+    throw error;
+  }
+  return {
     port: bound,
     file,
     failure,
@@ -147,19 +167,13 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
     },
     powerOff: () => engine.stop(),
     powerOn,
-    cutAt(operation, reached = 'first half') {
-      return new Promise((resolve) => {
-        cuts.push({ operation, reached, resolve });
-        if (cuts.length === 1) arm();
-      });
-    },
+    cutAt: (operation, reached = 'first half') => cuts.add(operation, reached),
     async close() {
       await engine.stop();
       await clients.close();
       onClose();
     },
   };
-  return board;
 }
 
 function makeEngine(
