@@ -12,7 +12,8 @@ import { listLinuxPorts, type OpenFacts, openPort } from '../cli/ports.ts';
 import { wordingOf } from '../cli/words.ts';
 import type { Port, PortFacts } from '../link/port.ts';
 import { BoardError, Session, type SessionOptions } from '../link/session.ts';
-import { type Behaviour, evaluate, FakeBoard } from './fake-board.ts';
+import { FakeBoard } from './fake-board.ts';
+import { type Behaviour, evaluate } from './fake-port.ts';
 import { needs } from './tools.ts';
 
 /** Short, where a test waits for it; long where a slow machine must not fail. */

@@ -38,8 +38,8 @@ const SEARCHES = ['two-cuts', 'power-cut', 'closure'];
 /** Suites that take longest, the longest first; the first ones wait most of the time. */
 const LONG = [
   'update-cli',
-  'on-board-cli',
-  'on-board',
+  'link-commands',
+  'commands',
   'two-cuts',
   'cli',
   'power-cut',

@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import type { BoardSetup } from '../cli/board.ts';
 import { type BoardStatus, isRefusal } from '../cli/status.ts';
 import { encodeTable, TABLES } from '../host/index.ts';
-import { Bench, bundle, crcOf, ended } from './on-board-fixtures.ts';
+import { Bench, bundle, crcOf, ended } from './link-commands-fixtures.ts';
 
 const SECTOR = 4096;
 /** That of partitions.csv, but for a `storage` of 16 sectors: an interpreter takes a second for three of them. */

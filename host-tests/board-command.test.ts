@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isOpen } from '../host/console.ts';
 import { decodeTable, TABLES } from '../host/index.ts';
-import { describeBoard } from './board-cases.ts';
-import { Line } from './board-line.ts';
+import { describeBoard } from './board-command-cases.ts';
+import { Line } from './typed-line.ts';
 import { PART_OTA, runPartOta } from './tools.ts';
 
 describe('a simulated board at a TCP port', () => {
@@ -16,7 +16,7 @@ describe('a simulated board at a TCP port', () => {
 });
 
 describe('part-ota board', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'board-cli-'));
+  const folder = mkdtempSync(join(tmpdir(), 'board-command-'));
   const path = (name: string) => join(folder, name);
   let child: ChildProcess;
   let said = '';

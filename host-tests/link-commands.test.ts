@@ -1,45 +1,14 @@
 /** `part-ota upload`, `status`, `recover`, `restore`, `confirm` as they are built, on the simulated board over TCP. */
 import assert from 'node:assert/strict';
-import { crc32 } from 'node:zlib';
 import { encodeTable, TABLES } from '../host/index.ts';
-import { evaluate, FakeBoard } from './fake-board.ts';
-import { describeCommands } from './on-board-cases.ts';
-import { ended, startCommand } from './on-board-fixtures.ts';
+import { FakeBoard } from './fake-board.ts';
+import { evaluate, stubs } from './fake-port.ts';
+import { describeCommands } from './link-commands-cases.ts';
+import { ended, startCommand } from './link-commands-fixtures.ts';
 
 describe('part-ota on the simulated board', () => {
   describeCommands({ engine: 'simulated' });
 });
-
-/** What scripts of `upload` and `recover` find on a board that does as a test says. */
-function stubs(table: Uint8Array, files: Map<string, string>) {
-  const flash = {
-    read: (length: number, address: number) =>
-      Buffer.from(table.subarray(address - 0x8000, address - 0x8000 + length)),
-  };
-  const storage = {
-    read: (name: string) => files.get(name),
-    write: (name: string, text: string, at: number) =>
-      void files.set(name, (at ? (files.get(name) ?? '') : '') + text),
-    getFree: () => 100_000,
-  };
-  const modules: Record<string, unknown> = { Flash: flash, Storage: storage };
-  return {
-    modules,
-    globals: {
-      require: (name: string) => modules[name],
-      process: {
-        env: { BOARD: 'STUB', VERSION: '2v29', STORAGE: 200_000 },
-        memory: () => ({ free: 1, total: 2 }),
-      },
-      Modules: { getCached: () => [], removeCached: () => undefined },
-      E: {
-        toString: (bytes: Buffer) => bytes.toString('latin1'),
-        CRC32: (text: string) => crc32(Buffer.from(text, 'latin1')),
-      },
-      btoa,
-    },
-  };
-}
 
 describe('part-ota on a board that does as a test says', () => {
   let board: FakeBoard;

@@ -10,7 +10,7 @@ import { type BoardEvent, REACHED } from '../cli/board-engine.ts';
 import { type BoardSetup, type RunningBoard, startBoard } from '../cli/board.ts';
 import { encodeTable, TABLES } from '../host/index.ts';
 import { row } from '../host/tables.ts';
-import { Line, uploadByCli } from './board-line.ts';
+import { Line, uploadByCli } from './typed-line.ts';
 
 const BUNDLE = readFileSync(new URL('../dist/ota.min.js', import.meta.url), 'latin1');
 const SECTOR = 4096;

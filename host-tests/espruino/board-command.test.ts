@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBoard } from '../../cli/board.ts';
-import { describeBoard } from '../board-cases.ts';
-import { Line } from '../board-line.ts';
+import { describeBoard } from '../board-command-cases.ts';
+import { Line } from '../typed-line.ts';
 
 const command = process.env.ESPRUINO;
 
