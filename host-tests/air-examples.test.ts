@@ -285,8 +285,8 @@ function makeSerialSite(): { board: Board; host: Host } {
   return { board, host: new Host(board) };
 }
 
-describe('examples/air-serial.js', () => {
-  it('asks for the manifest and for what differs, each once', () => {
+describe('examples/air-serial.js asks', () => {
+  it('for the manifest and for what differs, each once', () => {
     const { board, host } = makeSerialSite();
     board.run(script('air-serial'));
     host.serve();
@@ -304,7 +304,7 @@ describe('examples/air-serial.js', () => {
     assert.equal(board.run('typeof otaPort'), 'undefined', 'nothing stays behind');
   });
 
-  it('asks again for what was lost or damaged, and only for that and what was sent behind it', () => {
+  it('again for what was lost or damaged, and only for that and what was sent behind it', () => {
     const { board, host } = makeSerialSite();
     host.fault = (line, n) => {
       // Lost; a wrong byte; cut off; the last one of a sector lost; the first one.
@@ -320,7 +320,9 @@ describe('examples/air-serial.js', () => {
     const most = CHANGED_BYTES + MANIFEST_BYTES + 5 * 4096;
     assert.ok(again > CHANGED_BYTES + MANIFEST_BYTES && again <= most, `${again} bytes`);
   });
+});
 
+describe('examples/air-serial.js', () => {
   it('goes on after a power cut, and asks for little again', () => {
     const { board, host } = makeSerialSite();
     board.flash.cutAt(1000, TEARS.everyBit);

@@ -295,8 +295,12 @@ describe('a fault', () => {
         assert.equal(site().server.asked.length, n + 2);
       }
     });
+});
 
-  it('comes at every byte of every response: the connection is lost', () => {
+describe('a fault comes', () => {
+  const site = setUpLater();
+
+  it('at every byte of every response: the connection is lost', () => {
     // One sector of a page differs: three small responses.
     const wanted = changedAt(OLD, [4]);
     const site = setUp(wanted);
@@ -328,7 +332,7 @@ describe('a fault', () => {
     }
   });
 
-  it('comes with others, in any order', () => {
+  it('with others, in any order', () => {
     const all = Object.entries({ ...HARMLESS, ...TRANSIENT });
     const outcomes: Record<string, number> = {};
     const runs = IS_FULL ? 5000 : SUBJECT === 'sources' ? 300 : 60;
@@ -578,8 +582,10 @@ describe('a fault and a power cut', () => {
       );
     }
   });
+});
 
-  it('do not make the board fetch a sector twice', () => {
+describe('a fault and a power cut do not make the board', () => {
+  it('fetch a sector twice', () => {
     const wanted = changedAt(OLD, [0, 1, 3, 4, 5]);
     const site = setUp(wanted);
     const { board, server } = site;

@@ -41,10 +41,10 @@ const big = pattern('big', BIG * SECTOR);
 const spread = (count: number) =>
   Array.from({ length: count }, (_, i) => Math.floor((i * BIG) / count));
 
-describe('an update over the air', () => {
+describe('an update over the air fetches', () => {
   for (const percent of [1, 5, 10, 25, 100]) {
     const sectors = Math.round((percent * BIG) / 100);
-    it(`fetches ${percent} % of an image if ${percent} % have changed`, () => {
+    it(`${percent} % of an image if ${percent} % have changed`, () => {
       const wanted = changedAt(big, spread(sectors));
       const site = siteWith(wanted, { make: bigBoard, partitions: { storage: big } });
       const { changed, state, fetched } = site.update();
@@ -63,7 +63,7 @@ describe('an update over the air', () => {
     ['littlefs', 76, 5, 0],
     ['spiffs', 83, 22, 4096],
   ] as const)
-    it(`fetches ${sectors} of 256 sectors of a ${kind} image`, () => {
+    it(`${sectors} of 256 sectors of a ${kind} image`, () => {
       const wanted = example(`storage-v2.${kind}.bin`);
       const site = siteWith(wanted, {
         make: bigBoard,
@@ -78,6 +78,18 @@ describe('an update over the air', () => {
       assertContent(site.board, wanted);
     });
 
+  it('metadata along with the head', () => {
+    const { update, board, server } = siteWith(NEW, { fields: { metadata: pattern('m', 1000) } });
+    assert.equal(update().state, 'committed');
+    assertContent(board, NEW);
+    assert.deepEqual(server.asked[1].range, { first: HEAD, last: HEAD + 999 });
+    const none = siteWith(OLD, { fields: { metadata: pattern('m', 1024) } });
+    assert.equal(none.update().state, 'untouched');
+    assert.equal(none.server.sent, HEAD + 1024);
+  });
+});
+
+describe('an update over the air', () => {
   it('costs the head of the manifest if nothing has changed', () => {
     const { update, board, server } = siteWith(OLD);
     const { operations } = board.flash.counters;
@@ -88,16 +100,6 @@ describe('an update over the air', () => {
       [['/image.bin.ota', { first: 0, last: HEAD - 1 }]],
     );
     assert.equal(board.flash.counters.operations, operations);
-  });
-
-  it('fetches metadata along with the head', () => {
-    const { update, board, server } = siteWith(NEW, { fields: { metadata: pattern('m', 1000) } });
-    assert.equal(update().state, 'committed');
-    assertContent(board, NEW);
-    assert.deepEqual(server.asked[1].range, { first: HEAD, last: HEAD + 999 });
-    const none = siteWith(OLD, { fields: { metadata: pattern('m', 1024) } });
-    assert.equal(none.update().state, 'untouched');
-    assert.equal(none.server.sent, HEAD + 1024);
   });
 
   it('joins neighbours in one request', () => {
@@ -111,20 +113,6 @@ describe('an update over the air', () => {
         { first: 4 * SECTOR, last: 6 * SECTOR - 1 },
       ],
     );
-  });
-
-  it('takes images of any size, and leaves what is behind them blank', () => {
-    for (const size of [1, 31, 4095, 4096, 4097, 8192, 20_000, 24_575, 24_576])
-      for (const old of [OLD, OTHER, padded(new Uint8Array())]) {
-        const wanted = pattern(`of ${size}`, size);
-        const { update, check, board } = siteWith(wanted, { partitions: { storage: old } });
-        const plan = check({ partition: 'storage' });
-        const { state, changed } = update();
-        assert.equal(state, 'committed');
-        assertContent(board, wanted, `${size} bytes:`);
-        assert.equal(changed, plan.changed, `${size} bytes`);
-        assert.equal(update().state, 'untouched');
-      }
   });
 
   it('rewrites what is behind an image that is there already', () => {
@@ -148,8 +136,24 @@ describe('an update over the air', () => {
     assert.equal(update().changed, 1);
     assertContent(board, wanted);
   });
+});
 
-  it('takes images of 128 and 129 sectors, where the tree grows', () => {
+describe('an update over the air takes', () => {
+  it('images of any size, and leaves what is behind them blank', () => {
+    for (const size of [1, 31, 4095, 4096, 4097, 8192, 20_000, 24_575, 24_576])
+      for (const old of [OLD, OTHER, padded(new Uint8Array())]) {
+        const wanted = pattern(`of ${size}`, size);
+        const { update, check, board } = siteWith(wanted, { partitions: { storage: old } });
+        const plan = check({ partition: 'storage' });
+        const { state, changed } = update();
+        assert.equal(state, 'committed');
+        assertContent(board, wanted, `${size} bytes:`);
+        assert.equal(changed, plan.changed, `${size} bytes`);
+        assert.equal(update().state, 'untouched');
+      }
+  });
+
+  it('images of 128 and 129 sectors, where the tree grows', () => {
     for (const sectors of [127, 128, 129]) {
       const wanted = changedAt(big.subarray(0, sectors * SECTOR - 5), [0, sectors - 1]);
       const site = siteWith(wanted, { make: bigBoard, partitions: { storage: wanted } });
@@ -160,6 +164,27 @@ describe('an update over the air', () => {
     }
   });
 
+  it('an image of 10 MiB in small pieces', () => {
+    const table = [
+      ...TABLES.espruinoEsp32.slice(0, 4),
+      { label: 'storage', type: 1, subtype: 0x82, address: 0x400000, size: 0xa00000 },
+      { label: 'spare', type: 1, subtype: 0x40, address: 0xe00000, size: 0x200000 },
+    ];
+    const make = (options = {}) => new Board({ table, size: 0x1000000, ...options });
+    const old = pattern('10 MiB', 0xa00000);
+    // More than can be kept in mind: 300 sectors, in 20 blocks of hashes.
+    const changes = Array.from({ length: 300 }, (_, i) => Math.floor((i * 2560) / 300));
+    const wanted = changedAt(old, changes);
+    const site = siteWith(wanted, { make, partitions: { storage: old } });
+    const { changed } = site.update({ backup: 'spare' });
+    assert.equal(changed, 300);
+    assertContent(site.board, wanted);
+    const needed = 300 * SECTOR + HEAD + treeBytes(2560);
+    assert.ok(site.server.sent <= 1.05 * needed, `${site.server.sent} of ${needed}`);
+  });
+});
+
+describe('an update over the air, when hashes or sectors are not what they were,', () => {
   it('proves each block of hashes', () => {
     const wanted = changedAt(big, [0, 255]);
     const manifest = makeManifest(wanted);
@@ -198,25 +223,6 @@ describe('an update over the air', () => {
       }),
     );
     assert.equal(code, 'E_VERIFY');
-  });
-
-  it('takes an image of 10 MiB in small pieces', () => {
-    const table = [
-      ...TABLES.espruinoEsp32.slice(0, 4),
-      { label: 'storage', type: 1, subtype: 0x82, address: 0x400000, size: 0xa00000 },
-      { label: 'spare', type: 1, subtype: 0x40, address: 0xe00000, size: 0x200000 },
-    ];
-    const make = (options = {}) => new Board({ table, size: 0x1000000, ...options });
-    const old = pattern('10 MiB', 0xa00000);
-    // More than can be kept in mind: 300 sectors, in 20 blocks of hashes.
-    const changes = Array.from({ length: 300 }, (_, i) => Math.floor((i * 2560) / 300));
-    const wanted = changedAt(old, changes);
-    const site = siteWith(wanted, { make, partitions: { storage: old } });
-    const { changed } = site.update({ backup: 'spare' });
-    assert.equal(changed, 300);
-    assertContent(site.board, wanted);
-    const needed = 300 * SECTOR + HEAD + treeBytes(2560);
-    assert.ok(site.server.sent <= 1.05 * needed, `${site.server.sent} of ${needed}`);
   });
 });
 
@@ -467,17 +473,17 @@ describe('onPlan', () => {
   });
 });
 
-describe('an update that is refused', () => {
-  /** @returns the code; nothing must have been written. */
-  function refusal(wanted: Uint8Array, options: object = {}, more: object = {}): string {
-    const { update, board } = siteWith(wanted, more);
-    const { operations } = board.flash.counters;
-    const code = codeOfCall(() => update(options));
-    assert.equal(board.flash.counters.operations, operations);
-    assertContent(board, OLD);
-    return code;
-  }
+/** @returns the code; nothing must have been written. */
+function refusal(wanted: Uint8Array, options: object = {}, more: object = {}): string {
+  const { update, board } = siteWith(wanted, more);
+  const { operations } = board.flash.counters;
+  const code = codeOfCall(() => update(options));
+  assert.equal(board.flash.counters.operations, operations);
+  assertContent(board, OLD);
+  return code;
+}
 
+describe('an update that is refused', () => {
   it('names no URL', () => {
     assert.equal(refusal(NEW, { url: undefined }), 'E_ARGUMENT');
     assert.equal(refusal(NEW, { url: '' }), 'E_ARGUMENT');
@@ -509,8 +515,10 @@ describe('an update that is refused', () => {
   it('finds an image that is larger than the partition', () => {
     assert.equal(refusal(pattern('large', SECTORS * SECTOR + 1)), 'E_MANIFEST');
   });
+});
 
-  it('comes while another is in progress', () => {
+describe('an update that is refused comes', () => {
+  it('while another is in progress', () => {
     const { board, update } = siteWith(NEW);
     const http = board.require<OtaHttp>('ota-http');
     const first = http.update({ url: URL_OF_IMAGE, partition: 'storage' });
@@ -526,7 +534,7 @@ describe('an update that is refused', () => {
     assert.equal(update().state, 'untouched');
   });
 
-  it('comes while an update by the core is in progress', () => {
+  it('while an update by the core is in progress', () => {
     const { board, update } = siteWith(NEW);
     const other = otaOf(board).begin({ partition: 'storage' });
     other.write(OTHER);
@@ -538,7 +546,7 @@ describe('an update that is refused', () => {
     assertContent(board, OTHER);
   });
 
-  it('comes from a progress callback', () => {
+  it('from a progress callback', () => {
     const { board, update } = siteWith(NEW);
     const http = board.require<OtaHttp>('ota-http');
     const codes = new Set<string>();

@@ -429,6 +429,9 @@ describe('a boot', () => {
       undefined,
     ]);
   });
+});
+
+describe('a boot that does not come to its end', () => {
   it('stops when power fails in it', () => {
     const board = boardWith();
     board.upload('.boot0', 'try { require("Flash").erasePage(0x210000) } catch (e) {}');
@@ -450,6 +453,9 @@ describe('a boot', () => {
     board.upload('.boot0', 'load()');
     assert.throws(() => board.powerOn(), /boots in a row/);
   });
+});
+
+describe('the world of a boot', () => {
   it('has none of what Espruino lacks', () => {
     const board = new Board();
     board.upload(

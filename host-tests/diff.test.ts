@@ -92,13 +92,13 @@ describe('diff predicts what an update does to the flash', () => {
   });
 });
 
-describe('diff predicts what is fetched', () => {
-  const sums = ({ changed, copied, fetched }: Difference) => ({
-    changed,
-    copied,
-    fetched: fetched.sectors,
-  });
+const sums = ({ changed, copied, fetched }: Difference) => ({
+  changed,
+  copied,
+  fetched: fetched.sectors,
+});
 
+describe('diff predicts what is fetched', () => {
   it('the changed sectors and the manifest, from images as from manifests', () => {
     const to = withChanges(old, 3, 200);
     for (const difference of [
@@ -138,7 +138,9 @@ describe('diff predicts what is fetched', () => {
         fetched: [5],
       });
   });
+});
 
+describe('diff predicts what is fetched at the end of an image', () => {
   it('nothing of what is blank behind a shorter image', () => {
     const from = old.subarray(0, 2 * SECTOR);
     const to = rearranged(old, [0, 1, -1, 3]);

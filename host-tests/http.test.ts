@@ -99,6 +99,19 @@ describe('http on the board', () => {
     }
   });
 
+  it('keeps what comes until somebody listens', () => {
+    const { board } = setUp();
+    board.run(`
+      var late = '';
+      require('http').get('http://host/file', function (response) {
+        setTimeout(function () { response.on('data', function (data) { late += data; }); }, 10);
+      });`);
+    board.advance(20);
+    assert.equal((board.run('late') as string).length, 5000);
+  });
+});
+
+describe('http on the board, where something is missing,', () => {
   it('ends without an error when the connection is lost', () => {
     const { server, get } = setUp();
     server.fault = (reply) => ({ ...reply, cutAt: headOf(reply).length + 3000 });
@@ -115,6 +128,42 @@ describe('http on the board', () => {
     assert.deepEqual(events, ['error -15']);
   });
 
+  it('waits for ever when nothing comes, and is closed by clsNow', () => {
+    const { server, board } = setUp();
+    server.fault = (reply) => ({ ...reply, cutAt: 300, then: 'stall' });
+    board.run('var seen = get("http://host/file")');
+    board.advance(1e6);
+    assert.equal(board.run('seen.events.length'), 0);
+    assert.equal(server.open, 1);
+    board.run('seen.request.clsNow = true');
+    board.advance(1);
+    assert.deepEqual(board.run('seen.events'), ['end', 'close false']);
+    assert.equal(server.open, 0);
+    assert.throws(() => board.run('seen.request.end()'), /This socket is closed/);
+  });
+
+  it('throws when there is no such host', () => {
+    const { board } = setUp();
+    assert.throws(() => board.run('get("http://nowhere/")'), /Unable to locate host/);
+  });
+
+  it('loses its connections when power fails, or the board reboots', () => {
+    const { server, board } = setUp();
+    server.fault = (reply) => ({ ...reply, pace: { bytes: 100, ms: 10 } });
+    for (const end of [() => board.powerOn(), () => board.run('E.reboot()')]) {
+      board.run(SCRIPT);
+      board.run('get("http://host/file")');
+      board.advance(30);
+      assert.equal(server.open, 1);
+      end();
+      assert.equal(server.open, 0);
+      board.advance(1000);
+    }
+    assert.deepEqual(board.output, []);
+  });
+});
+
+describe('http on the board, behind the headers,', () => {
   it('delivers what is behind Content-Length', () => {
     const { server, get } = setUp();
     server.fault = (reply) => ({ ...reply, headers: { 'Content-Length': 100 } });
@@ -145,52 +194,9 @@ describe('http on the board', () => {
       }
     }
   });
+});
 
-  it('waits for ever when nothing comes, and is closed by clsNow', () => {
-    const { server, board } = setUp();
-    server.fault = (reply) => ({ ...reply, cutAt: 300, then: 'stall' });
-    board.run('var seen = get("http://host/file")');
-    board.advance(1e6);
-    assert.equal(board.run('seen.events.length'), 0);
-    assert.equal(server.open, 1);
-    board.run('seen.request.clsNow = true');
-    board.advance(1);
-    assert.deepEqual(board.run('seen.events'), ['end', 'close false']);
-    assert.equal(server.open, 0);
-    assert.throws(() => board.run('seen.request.end()'), /This socket is closed/);
-  });
-
-  it('throws when there is no such host', () => {
-    const { board } = setUp();
-    assert.throws(() => board.run('get("http://nowhere/")'), /Unable to locate host/);
-  });
-
-  it('keeps what comes until somebody listens', () => {
-    const { board } = setUp();
-    board.run(`
-      var late = '';
-      require('http').get('http://host/file', function (response) {
-        setTimeout(function () { response.on('data', function (data) { late += data; }); }, 10);
-      });`);
-    board.advance(20);
-    assert.equal((board.run('late') as string).length, 5000);
-  });
-
-  it('loses its connections when power fails, or the board reboots', () => {
-    const { server, board } = setUp();
-    server.fault = (reply) => ({ ...reply, pace: { bytes: 100, ms: 10 } });
-    for (const end of [() => board.powerOn(), () => board.run('E.reboot()')]) {
-      board.run(SCRIPT);
-      board.run('get("http://host/file")');
-      board.advance(30);
-      assert.equal(server.open, 1);
-      end();
-      assert.equal(server.open, 0);
-      board.advance(1000);
-    }
-    assert.deepEqual(board.output, []);
-  });
-
+describe('http on the board, without a simulated network,', () => {
   it('takes the same calls to a real network', async () => {
     const server = new WebServer();
     server.files.set('/file', BODY);

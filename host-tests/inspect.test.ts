@@ -37,8 +37,8 @@ const chipOf = ({ flash }: Board) => Buffer.from(flash.peek(0, flash.size));
 const inspected = (board: Board): Inspection => inspect(chipOf(board), 0x8000, MODULE);
 const letters = ({ records }: Inspection) => records.map(({ letter }) => letter).join('');
 
-describe('inspect tells', () => {
-  it('of a chip that was never updated', () => {
+describe('inspect tells of', () => {
+  it('a chip that was never updated', () => {
     const { partitions, gaps, running, status, journal, nextBoot, hasMd5 } = inspected(makeBoard());
     assert.deepEqual(
       partitions.map(({ label }) => label),
@@ -52,6 +52,30 @@ describe('inspect tells', () => {
     assert.equal(nextBoot.erases + nextBoot.bytesProgrammed, 0);
   });
 
+  it('the journal that counts, while the next one begins elsewhere', () => {
+    const board = updated(makeBoard());
+    const elsewhere = { partition: 'storage', journal: 'ota_1', backup: false } as const;
+    const next = board.require<Ota>('ota').begin(elsewhere);
+    // Two slots are zeroed, FORGET, the place of SOLID is zeroed, three sectors are erased, BEGIN. SOLID is the ninth.
+    board.flash.cutAt(9, TEARS.nothing);
+    assert.throws(() => next.write('x'.repeat(4096)), PowerCut);
+    const { status, journal, records } = inspected(board);
+    assert.equal(status.state, 'committed');
+    assert.deepEqual([journal?.area.label, journal?.id], ['ota_journal', 1]);
+    assert.equal(records[0].letter, 'D');
+  });
+
+  it('a table that is somewhere else', () => {
+    const chip = chipOf(makeBoard());
+    // Nothing of this table is in the way at 0x9000 but nvs.
+    chip.copyWithin(0x9000, 0x8000, 0x9000);
+    chip.fill(0xff, 0x8000, 0x9000);
+    assert.throws(() => inspect(chip, 0x8000, MODULE), /no partition table at 0x8000/);
+    assert.equal(inspect(chip, 0x9000, MODULE).status.state, 'none');
+  });
+});
+
+describe('inspect tells', () => {
   it('which app boots', () => {
     assert.equal(inspected(makeBoard({ running: 'ota_1' })).running, 'ota_1');
     assert.equal(inspected(updated(makeBoard(), 0, { trial: 2 })).running, 'ota_0');
@@ -82,13 +106,6 @@ describe('inspect tells', () => {
     assert.equal(inspected(board).status.state, 'restored');
   });
 
-  it('that the new content counts', () => {
-    const found = inspected(updated(makeBoard(), 0, { size: NEW.length, crc32: 0xec69e630 }));
-    assert.equal(found.status.state, 'committed');
-    assert.match(letters(found), /^DS{76}.*D$/);
-    assert.equal(found.nextBoot.erases + found.nextBoot.bytesProgrammed, 0);
-  });
-
   it('how a trial stands', () => {
     const board = updated(makeBoard(), 0, { trial: 3 });
     const { status, nextBoot, records } = inspected(board);
@@ -96,8 +113,17 @@ describe('inspect tells', () => {
     assert.deepEqual([nextBoot.report.state, nextBoot.report.boots], ['trial', 1]);
     assert.ok(records.some(({ says }) => says === 'COMMIT for 3 trial boots'));
   });
+});
 
-  it('that a direct update is not complete', () => {
+describe('inspect tells that', () => {
+  it('the new content counts', () => {
+    const found = inspected(updated(makeBoard(), 0, { size: NEW.length, crc32: 0xec69e630 }));
+    assert.equal(found.status.state, 'committed');
+    assert.match(letters(found), /^DS{76}.*D$/);
+    assert.equal(found.nextBoot.erases + found.nextBoot.bytesProgrammed, 0);
+  });
+
+  it('a direct update is not complete', () => {
     const { status, journal, nextBoot } = inspected(updated(makeBoard(), 500, { backup: false }));
     assert.equal(status.state, 'incomplete');
     assert.equal(journal?.isDirect, true);
@@ -105,32 +131,10 @@ describe('inspect tells', () => {
     assert.equal(nextBoot.report.state, 'incomplete');
   });
 
-  it('of the journal that counts, while the next one begins elsewhere', () => {
-    const board = updated(makeBoard());
-    const elsewhere = { partition: 'storage', journal: 'ota_1', backup: false } as const;
-    const next = board.require<Ota>('ota').begin(elsewhere);
-    // Two slots are zeroed, FORGET, the place of SOLID is zeroed, three sectors are erased, BEGIN. SOLID is the ninth.
-    board.flash.cutAt(9, TEARS.nothing);
-    assert.throws(() => next.write('x'.repeat(4096)), PowerCut);
-    const { status, journal, records } = inspected(board);
-    assert.equal(status.state, 'committed');
-    assert.deepEqual([journal?.area.label, journal?.id], ['ota_journal', 1]);
-    assert.equal(records[0].letter, 'D');
-  });
-
-  it('that the backup is lost', () => {
+  it('the backup is lost', () => {
     const board = updated(makeBoard(), 1000);
     board.flash.load(0x110000, new Uint8Array(4096));
     assert.equal(inspected(board).nextBoot.report.state, 'damaged');
-  });
-
-  it('of a table that is somewhere else', () => {
-    const chip = chipOf(makeBoard());
-    // Nothing of this table is in the way at 0x9000 but nvs.
-    chip.copyWithin(0x9000, 0x8000, 0x9000);
-    chip.fill(0xff, 0x8000, 0x9000);
-    assert.throws(() => inspect(chip, 0x8000, MODULE), /no partition table at 0x8000/);
-    assert.equal(inspect(chip, 0x9000, MODULE).status.state, 'none');
   });
 });
 

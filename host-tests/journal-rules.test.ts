@@ -148,217 +148,215 @@ function rule(name: string, boots: Boot[], make: () => Life = () => new Life(OLD
   });
 }
 
-describe('a rule of the journal:', () => {
-  describe('the log', () => {
-    rule('does not end at its first blank slot', [
-      { act: updateTo(NEW), cut: inRecord },
-      { act: recover },
-      { act: recover },
-      { act: recover },
-    ]);
+describe('a rule of the journal: the log', () => {
+  rule('does not end at its first blank slot', [
+    { act: updateTo(NEW), cut: inRecord },
+    { act: recover },
+    { act: recover },
+    { act: recover },
+  ]);
 
-    rule('has its last record repeated before anything is appended', [
-      { act: (life) => life.update(NEW, { trial: 9 }), cut: inType('C'), tears: [TEARS.everyBit] },
-      { act: (life) => life.recover(), moods: ZEROS },
-      { act: (life) => assert.equal(life.recover().state, 'trial'), moods: ONES },
-      { act: (life) => assert.equal(life.recover().boots, 3), moods: ZEROS },
-      { act: restore },
-    ]);
+  rule('has its last record repeated before anything is appended', [
+    { act: (life) => life.update(NEW, { trial: 9 }), cut: inType('C'), tears: [TEARS.everyBit] },
+    { act: (life) => life.recover(), moods: ZEROS },
+    { act: (life) => assert.equal(life.recover().state, 'trial'), moods: ONES },
+    { act: (life) => assert.equal(life.recover().boots, 3), moods: ZEROS },
+    { act: restore },
+  ]);
 
-    rule('has its torn tail zeroed before anything is appended', [
-      { act: updateTo(NEW), cut: inType('S') },
-      { act: resumeTo(NEW), cut: onBackup, moods: [...BOTH, { seed: 1 }] },
-      { act: recover },
-      { act: recover },
-    ]);
+  rule('has its torn tail zeroed before anything is appended', [
+    { act: updateTo(NEW), cut: inType('S') },
+    { act: resumeTo(NEW), cut: onBackup, moods: [...BOTH, { seed: 1 }] },
+    { act: recover },
+    { act: recover },
+  ]);
 
-    rule('has two blank slots zeroed before anything is appended, not one', [
-      { act: (life) => life.update(NEW, { trial: 1 }) },
-      { act: (life) => life.recover() },
-      { act: (life) => life.confirm(), cut: inType('K'), tears: [TEARS.everyBit] },
-      { act: recover, cut: inType('K'), moods: ZEROS, tears: [TEARS.everyBit] },
-      { act: recover, cut: inZero, moods: ZEROS, tears: [TEARS.everyBit] },
-      { act: recover, moods: WHOLE },
-      { act: recover, moods: WHOLE },
-    ]);
-  });
+  rule('has two blank slots zeroed before anything is appended, not one', [
+    { act: (life) => life.update(NEW, { trial: 1 }) },
+    { act: (life) => life.recover() },
+    { act: (life) => life.confirm(), cut: inType('K'), tears: [TEARS.everyBit] },
+    { act: recover, cut: inType('K'), moods: ZEROS, tears: [TEARS.everyBit] },
+    { act: recover, cut: inZero, moods: ZEROS, tears: [TEARS.everyBit] },
+    { act: recover, moods: WHOLE },
+    { act: recover, moods: WHOLE },
+  ]);
+});
 
-  describe('a decision', () => {
-    rule('that the new content counts needs SOLID behind it', [
-      { act: updateTo(NEW), cut: inType('CKD') },
-      { act: recover },
-      { act: recover },
-      { act: recover },
-    ]);
+describe('a rule of the journal: a decision', () => {
+  rule('that the new content counts needs SOLID behind it', [
+    { act: updateTo(NEW), cut: inType('CKD') },
+    { act: recover },
+    { act: recover },
+    { act: recover },
+  ]);
 
-    rule('that the old content counts needs SOLID behind it', [
-      { act: abort, cut: inType('XD') },
+  rule('that the old content counts needs SOLID behind it', [
+    { act: abort, cut: inType('XD') },
+    { act: appWrites },
+    { act: recover },
+    { act: recover },
+  ]);
+
+  rule('to put back needs SOLID behind it', [
+    { act: abort, cut: inType('RD') },
+    { act: recover, cut: onTarget },
+    { act: recover },
+    { act: recover },
+  ]);
+
+  rule('to confirm needs SOLID behind it', [
+    { act: (life) => life.update(NEW, { trial: 1 }) },
+    { act: (life) => life.recover() },
+    { act: (life) => life.confirm(), cut: inType('KD') },
+    { act: (life) => life.recover() },
+    { act: (life) => life.recover() },
+    { act: (life) => life.recover() },
+  ]);
+
+  rule(
+    'to put back what was committed needs SOLID behind it',
+    [
+      { act: restore, cut: inRecord },
+      { act: recover },
+      { act: recover },
       { act: appWrites },
       { act: recover },
-      { act: recover },
-    ]);
+    ],
+    committed,
+  );
 
-    rule('to put back needs SOLID behind it', [
-      { act: abort, cut: inType('RD') },
-      { act: recover, cut: onTarget },
-      { act: recover },
-      { act: recover },
-    ]);
+  rule('is not good because it was written twice', [
+    { act: (life) => life.update(NEW, { trial: 1 }) },
+    { act: (life) => life.recover() },
+    { act: (life) => life.confirm(), cut: inType('K'), tears: [TEARS.everyBit] },
+    { act: recover, cut: inType('K'), moods: ZEROS, tears: [TEARS.everyBit] },
+    { act: recover, moods: ZEROS },
+    { act: recover, moods: ONES },
+    { act: recover, moods: ZEROS },
+  ]);
+});
 
-    rule('to confirm needs SOLID behind it', [
-      { act: (life) => life.update(NEW, { trial: 1 }) },
-      { act: (life) => life.recover() },
-      { act: (life) => life.confirm(), cut: inType('KD') },
-      { act: (life) => life.recover() },
-      { act: (life) => life.recover() },
-      { act: (life) => life.recover() },
-    ]);
+describe('a rule of the journal: putting back', () => {
+  rule('rewrites every saved sector, also one that reads equal', [
+    { act: abort, cut: onTarget },
+    { act: recover },
+    { act: recover },
+  ]);
 
-    rule(
-      'to put back what was committed needs SOLID behind it',
-      [
-        { act: restore, cut: inRecord },
-        { act: recover },
-        { act: recover },
-        { act: appWrites },
-        { act: recover },
-      ],
-      committed,
-    );
+  rule('is announced by RESTORE before anything is touched', [
+    { act: abort, cut: onTarget },
+    { act: resumeTo(NEW), moods: [...BOTH, 'before'] },
+    { act: recover },
+  ]);
 
-    rule('is not good because it was written twice', [
-      { act: (life) => life.update(NEW, { trial: 1 }) },
-      { act: (life) => life.recover() },
-      { act: (life) => life.confirm(), cut: inType('K'), tears: [TEARS.everyBit] },
-      { act: recover, cut: inType('K'), moods: ZEROS, tears: [TEARS.everyBit] },
-      { act: recover, moods: ZEROS },
-      { act: recover, moods: ONES },
-      { act: recover, moods: ZEROS },
-    ]);
-  });
+  rule('is followed by ENDING before RESTORED', [
+    { act: abort, cut: inType('X') },
+    { act: recover, cut: onTarget, moods: ONES },
+    { act: recover, moods: ZEROS },
+    { act: recover },
+  ]);
 
-  describe('putting back', () => {
-    rule('rewrites every saved sector, also one that reads equal', [
-      { act: abort, cut: onTarget },
-      { act: recover },
-      { act: recover },
-    ]);
+  rule('settles the log before ENDING', [
+    { act: abort, cut: inType('E') },
+    { act: recover, cut: inZero, moods: ZEROS },
+    { act: appWrites, moods: ONES },
+    { act: recover, moods: ZEROS },
+  ]);
 
-    rule('is announced by RESTORE before anything is touched', [
-      { act: abort, cut: onTarget },
-      { act: resumeTo(NEW), moods: [...BOTH, 'before'] },
-      { act: recover },
-    ]);
+  rule(
+    'of what was committed is announced by REOPEN',
+    [{ act: restore, cut: inRecord }, { act: recover }, { act: appWrites }, { act: recover }],
+    committed,
+  );
+});
 
-    rule('is followed by ENDING before RESTORED', [
-      { act: abort, cut: inType('X') },
-      { act: recover, cut: onTarget, moods: ONES },
-      { act: recover, moods: ZEROS },
-      { act: recover },
-    ]);
+describe('a rule of the journal: BEGIN', () => {
+  rule('alone is not nothing: it is closed before the app goes on', [
+    { act: updateTo(NEW), cut: inType('S') },
+    { act: appWrites },
+    { act: recover },
+    { act: recover },
+  ]);
 
-    rule('settles the log before ENDING', [
-      { act: abort, cut: inType('E') },
-      { act: recover, cut: inZero, moods: ZEROS },
-      { act: appWrites, moods: ONES },
-      { act: recover, moods: ZEROS },
-    ]);
-
-    rule(
-      'of what was committed is announced by REOPEN',
-      [{ act: restore, cut: inRecord }, { act: recover }, { act: appWrites }, { act: recover }],
-      committed,
-    );
-  });
-
-  describe('BEGIN', () => {
-    rule('alone is not nothing: it is closed before the app goes on', [
-      { act: updateTo(NEW), cut: inType('S') },
+  /** An erase that has not reached BEGIN. */
+  const rest: Tear = {
+    name: 'all but the first 48 bytes reached',
+    program: () => 0,
+    erase: (i) => (i < 48 ? 0 : 0xff),
+    solid: false,
+  };
+  rule(
+    'is spoiled before its sector is erased',
+    [
       { act: appWrites },
+      { act: updateTo(OTHER), cut: inErase, tears: [TEARS.everyBit, rest] },
+      { act: recover, moods: WHOLE },
       { act: recover },
+    ],
+    committed,
+  );
+
+  rule(
+    'is spoiled even if it reads blank or zero',
+    [
+      { act: appWrites },
+      { act: updateTo(OTHER), cut: inBegin, tears: [TEARS.everyBit] },
+      { act: updateTo(OTHER), cut: inErase, tears: [TEARS.everyBit, rest] },
+      { act: recover, moods: [...WHOLE, 'before', 'after'] },
       { act: recover },
-    ]);
+    ],
+    committed,
+  );
 
-    /** An erase that has not reached BEGIN. */
-    const rest: Tear = {
-      name: 'all but the first 48 bytes reached',
-      program: () => 0,
-      erase: (i) => (i < 48 ? 0 : 0xff),
-      solid: false,
-    };
-    rule(
-      'is spoiled before its sector is erased',
-      [
-        { act: appWrites },
-        { act: updateTo(OTHER), cut: inErase, tears: [TEARS.everyBit, rest] },
-        { act: recover, moods: WHOLE },
-        { act: recover },
-      ],
-      committed,
-    );
-
-    rule(
-      'is spoiled even if it reads blank or zero',
-      [
-        { act: appWrites },
-        { act: updateTo(OTHER), cut: inBegin, tears: [TEARS.everyBit] },
-        { act: updateTo(OTHER), cut: inErase, tears: [TEARS.everyBit, rest] },
-        { act: recover, moods: [...WHOLE, 'before', 'after'] },
-        { act: recover },
-      ],
-      committed,
-    );
-
-    rule(
-      'is spoiled only after the journal says that nothing can be restored',
-      [
-        { act: updateTo(OTHER), cut: inBegin },
-        {
-          act: (life) => {
-            life.recover();
-            life.restore();
-          },
-          cut: onTarget,
-          isPrevented: true,
+  rule(
+    'is spoiled only after the journal says that nothing can be restored',
+    [
+      { act: updateTo(OTHER), cut: inBegin },
+      {
+        act: (life) => {
+          life.recover();
+          life.restore();
         },
-        { act: recover },
-        { act: recover },
-      ],
-      committed,
-    );
-  });
-
-  describe('a sector', () => {
-    rule('that was in flight is not taken for written because it reads so', [
-      { act: updateTo(NEW), cut: onTarget },
-      { act: resumeTo(NEW) },
+        cut: onTarget,
+        isPrevented: true,
+      },
       { act: recover },
-    ]);
-
-    rule('that was in flight is erased before anything else is written', [
-      { act: updateTo(NEW), cut: onTarget },
-      { act: resumeTo(OTHER), cut: inRecord },
-      { act: resumeTo(NEW) },
       { act: recover },
-    ]);
+    ],
+    committed,
+  );
+});
 
-    rule('has its SAVED repeated before it is erased again', [
-      { act: updateTo(NEW), cut: inType('C') },
-      { act: resumeTo(OTHER), cut: onTarget },
-      { act: resumeTo(OTHER) },
-      { act: recover },
-    ]);
+describe('a rule of the journal: a sector', () => {
+  rule('that was in flight is not taken for written because it reads so', [
+    { act: updateTo(NEW), cut: onTarget },
+    { act: resumeTo(NEW) },
+    { act: recover },
+  ]);
 
-    rule('of the backup is erased even if it looks blank', [
-      { act: updateTo(NEW), cut: onBackup },
-      { act: resumeTo(OTHER) },
-      { act: (life) => assert.equal(life.restore(), 'restored') },
-      { act: recover },
-    ]);
+  rule('that was in flight is erased before anything else is written', [
+    { act: updateTo(NEW), cut: onTarget },
+    { act: resumeTo(OTHER), cut: inRecord },
+    { act: resumeTo(NEW) },
+    { act: recover },
+  ]);
 
-    rule('of the target is erased only when SAVED is there', [
-      { act: updateTo(NEW), cut: (life, step) => onTarget(life, step) && step.kind === 'erase' },
-      { act: recover },
-    ]);
-  });
+  rule('has its SAVED repeated before it is erased again', [
+    { act: updateTo(NEW), cut: inType('C') },
+    { act: resumeTo(OTHER), cut: onTarget },
+    { act: resumeTo(OTHER) },
+    { act: recover },
+  ]);
+
+  rule('of the backup is erased even if it looks blank', [
+    { act: updateTo(NEW), cut: onBackup },
+    { act: resumeTo(OTHER) },
+    { act: (life) => assert.equal(life.restore(), 'restored') },
+    { act: recover },
+  ]);
+
+  rule('of the target is erased only when SAVED is there', [
+    { act: updateTo(NEW), cut: (life, step) => onTarget(life, step) && step.kind === 'erase' },
+    { act: recover },
+  ]);
 });

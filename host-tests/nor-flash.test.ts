@@ -109,8 +109,8 @@ describe('a NOR flash chip', () => {
   });
 });
 
-describe('the counters of a chip', () => {
-  it('count each page and each sector as an operation', () => {
+describe('the counters of a chip count', () => {
+  it('each page and each sector as an operation', () => {
     const flash = chip();
     flash.program(200, filled(0, 512)); // Parts of three pages: 56, 256 and 200 bytes.
     flash.erase(0);
@@ -127,7 +127,7 @@ describe('the counters of a chip', () => {
     });
   });
 
-  it('count a page of nothing but 0xff, and no operation: power cannot fail in it', () => {
+  it('a page of nothing but 0xff, and no operation: power cannot fail in it', () => {
     const data = Buffer.concat([
       filled(0, 256),
       filled(0xff, 256),
@@ -156,7 +156,9 @@ describe('the counters of a chip', () => {
       );
     }
   });
+});
 
+describe('the counters of a chip', () => {
   it('are the same while somebody watches', () => {
     const [one, other] = [chip(), chip()];
     other.trace = [];
@@ -388,7 +390,9 @@ describe('a torn program', () => {
     flash.read(0, 100);
     assert.equal(flash.guesses, 2, 'they are solid by now');
   });
+});
 
+describe('a torn program that is read, or programmed again,', () => {
   it('is seen to become solid at once', () => {
     const flash = chip();
     torn(flash, TEARS.everyBit, () => flash.program(0, bytes(0, 0, 0, 0)), 'ones');
@@ -419,13 +423,14 @@ describe('a torn program', () => {
   });
 });
 
-describe('a torn erase', () => {
-  const old = () => {
-    const flash = chip();
-    flash.load(0, filled(0x5a));
-    return flash;
-  };
+/** A chip with an old content. */
+const old = () => {
+  const flash = chip();
+  flash.load(0, filled(0x5a));
+  return flash;
+};
 
+describe('a torn erase', () => {
   it('has done nothing, or everything, in the forms that say so', () => {
     for (const mood of MOODS) {
       const [before, after] = [old(), old()];
@@ -434,26 +439,6 @@ describe('a torn erase', () => {
       assert.ok(before.holds(0, filled(0x5a)));
       assert.ok(after.holds(0, filled(0xff)));
     }
-  });
-
-  it('half way leaves every cell open: old, erased, zero or anything', () => {
-    const flash = old();
-    torn(flash, TEARS.everyBit, () => flash.erase(0));
-    assert.equal(flash.unstableBits(0, SECTOR), 8 * SECTOR);
-    assert.deepEqual(moods(flash, 2), {
-      ones: [255, 255],
-      zeros: [0, 0],
-      before: [0x5a, 0x5a],
-      after: [255, 255],
-    });
-    flash.restart({ seed: 5 });
-    const seen = flash.read(0, SECTOR);
-    assert.ok(new Set(seen).size > 200);
-    assert.deepEqual(flash.read(0, SECTOR), seen, 'the same within one boot');
-    flash.restart({ seed: 5 });
-    assert.deepEqual(flash.read(0, SECTOR), seen, 'the same for the same seed');
-    flash.restart({ seed: 6 });
-    assert.notDeepEqual(flash.read(0, SECTOR), seen, 'another for another');
   });
 
   it('is a guess for whatever meets it until it is erased, and for nothing else', () => {
@@ -482,26 +467,6 @@ describe('a torn erase', () => {
     assert.equal(isMet, false);
   });
 
-  it('half way leaves the neighbours alone', () => {
-    const flash = chip();
-    flash.load(0, filled(0x77, 3 * SECTOR));
-    torn(flash, TEARS.everyBit, () => flash.erase(SECTOR), 'zeros');
-    assert.ok(flash.holds(0, filled(0x77)));
-    assert.ok(flash.holds(2 * SECTOR, filled(0x77)));
-  });
-
-  it('half way reads blank and is not erased', () => {
-    const flash = old();
-    torn(flash, TEARS.everyBit, () => flash.erase(0), 'ones');
-    assert.deepEqual(flash.read(0, SECTOR), filled(0xff));
-    assert.equal(flash.holds(0, filled(0xff)), false);
-    flash.program(0, filled(0x33, 4));
-    flash.restart('zeros');
-    assert.deepEqual([...flash.read(0, 5)], [0, 0, 0, 0, 0]);
-    flash.restart('ones');
-    assert.deepEqual([...flash.read(0, 5)], [0x33, 0x33, 0x33, 0x33, 0xff]);
-  });
-
   it('becomes solid by a whole erase only', () => {
     const flash = old();
     torn(flash, TEARS.everyBit, () => flash.erase(0));
@@ -527,6 +492,48 @@ describe('a torn erase', () => {
     torn(flash, TEARS.everyBit, () => flash.erase(0));
     flash.load(0, filled(7));
     assert.ok(flash.holds(0, filled(7)));
+  });
+});
+
+describe('a torn erase half way', () => {
+  it('leaves every cell open: old, erased, zero or anything', () => {
+    const flash = old();
+    torn(flash, TEARS.everyBit, () => flash.erase(0));
+    assert.equal(flash.unstableBits(0, SECTOR), 8 * SECTOR);
+    assert.deepEqual(moods(flash, 2), {
+      ones: [255, 255],
+      zeros: [0, 0],
+      before: [0x5a, 0x5a],
+      after: [255, 255],
+    });
+    flash.restart({ seed: 5 });
+    const seen = flash.read(0, SECTOR);
+    assert.ok(new Set(seen).size > 200);
+    assert.deepEqual(flash.read(0, SECTOR), seen, 'the same within one boot');
+    flash.restart({ seed: 5 });
+    assert.deepEqual(flash.read(0, SECTOR), seen, 'the same for the same seed');
+    flash.restart({ seed: 6 });
+    assert.notDeepEqual(flash.read(0, SECTOR), seen, 'another for another');
+  });
+
+  it('leaves the neighbours alone', () => {
+    const flash = chip();
+    flash.load(0, filled(0x77, 3 * SECTOR));
+    torn(flash, TEARS.everyBit, () => flash.erase(SECTOR), 'zeros');
+    assert.ok(flash.holds(0, filled(0x77)));
+    assert.ok(flash.holds(2 * SECTOR, filled(0x77)));
+  });
+
+  it('reads blank and is not erased', () => {
+    const flash = old();
+    torn(flash, TEARS.everyBit, () => flash.erase(0), 'ones');
+    assert.deepEqual(flash.read(0, SECTOR), filled(0xff));
+    assert.equal(flash.holds(0, filled(0xff)), false);
+    flash.program(0, filled(0x33, 4));
+    flash.restart('zeros');
+    assert.deepEqual([...flash.read(0, 5)], [0, 0, 0, 0, 0]);
+    flash.restart('ones');
+    assert.deepEqual([...flash.read(0, 5)], [0x33, 0x33, 0x33, 0x33, 0xff]);
   });
 });
 
@@ -558,15 +565,15 @@ describe('the list of tears', () => {
   });
 });
 
-describe('a snapshot', () => {
-  /** Changes a chip in every way. */
-  function change(flash: NorFlash): void {
-    flash.program(0, filled(0, 16));
-    flash.erase(SECTOR);
-    flash.load(2 * SECTOR, filled(5));
-    torn(flash, TEARS.everyBit, () => flash.erase(3 * SECTOR), 'zeros');
-  }
+/** Changes a chip in every way. */
+function change(flash: NorFlash): void {
+  flash.program(0, filled(0, 16));
+  flash.erase(SECTOR);
+  flash.load(2 * SECTOR, filled(5));
+  torn(flash, TEARS.everyBit, () => flash.erase(3 * SECTOR), 'zeros');
+}
 
+describe('a snapshot', () => {
   it('is not changed by what happens later, however often', () => {
     const flash = chip();
     flash.load(0, filled(1, 4 * SECTOR));
@@ -582,44 +589,6 @@ describe('a snapshot', () => {
       assert.deepEqual([...flash.peek(3 * SECTOR, 1)], [0]);
       flash.restore(first);
       assert.deepEqual(flash.read(0, 4 * SECTOR), filled(1, 4 * SECTOR));
-    }
-  });
-
-  it('keeps unstable bits, power and mood', () => {
-    const flash = chip();
-    flash.load(0, filled(1));
-    torn(flash, TEARS.everyBit, () => flash.erase(0), 'zeros');
-    flash.cut();
-    const off = flash.snapshot();
-    flash.restart('ones');
-    flash.erase(0);
-    flash.restore(off);
-    assert.equal(flash.isOn, false);
-    assert.equal(flash.unstableBits(), 8 * SECTOR);
-    assert.deepEqual([...flash.peek(0, 1)], [0]);
-    flash.restart('before');
-    assert.deepEqual([...flash.read(0, 1)], [1]);
-  });
-
-  it('keeps unstable bits unstable, whatever settles them later', () => {
-    const flash = chip();
-    torn(flash, TEARS.everyBit, () => flash.program(0, filled(0, 8)), 'before');
-    const shaky = flash.snapshot();
-    const settle: (() => void)[] = [
-      () => flash.program(0, filled(0, 8)),
-      () => flash.program(0, filled(0, 4)),
-      () => flash.erase(0),
-      () => flash.load(0, filled(1)),
-      () => torn(flash, TEARS.everyBit, () => flash.erase(0), 'zeros'),
-    ];
-    for (const operation of settle) {
-      flash.restart('zeros');
-      operation();
-      assert.deepEqual(differences(flash.snapshot(), shaky), [0]);
-      flash.restore(shaky);
-      assert.equal(flash.unstableBits(), 64);
-      assert.deepEqual(moods(flash, 1), { ones: [255], zeros: [0], before: [255], after: [0] });
-      flash.restore(shaky);
     }
   });
 
@@ -657,6 +626,46 @@ describe('a snapshot', () => {
     torn(flash, TEARS.everyBit, () => flash.program(0, filled(0, 8)), 'ones');
     assert.deepEqual(differences(flash.snapshot(), shaky), [0]);
     assert.notEqual(fingerprint(flash.snapshot(), blank), fingerprint(shaky, blank));
+  });
+});
+
+describe('a snapshot keeps', () => {
+  it('unstable bits, power and mood', () => {
+    const flash = chip();
+    flash.load(0, filled(1));
+    torn(flash, TEARS.everyBit, () => flash.erase(0), 'zeros');
+    flash.cut();
+    const off = flash.snapshot();
+    flash.restart('ones');
+    flash.erase(0);
+    flash.restore(off);
+    assert.equal(flash.isOn, false);
+    assert.equal(flash.unstableBits(), 8 * SECTOR);
+    assert.deepEqual([...flash.peek(0, 1)], [0]);
+    flash.restart('before');
+    assert.deepEqual([...flash.read(0, 1)], [1]);
+  });
+
+  it('unstable bits unstable, whatever settles them later', () => {
+    const flash = chip();
+    torn(flash, TEARS.everyBit, () => flash.program(0, filled(0, 8)), 'before');
+    const shaky = flash.snapshot();
+    const settle: (() => void)[] = [
+      () => flash.program(0, filled(0, 8)),
+      () => flash.program(0, filled(0, 4)),
+      () => flash.erase(0),
+      () => flash.load(0, filled(1)),
+      () => torn(flash, TEARS.everyBit, () => flash.erase(0), 'zeros'),
+    ];
+    for (const operation of settle) {
+      flash.restart('zeros');
+      operation();
+      assert.deepEqual(differences(flash.snapshot(), shaky), [0]);
+      flash.restore(shaky);
+      assert.equal(flash.unstableBits(), 64);
+      assert.deepEqual(moods(flash, 1), { ones: [255], zeros: [0], before: [255], after: [0] });
+      flash.restore(shaky);
+    }
   });
 });
 

@@ -79,13 +79,14 @@ describe('part-ota pack', () => {
     });
 });
 
-describe('part-ota verify', () => {
-  const verify = async (content: Buffer, ...words: string[]) => {
-    writeFileSync(inFolder('candidate.bin'), content);
-    return run('verify', 'candidate.bin', ...words);
-  };
-  const json = ({ stdout }: { stdout: string }) => JSON.parse(stdout) as Record<string, unknown>;
+const verify = async (content: Buffer, ...words: string[]) => {
+  writeFileSync(inFolder('candidate.bin'), content);
+  return run('verify', 'candidate.bin', ...words);
+};
 
+const json = ({ stdout }: { stdout: string }) => JSON.parse(stdout) as Record<string, unknown>;
+
+describe('part-ota verify', () => {
   it('finds the image right', async () => {
     const { status, stdout } = await verify(image, '--manifest', 'good.ota');
     assert.equal(status, 0);
@@ -138,8 +139,10 @@ describe('part-ota verify', () => {
     assert.equal(status, 1);
     assert.match(stdout, /WRONG/);
   });
+});
 
-  it('refuses a manifest that is wrong, and arguments', async () => {
+describe('part-ota verify refuses', () => {
+  it('a manifest that is wrong, and arguments', async () => {
     const other = digest.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
     const lying = makeManifest(image);
     lying.writeUInt32LE(crc32(image) ^ 1, 8);

@@ -265,6 +265,22 @@ describe('Session.run', () => {
     assert.equal(await opened.run('return 1'), 1);
   });
 
+  it('interrupts the board if it is told to', async () => {
+    const board = await start();
+    const through = await openPort(board.name);
+    let first = '';
+    const port = changed(through, {
+      write: (bytes) => {
+        first ||= Buffer.from(bytes).toString('latin1');
+        return through.write(bytes);
+      },
+    });
+    sessions.push(await Session.open(port, { silence: LATE, interrupt: true }));
+    assert.equal(first, '\x03');
+  });
+});
+
+describe('Session.run, whatever the app prints,', () => {
   it('tells an answer from what the app prints', async () => {
     const board = await start();
     const opened = await open(board);
@@ -304,7 +320,21 @@ describe('Session.run', () => {
     assert.equal(await opened.run('return "slow"'), 'slow');
   });
 
-  it('notices at once that a script has ended without an answer', async () => {
+  it('shows no hello among the lines', async () => {
+    const board = await start((line, it) => {
+      if (isHello(line)) evaluate(line, it);
+      evaluate(line, it);
+    });
+    const opened = await open(board);
+    const lines: string[] = [];
+    opened.onLine((line) => lines.push(line));
+    assert.equal(await opened.run('return 5'), 5);
+    assert.deepEqual(lines, []);
+  });
+});
+
+describe('Session.run notices', () => {
+  it('at once that a script has ended without an answer', async () => {
     const board = await start();
     const opened = await open(board);
     board.behaviour = (line, it) =>
@@ -319,7 +349,7 @@ describe('Session.run', () => {
     assert.equal(await opened.run('return 2'), 2);
   });
 
-  it('notices that bytes of an answer are missing', async () => {
+  it('that bytes of an answer are missing', async () => {
     const board = await start();
     const opened = await open(board);
     const send = board.send.bind(board);
@@ -329,7 +359,7 @@ describe('Session.run', () => {
     assert.equal(await opened.run('return "abcde"'), 'abcde');
   });
 
-  it('notices a restart, and finds the board again', async () => {
+  it('a restart, and finds the board again', async () => {
     const board = await start();
     const opened = await open(board);
     for (const boot of [
@@ -346,7 +376,9 @@ describe('Session.run', () => {
       assert.equal(await opened.run('return 1'), 1);
     }
   });
+});
 
+describe('Session.run on a board that is silent or wants a pause', () => {
   it('gives up when the board is silent, and ignores the answer that comes too late', async () => {
     const board = await start();
     const opened = await open(board);
@@ -359,14 +391,6 @@ describe('Session.run', () => {
       evaluate(line, it);
     };
     assert.equal(await opened.run('return "in time"'), 'in time');
-  });
-
-  it('says that the line has ended', async () => {
-    const board = await start();
-    const opened = await open(board);
-    board.behaviour = (_, it) => it.hangUp();
-    await refused(opened.run('return 1'), 'E_CLOSED', /the connection ended/);
-    await refused(opened.run('return 1'), 'E_CLOSED', /the connection ended/);
   });
 
   it('sends no more while the board wants a pause', async () => {
@@ -400,6 +424,16 @@ describe('Session.run', () => {
     assert.equal(await opened.run(`return "${'x'.repeat(3000)}".length`), 3000);
     assert.ok(sent > 3000);
   });
+});
+
+describe('Session.run at the end of the line', () => {
+  it('says that the line has ended', async () => {
+    const board = await start();
+    const opened = await open(board);
+    board.behaviour = (_, it) => it.hangUp();
+    await refused(opened.run('return 1'), 'E_CLOSED', /the connection ended/);
+    await refused(opened.run('return 1'), 'E_CLOSED', /the connection ended/);
+  });
 
   it('leaves no half of a script behind when it is closed', async () => {
     const board = await start();
@@ -416,31 +450,5 @@ describe('Session.run', () => {
     while (!board.received.endsWith('\x1b[2H'))
       await new Promise((resolve) => setTimeout(resolve, 1));
     assert.ok(board.received.length < 100_000);
-  });
-
-  it('interrupts the board if it is told to', async () => {
-    const board = await start();
-    const through = await openPort(board.name);
-    let first = '';
-    const port = changed(through, {
-      write: (bytes) => {
-        first ||= Buffer.from(bytes).toString('latin1');
-        return through.write(bytes);
-      },
-    });
-    sessions.push(await Session.open(port, { silence: LATE, interrupt: true }));
-    assert.equal(first, '\x03');
-  });
-
-  it('shows no hello among the lines', async () => {
-    const board = await start((line, it) => {
-      if (isHello(line)) evaluate(line, it);
-      evaluate(line, it);
-    });
-    const opened = await open(board);
-    const lines: string[] = [];
-    opened.onLine((line) => lines.push(line));
-    assert.equal(await opened.run('return 5'), 5);
-    assert.deepEqual(lines, []);
   });
 });

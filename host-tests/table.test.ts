@@ -104,29 +104,31 @@ function withMd5(...rows: string[]): Buffer {
   return tableOf(`${rows.join('')}ebeb${'ff'.repeat(14)}${md5}`);
 }
 
+/** Tables, and the SHA-256 of what ESP-IDF makes of them. */
+const digests: [string, string, string][] = [
+  [
+    'the Espruino table for ESP32',
+    ESPRUINO,
+    '262482a5f6d74f4261f6d52cea326110b4acda552a69347a10cafc1d746ad045',
+  ],
+  [
+    'the Espruino table for C3 and S3',
+    ESPRUINO_IDF4,
+    'f42c1223f77ab8ba3fc0c93a0a0b0995101f3ecc0f2b3663618192783d319bfe',
+  ],
+  [
+    "the table of the component's example",
+    COMPONENT,
+    '5510dfd57b95efbce4ed7312f07efbe5d7eddede5b91d94b9a763b0aada291cf',
+  ],
+  [
+    'the table of this project',
+    readFileSync(join(ROOT, 'partitions.csv'), 'utf8'),
+    '7b2e0aa7f21718cfa2d6c294ccadf4b42bae19f20fbcba9ea7397892a395f7fd',
+  ],
+];
+
 describe('a CSV becomes the bytes that ESP-IDF makes of it', () => {
-  const digests: [string, string, string][] = [
-    [
-      'the Espruino table for ESP32',
-      ESPRUINO,
-      '262482a5f6d74f4261f6d52cea326110b4acda552a69347a10cafc1d746ad045',
-    ],
-    [
-      'the Espruino table for C3 and S3',
-      ESPRUINO_IDF4,
-      'f42c1223f77ab8ba3fc0c93a0a0b0995101f3ecc0f2b3663618192783d319bfe',
-    ],
-    [
-      "the table of the component's example",
-      COMPONENT,
-      '5510dfd57b95efbce4ed7312f07efbe5d7eddede5b91d94b9a763b0aada291cf',
-    ],
-    [
-      'the table of this project',
-      readFileSync(join(ROOT, 'partitions.csv'), 'utf8'),
-      '7b2e0aa7f21718cfa2d6c294ccadf4b42bae19f20fbcba9ea7397892a395f7fd',
-    ],
-  ];
   for (const [name, csv, digest] of digests) {
     it(`as for ${name}`, () => {
       const table = csvToTable(csv);
@@ -180,25 +182,27 @@ describe('a CSV becomes the bytes that ESP-IDF makes of it', () => {
 /** A row of type data with `size` and `flags`, in a CSV of its own. */
 const sized = (size: string) => `p,data,0x40,0x10000,${size}`;
 
+/** Numbers as Python takes them, and what they are. */
+const numbers: [string, number][] = [
+  ['4096', 4096],
+  ['0x1000', 4096],
+  ['0X1000', 4096],
+  ['0o10000', 4096],
+  ['0b1000000000000', 4096],
+  ['1_000', 1000],
+  ['0x_10', 16],
+  ['4K', 4096],
+  ['4 k', 4096],
+  ['1M', 1048576],
+  ['1kk', 1048576],
+  ['+5', 5],
+  ['٤K', 4096],
+  ['4\u212a', 4096],
+  ['00', 0],
+  ['-1M', 0xf0000],
+];
+
 describe('the fields of a CSV', () => {
-  const numbers: [string, number][] = [
-    ['4096', 4096],
-    ['0x1000', 4096],
-    ['0X1000', 4096],
-    ['0o10000', 4096],
-    ['0b1000000000000', 4096],
-    ['1_000', 1000],
-    ['0x_10', 16],
-    ['4K', 4096],
-    ['4 k', 4096],
-    ['1M', 1048576],
-    ['1kk', 1048576],
-    ['+5', 5],
-    ['٤K', 4096],
-    ['4\u212a', 4096],
-    ['00', 0],
-    ['-1M', 0xf0000],
-  ];
   for (const [text, size] of numbers) {
     it(`take ${text} for ${size} bytes`, () => {
       assert.equal(parseCsv(sized(text))[0].size, size);
@@ -570,9 +574,10 @@ describe('warnings', () => {
   });
 });
 
-describe('a binary table', () => {
-  const row = 'aa50010200900000003000006e76730000000000000000000000000000000000';
+/** A row of a binary table. */
+const row = 'aa50010200900000003000006e76730000000000000000000000000000000000';
 
+describe('a binary table', () => {
   it('becomes the CSV that ESP-IDF prints', () => {
     const csv = `# ESP-IDF Partition Table
 # Name, Type, SubType, Offset, Size, Flags
@@ -606,7 +611,9 @@ storage,data,65,0x320000,896K,
       'WARNING: Partition definition had unknown flag(s) 0xf0000004. Newer binary format?',
     ]);
   });
+});
 
+describe('a damaged binary table', () => {
   const flipped = tableOf(GOLDEN.espruino);
   flipped[9] ^= 0x10;
   const damaged: [string, Uint8Array, string, TableOptions?][] = [
@@ -660,21 +667,23 @@ storage,data,65,0x320000,896K,
   }
 });
 
+const directory = mkdtempSync(join(tmpdir(), 'part-ota-table-'));
+
+const file = (name: string) => join(directory, name);
+
+after(() => rmSync(directory, { recursive: true }));
+
+/** Runs the command in this process. Returns what it wrote on the error output. */
+async function table(...args: string[]): Promise<string> {
+  let errors = '';
+  const command = tableCommand()
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => (errors += text) });
+  await command.parseAsync(args, { from: 'user' });
+  return errors;
+}
+
 describe('the command `part-ota table`', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'part-ota-table-'));
-  const file = (name: string) => join(directory, name);
-  after(() => rmSync(directory, { recursive: true }));
-
-  /** Runs the command in this process. Returns what it wrote on the error output. */
-  async function table(...args: string[]): Promise<string> {
-    let errors = '';
-    const command = tableCommand()
-      .exitOverride()
-      .configureOutput({ writeErr: (text) => (errors += text) });
-    await command.parseAsync(args, { from: 'user' });
-    return errors;
-  }
-
   it('converts a file, says what it does, and makes the directory', async () => {
     writeFileSync(file('a.csv'), ESPRUINO);
     const said = await table(file('a.csv'), file('new/a.bin'));

@@ -259,49 +259,50 @@ function live(life: Life, below: (n: number) => number): void {
   board.flash.cutAt(0, TEARS.nothing);
 }
 
-/** What the protocol's model did not have: found by these suites. */
-describe('an update whose BEGIN flickers ends well', () => {
-  /** Lets power fail in every program of the head of a journal in `first`, and then in all of `second`. */
-  function failTwice(
-    life: Life,
-    moods: Mood[],
-    first: (life: Life) => void,
-    second: (life: Life) => void,
-  ): void {
-    const note = () => life.world;
-    life.boot();
-    const steps = record(life.board, () => first(life), note);
-    const heads = steps.filter(isHead);
-    assert.ok(heads.length > 0);
-    for (const step of heads) {
-      for (const tear of IS_SAMPLE ? [TEARS.everyBit] : tearsIn(step)) {
-        for (const mood of moods) {
-          const begin = life.story.length;
-          cutIn(life.board, step, tear);
-          life.world = step.note as World;
-          life.story.push(nameOf(step, steps, tear));
-          tell(life, 'BEGIN', () => {
-            life.boot(mood);
-            const later = record(life.board, () => second(life), note);
-            for (const again of later) {
-              const middle = life.story.length;
-              for (const last of moods.filter((other) => other !== mood)) {
-                cutIn(life.board, again, TEARS.everything);
-                life.world = again.note as World;
-                life.story.push(nameOf(again, later, TEARS.everything));
-                life.boot(last).recover();
-                life.boot(mood).recover();
-                life.story.length = middle;
-              }
+/** Lets power fail in every program of the head of a journal in `first`, and then in all of `second`. */
+function failTwice(
+  life: Life,
+  moods: Mood[],
+  first: (life: Life) => void,
+  second: (life: Life) => void,
+): void {
+  const note = () => life.world;
+  life.boot();
+  const steps = record(life.board, () => first(life), note);
+  const heads = steps.filter(isHead);
+  assert.ok(heads.length > 0);
+  for (const step of heads) {
+    for (const tear of IS_SAMPLE ? [TEARS.everyBit] : tearsIn(step)) {
+      for (const mood of moods) {
+        const begin = life.story.length;
+        cutIn(life.board, step, tear);
+        life.world = step.note as World;
+        life.story.push(nameOf(step, steps, tear));
+        tell(life, 'BEGIN', () => {
+          life.boot(mood);
+          const later = record(life.board, () => second(life), note);
+          for (const again of later) {
+            const middle = life.story.length;
+            for (const last of moods.filter((other) => other !== mood)) {
+              cutIn(life.board, again, TEARS.everything);
+              life.world = again.note as World;
+              life.story.push(nameOf(again, later, TEARS.everything));
+              life.boot(last).recover();
+              life.boot(mood).recover();
+              life.story.length = middle;
             }
-          });
-          life.story.length = begin;
-        }
+          }
+        });
+        life.story.length = begin;
       }
     }
   }
-  const MOODS: Mood[] = ['ones', 'zeros', { seed: 1 }];
+}
 
+const MOODS: Mood[] = ['ones', 'zeros', { seed: 1 }];
+
+/** What the protocol's model did not have: found by these suites. */
+describe('an update whose BEGIN flickers ends well', () => {
   it('because its spoiling was cut, and a restore is cut after that', () => {
     const life = new Life(OLD, {}, wideBoard());
     life.boot().update(OTHER);
