@@ -1,34 +1,21 @@
 /** The calls of the API. */
 
 import type { Options, Partition, Plan, RecoverOptions, Report, Update } from './api.ts';
-import { areas, forgetChip, readChip } from './chip.ts';
+import * as chip from './chip.ts';
+import { forgetChip, readChip } from './chip.ts';
 import { fail } from './errors.ts';
-import {
-  booted,
-  decide,
-  decision,
-  isQuiet,
-  isTrial,
-  kept,
-  limit,
-  replay,
-  target,
-} from './journal.ts';
-import {
-  choosePlaces,
-  describe,
-  isResumed,
-  isUsable,
-  labelOf,
-  label,
-  readJournal,
-  stateOf,
-} from './plan.ts';
-import { isCalling, listen } from './progress.ts';
+import * as journal from './journal.ts';
+import { decide, isQuiet, isTrial, replay } from './journal.ts';
+import * as places from './places.ts';
+import { choosePlaces, describe, isUsable, labelOf, readJournal, stateOf } from './places.ts';
+import * as progress from './progress.ts';
+import { listen } from './progress.ts';
 import { BEGIN, COMMIT, CONFIRM, SAVED } from './records.ts';
 import { read, use, useEspruino } from './runtime.ts';
-import { isSealed, recover as recoverTarget, undo } from './transaction.ts';
-import { active, isOpen, startUpdate } from './update.ts';
+import * as transaction from './transaction.ts';
+import { recover as recoverTarget, undo } from './transaction.ts';
+import * as updating from './update.ts';
+import { startUpdate } from './update.ts';
 
 /** Whether this boot has been counted as a trial boot. */
 let isCounted: boolean | undefined;
@@ -43,7 +30,7 @@ function look(): void {
 
 /** Reads the partition table and the journal. */
 function lookAll(options?: RecoverOptions): void {
-  if (active || isCalling) fail('STATE ota: updating');
+  if (updating.active || progress.isCalling) fail('STATE ota: updating');
   listen(options && options.onProgress);
   look();
   readJournal();
@@ -52,10 +39,10 @@ function lookAll(options?: RecoverOptions): void {
 function report(): Report {
   const state = stateOf(isUsable());
   const result: Report = { state: state };
-  if (decision) result.partition = labelOf(target);
+  if (journal.decision) result.partition = labelOf(journal.target);
   if (state === 'trial') {
-    result.boots = booted;
-    result.trial = limit;
+    result.boots = journal.booted;
+    result.trial = journal.limit;
   }
   // Whoever has asked goes on to something else.
   forgetChip();
@@ -68,7 +55,7 @@ function report(): Report {
  */
 export function partitions(): Partition[] {
   look();
-  return areas.filter((area) => area.kind >= 0).map((area) => area.row);
+  return chip.areas.filter((area) => area.kind >= 0).map((area) => area.row);
 }
 
 /**
@@ -97,7 +84,7 @@ export function begin(options: Options): Update {
   lookAll(options);
   choosePlaces(options);
   // A decision that was cut is finished first. A journal that has only begun is as good as none.
-  if (isUsable() && decision !== BEGIN && !isResumed && !isQuiet()) recoverTarget();
+  if (isUsable() && journal.decision !== BEGIN && !places.isResumed && !isQuiet()) recoverTarget();
   return startUpdate();
 }
 
@@ -113,14 +100,14 @@ export function recover(options?: RecoverOptions): Report {
   const isIdle =
     isQuiet() ||
     !isUsable() ||
-    (options && options.resume && decision === SAVED) ||
+    (options && options.resume && journal.decision === SAVED) ||
     (wasTrial && isCounted);
   isCounted = true;
   if (!isIdle) recoverTarget();
   const result = report();
-  if (decision) result.sealed = isIdle || isSealed;
+  if (journal.decision) result.sealed = isIdle || transaction.isSealed;
   // An expired trial that is kept: old and new would have mixed, or the old content is lost.
-  if (!isIdle && wasTrial && decision === CONFIRM) result.code = 'E_CHANGED';
+  if (!isIdle && wasTrial && journal.decision === CONFIRM) result.code = 'E_CHANGED';
   return result;
 }
 
@@ -130,9 +117,9 @@ export function recover(options?: RecoverOptions): Report {
  */
 export function confirm(): Report {
   lookAll();
-  if ((decision === CONFIRM || isTrial()) && !isQuiet() && isUsable())
-    decide(CONFIRM, decision === COMMIT);
-  if (decision !== CONFIRM) fail('STATE confirm: no trial');
+  if ((journal.decision === CONFIRM || isTrial()) && !isQuiet() && isUsable())
+    decide(CONFIRM, journal.decision === COMMIT);
+  if (journal.decision !== CONFIRM) fail('STATE confirm: no trial');
   return report();
 }
 
@@ -143,7 +130,7 @@ export function confirm(): Report {
  * old and new would mix; E_SPACE, E_FLASH
  */
 export function restore(options?: RecoverOptions): Report {
-  if (active) return active.abort();
+  if (updating.active) return updating.active.abort();
   lookAll(options);
   replay(true);
   undo(isUsable());
@@ -152,10 +139,15 @@ export function restore(options?: RecoverOptions): Report {
 
 /** @returns where the last update stands. Writes nothing. */
 export function status(): Report {
-  if (active) return { state: 'updating', partition: label, saved: isOpen ? kept : 0 };
+  if (updating.active)
+    return {
+      state: 'updating',
+      partition: places.label,
+      saved: updating.isOpen ? journal.kept : 0,
+    };
   lookAll();
   replay(true);
   const result = report();
-  result.saved = decision && kept;
+  result.saved = journal.decision && journal.kept;
   return result;
 }

@@ -15,25 +15,17 @@
 
 import { fail, failFlash, failSize } from './errors.ts';
 import { PIECE, isBlank, readSector } from './flash.ts';
+import * as journal from './journal.ts';
 import {
   append,
   appendRecord,
-  booted,
   decide,
-  decision,
   guard,
-  inFlight,
   isRestoring,
-  kept,
-  limit,
   needSlots,
   readSaved,
   savedAt,
   settle,
-  spare,
-  target,
-  unsaved,
-  used,
 } from './journal.ts';
 import { tick } from './progress.ts';
 import {
@@ -86,15 +78,16 @@ export function save(sector: number, box: Bytes[]): void {
   let tries = 2;
   needSlots(1);
   if (savedAt(sector)) {
-    if (inFlight !== sector) appendRecord(readSaved(sector));
+    if (journal.inFlight !== sector) appendRecord(readSaved(sector));
     return;
   }
-  if (spare.span) {
+  if (journal.spare.span) {
     slot = BLANK;
     old = old || readSector(sector);
     if (!isBlank(old, PIECE)) {
-      if (used >= spare.span) failSize('SPACE backup', (used + 1) * SECTOR, used * SECTOR);
-      slot = spare.first + used;
+      if (journal.used >= journal.spare.span)
+        failSize('SPACE backup', (journal.used + 1) * SECTOR, journal.used * SECTOR);
+      slot = journal.spare.first + journal.used;
       check = crc32(old);
       do {
         if (!tries--) failFlash('backup');
@@ -106,7 +99,7 @@ export function save(sector: number, box: Bytes[]): void {
     old = '';
   }
   append(SAVED, 0, sector | (slot << 16), check);
-  if (spare.span) tick('backup', kept, target.span);
+  if (journal.spare.span) tick('backup', journal.kept, journal.target.span);
 }
 
 /**
@@ -115,7 +108,11 @@ export function save(sector: number, box: Bytes[]): void {
  */
 function checkUnsaved(): number {
   let check = 0;
-  for (let sector = target.first; sector < target.first + target.span; sector++)
+  for (
+    let sector = journal.target.first;
+    sector < journal.target.first + journal.target.span;
+    sector++
+  )
     if (!savedAt(sector)) check = crc32(pack([check, crc32(readSector(sector))]));
   return check;
 }
@@ -144,8 +141,12 @@ const DO = 0;
 export function putBack(isTrying: typeof TRY | typeof DO): boolean {
   let done = 0;
   outcome = false;
-  for (let sector = target.first; sector < target.first + target.span; sector++)
-    if (spare.span && savedAt(sector)) {
+  for (
+    let sector = journal.target.first;
+    sector < journal.target.first + journal.target.span;
+    sector++
+  )
+    if (journal.spare.span && savedAt(sector)) {
       const words = readSaved(sector);
       const slot = words[1] >>> 16;
       // 0: BLANK.
@@ -156,10 +157,10 @@ export function putBack(isTrying: typeof TRY | typeof DO): boolean {
       }
       if (!isTrying) {
         writeSector(sector, old);
-        tick('restore', ++done, kept);
+        tick('restore', ++done, journal.kept);
       }
     }
-  return spare.span > 0;
+  return journal.spare.span > 0;
 }
 
 /**
@@ -168,10 +169,10 @@ export function putBack(isTrying: typeof TRY | typeof DO): boolean {
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
 export function restore(): void {
-  if (decision > BEGIN) {
+  if (journal.decision > BEGIN) {
     if (!putBack(TRY)) return;
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
-    if (!isRestoring()) decide(RESTORE, decision !== RESTORE);
+    if (!isRestoring()) decide(RESTORE, journal.decision !== RESTORE);
     if (!putBack(DO)) failFlash('backup');
   }
   settle(false);
@@ -186,8 +187,9 @@ export function restore(): void {
 function isStaying(): boolean {
   // After REOPEN alone the restore was never decided. A decision without SOLID may flicker: it is made again.
   return (
-    decision > COMMIT ||
-    (decision === COMMIT && (!limit || !putBack(TRY) || checkUnsaved() !== unsaved))
+    journal.decision > COMMIT ||
+    (journal.decision === COMMIT &&
+      (!journal.limit || !putBack(TRY) || checkUnsaved() !== journal.unsaved))
   );
 }
 
@@ -199,9 +201,10 @@ function isStaying(): boolean {
 export function recover(): void {
   isSealed = true;
   try {
-    if (decision === COMMIT) settle(true);
-    if (decision === COMMIT && booted < limit) append(BOOT, booted + 1);
-    else if (isStaying()) decide(CONFIRM, decision === COMMIT);
+    if (journal.decision === COMMIT) settle(true);
+    if (journal.decision === COMMIT && journal.booted < journal.limit)
+      append(BOOT, journal.booted + 1);
+    else if (isStaying()) decide(CONFIRM, journal.decision === COMMIT);
     else restore();
   } catch (error) {
     if ((error as { code?: string }).code !== 'E_SPACE') throw error;
@@ -218,7 +221,7 @@ export function recover(): void {
 export function resume(): void {
   settle(true);
   // It was in flight: whatever it reads, its cells may be unstable.
-  writeSector(inFlight, fill(255, SECTOR));
+  writeSector(journal.inFlight, fill(255, SECTOR));
 }
 
 /**
@@ -226,10 +229,16 @@ export function resume(): void {
  * @throws E_STATE if it is not kept; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
  */
 export function undo(isUsable: boolean): void {
-  if (!isUsable || decision === RESTORED || (decision > RESTORE && !kept) || !putBack(TRY))
+  if (
+    !isUsable ||
+    journal.decision === RESTORED ||
+    (journal.decision > RESTORE && !journal.kept) ||
+    !putBack(TRY)
+  )
     fail('STATE restore: no backup');
-  if (decision > RESTORE && checkUnsaved() !== unsaved) fail('CHANGED restore: target changed');
-  if (decision === CONFIRM) {
+  if (journal.decision > RESTORE && checkUnsaved() !== journal.unsaved)
+    fail('CHANGED restore: target changed');
+  if (journal.decision === CONFIRM) {
     needSlots(1);
     settle(false);
     append(REOPEN);

@@ -4,19 +4,12 @@ import type { Result, Update } from './api.ts';
 import { forgetChip } from './chip.ts';
 import { fail, failSize } from './errors.ts';
 import { PIECE, isBlank, isIn, readSector } from './flash.ts';
-import { area as journalArea, decision, forget, openJournal, savedAt } from './journal.ts';
-import {
-  area,
-  followJournal,
-  label,
-  isResumed,
-  isUsable,
-  options,
-  spare,
-  stateOf,
-  target,
-} from './plan.ts';
-import { isCalling, tick } from './progress.ts';
+import * as journal from './journal.ts';
+import { forget, openJournal, savedAt } from './journal.ts';
+import * as places from './places.ts';
+import { followJournal, isUsable, stateOf } from './places.ts';
+import * as progress from './progress.ts';
+import { tick } from './progress.ts';
 import { BEGIN, REOPEN } from './records.ts';
 import { SECTOR, bytes as bytesOf, crc32, fill, join, pack, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
@@ -42,28 +35,33 @@ let changed: number;
 
 /** @throws E_SPACE if the sectors of the target from one on will certainly not fit the backup */
 function checkRoom(from: number): void {
-  let free = spare.span;
-  if (!free || target.span - from <= free) return;
-  for (let sector = target.first + from; sector < target.first + target.span; sector++)
+  let free = places.spare.span;
+  if (!free || places.target.span - from <= free) return;
+  for (
+    let sector = places.target.first + from;
+    sector < places.target.first + places.target.span;
+    sector++
+  )
     if (!isBlank(readSector(sector), PIECE)) free--;
-  if (free < 0) failSize('SPACE backup', (spare.span - free) * SECTOR, spare.span * SECTOR);
+  if (free < 0)
+    failSize('SPACE backup', (places.spare.span - free) * SECTOR, places.spare.span * SECTOR);
 }
 
 /** Begins the journal: the first thing that is written. */
 function open(): void {
-  const { size } = options;
+  const { size } = places.options;
   if (isOpen) return;
   // What follows the image will be erased, so its content has to fit the backup.
   if (size) checkRoom((size + SECTOR - 1) >>> 12);
   if (isForgetting) forget();
-  openJournal(target, spare, area);
+  openJournal(places.target, places.spare, places.area);
   followJournal();
   isOpen = true;
 }
 
 /** Brings the next sector to `data`. */
 function take(data: Bytes): void {
-  const sector = target.first + taken;
+  const sector = places.target.first + taken;
   const box = [readSector(sector)];
   if (isSuspect || box[0] !== data) {
     if (!isOpen) {
@@ -74,7 +72,7 @@ function take(data: Bytes): void {
     writeSector(sector, data);
     changed++;
   }
-  tick('write', ++taken, target.span);
+  tick('write', ++taken, places.target.span);
 }
 
 /** Takes bytes, and cuts them where sectors end. */
@@ -102,47 +100,48 @@ function cut(bytes: Bytes): void {
  * bytes that bring its register there and zeros for the rest; it inverts its register first and last.
  */
 function verify(size: number): void {
-  const start = target.first * SECTOR;
+  const start = places.target.first * SECTOR;
   const zeros = fill(0, SECTOR - 4);
   // The odd piece comes first, so that every piece that is joined has SECTOR bytes.
   let at = size % SECTOR;
   let crc = at ? crc32(read(start, at)) : 0;
   for (; at < size; at += SECTOR) {
     crc = ~crc32(join([pack([~crc]), zeros])) ^ crc32(read(start + at, SECTOR));
-    tick('verify', at >>> 12, target.span);
+    tick('verify', at >>> 12, places.target.span);
   }
   crc >>>= 0;
-  if (crc !== options.crc32) fail('VERIFY ' + label + ': CRC-32 ' + crc + ', not ' + options.crc32);
+  if (crc !== places.options.crc32)
+    fail('VERIFY ' + places.label + ': CRC-32 ' + crc + ', not ' + places.options.crc32);
 }
 
 /** Takes what is left of the image, erases what follows it, verifies and commits. */
 function complete(size: number): void {
   if (size % SECTOR) cut(fill(255, SECTOR - (size % SECTOR)));
   let rest = fill(255, SECTOR);
-  while (taken < target.span) take(rest);
+  while (taken < places.target.span) take(rest);
   rest = '';
-  if (options.crc32 != null) verify(size);
+  if (places.options.crc32 != null) verify(size);
   tick('verify', taken, taken);
-  if (isOpen) commit(options.trial || 0);
+  if (isOpen) commit(places.options.trial || 0);
 }
 
 function checkBackup(bytes?: number): number {
-  if (!spare.span) fail('STATE backup: is false');
+  if (!places.spare.span) fail('STATE backup: is false');
   if (bytes != null) return bytes;
   if (!isOpen) checkRoom(0);
-  return target.span * SECTOR;
+  return places.target.span * SECTOR;
 }
 
 /** Copies the old content of the first `bytes` bytes to the backup. */
 function backup(bytes: number): void {
   open();
-  for (let n = 0; n < target.span && n * SECTOR < bytes; n++)
-    if (!savedAt(target.first + n)) save(target.first + n, []);
+  for (let n = 0; n < places.target.span && n * SECTOR < bytes; n++)
+    if (!savedAt(places.target.first + n)) save(places.target.first + n, []);
 }
 
 function checkEnd(): number {
-  const least = options.size || 1;
-  if (received < least) failSize('SIZE ' + label, received, least);
+  const least = places.options.size || 1;
+  if (received < least) failSize('SIZE ' + places.label, received, least);
   return received;
 }
 
@@ -154,8 +153,8 @@ function finish(): Result {
   active = false;
   return {
     state: isOpen ? stateOf(true) : 'untouched',
-    partition: label,
-    sectors: target.span,
+    partition: places.label,
+    sectors: places.target.span,
     changed: changed,
   };
 }
@@ -188,7 +187,7 @@ function method<A, B>(
 ): (argument?: A) => Result {
   const update = active;
   return (argument) => {
-    if (active !== update || isCalling) refuse();
+    if (active !== update || progress.isCalling) refuse();
     const value = check ? check(argument as A) : 0;
     if (value != null) attempt(part, value as B);
     return (isLast && finish()) as Result;
@@ -205,7 +204,7 @@ function checkChunk(chunk: unknown): Bytes | undefined {
   const bytes = typeof chunk === 'string' ? chunk : bytesOf(chunk);
   if (bytes === false) return fail('ARGUMENT write: no bytes');
   const end = received + bytes.length;
-  if (end > most) failSize('SIZE ' + label, end, most);
+  if (end > most) failSize('SIZE ' + places.label, end, most);
   if ((received % SECTOR) + bytes.length >= SECTOR) return bytes;
   if (bytes) pieces.push(bytes);
   received = end;
@@ -214,12 +213,12 @@ function checkChunk(chunk: unknown): Bytes | undefined {
 
 /** Starts an update in the places that were chosen, or goes on with the one that is open. */
 export function startUpdate(): Update {
-  isOpen = isResumed;
-  isSuspect = !isOpen && decision > BEGIN && decision < REOPEN;
-  isForgetting = isUsable() && !isIn(target, journalArea.first);
+  isOpen = places.isResumed;
+  isSuspect = !isOpen && journal.decision > BEGIN && journal.decision < REOPEN;
+  isForgetting = isUsable() && !isIn(places.target, journal.area.first);
   forgetChip();
   received = taken = changed = 0;
-  most = options.size || target.span * SECTOR;
+  most = places.options.size || places.target.span * SECTOR;
   pieces = [];
   active = {} as Update;
   active.backup = method(checkBackup, backup);

@@ -6,12 +6,14 @@ import { SECTOR } from '../runtime.ts';
 import type { Bytes } from '../runtime.ts';
 import type { AirResult, Check, CheckOptions, UpdateOptions } from './api.ts';
 import { espruino } from './espruino.ts';
-import { crc32, headLength, readHead, refuse, root } from './head.ts';
+import * as head from './head.ts';
+import { headLength, readHead, refuse } from './head.ts';
 import { BLOCK_HASHES, CRC_BYTES, HASH_BYTES, METADATA_AT } from './manifest.ts';
 import type { Seam } from './seam.ts';
 import * as sectors from './sectors.ts';
 import { hashAt, lengthOf } from './sectors.ts';
-import { ask, drop, fetched, hashOf, later, start } from './stream.ts';
+import * as stream from './stream.ts';
+import { ask, drop, hashOf, later, start } from './stream.ts';
 
 /** What is used of the core, `require("ota")`. */
 interface Ota {
@@ -110,7 +112,7 @@ function takeHead(bytes: Bytes): void {
   if (size > partition.size) refuse(name + ': ' + size + ' bytes, limit ' + partition.size);
   sectors.begin(partition, found);
   options.size = size;
-  options.crc32 = crc32;
+  options.crc32 = head.crc32;
   // What was in flight when power failed may read right now, and wrong at the next boot: the core settles it first.
   if (isUpdate && /^[iud]/.test(ota.status().state)) begin();
   held = '';
@@ -131,7 +133,7 @@ function hash(): void {
 /** Compares the partition with the image. */
 function compare(): void {
   const isTall = held.length > HASH_BYTES;
-  wanted = root;
+  wanted = head.root;
   hashesAt = headSize + (isTall ? held.length : 0);
   manifestSize = hashesAt + HASH_BYTES * sectors.count;
   found.same = sectors.isRestBlank() && (isTall ? hashOf(held) : held) === wanted;
@@ -152,7 +154,7 @@ function compare(): void {
 /** Ends what was asked for. */
 function complete(state: AirResult['state']): void {
   found.state = state;
-  found.fetched = fetched;
+  found.fetched = stream.fetched;
   finish(found, true);
 }
 

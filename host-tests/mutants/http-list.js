@@ -226,7 +226,7 @@ const LIST = [
   {
     name: 'the image is not compared with its CRC-32 in the end',
     suites: ['air', 'air-faults'],
-    edits: [['air', '  options.crc32 = crc32;\n', '']],
+    edits: [['air', '  options.crc32 = head.crc32;\n', '']],
   },
 ];
 

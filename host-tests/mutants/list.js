@@ -69,7 +69,7 @@ export const MUTANTS = [
   {
     name: 'a final commit that was cut is put back',
     suites: ['api'],
-    edits: [['transaction', '(!limit || !putBack', '(!putBack']],
+    edits: [['transaction', '(!journal.limit || !putBack', '(!putBack']],
   },
   {
     name: 'a restore after a commit is not announced by REOPEN',
@@ -84,7 +84,7 @@ export const MUTANTS = [
   {
     name: 'the sector in flight is not erased first',
     suites: RULES,
-    edits: [['transaction', '  writeSector(inFlight, fill(255, SECTOR));\n', '']],
+    edits: [['transaction', '  writeSector(journal.inFlight, fill(255, SECTOR));\n', '']],
   },
   {
     name: 'SAVED is not repeated before a saved sector is erased again',
@@ -92,8 +92,8 @@ export const MUTANTS = [
     edits: [
       [
         'transaction',
-        '    if (inFlight !== sector) appendRecord(readSaved(sector));\n',
-        '    void [inFlight, appendRecord];\n',
+        '    if (journal.inFlight !== sector) appendRecord(readSaved(sector));\n',
+        '    void [journal.inFlight, appendRecord];\n',
       ],
     ],
   },
@@ -199,12 +199,12 @@ export const MUTANTS = [
   {
     name: 'a journal in the target is told to forget',
     suites: ['places'],
-    edits: [['update', 'isUsable() && !isIn(target, journalArea.first);', 'isUsable();']],
+    edits: [['update', 'isUsable() && !isIn(places.target, journal.area.first);', 'isUsable();']],
   },
   {
     name: 'the CRC-32 of the image is not compared',
     suites: ['api', 'scenarios'],
-    edits: [['update', '  if (options.crc32 != null) verify(size);\n', '']],
+    edits: [['update', '  if (places.options.crc32 != null) verify(size);\n', '']],
   },
   {
     name: 'the update is committed before it is verified',
@@ -212,8 +212,8 @@ export const MUTANTS = [
     edits: [
       [
         'update',
-        "  if (options.crc32 != null) verify(size);\n  tick('verify', taken, taken);\n  if (isOpen) commit(options.trial || 0);\n",
-        '  if (isOpen) commit(options.trial || 0);\n  if (options.crc32 != null) verify(size);\n',
+        "  if (places.options.crc32 != null) verify(size);\n  tick('verify', taken, taken);\n  if (isOpen) commit(places.options.trial || 0);\n",
+        '  if (isOpen) commit(places.options.trial || 0);\n  if (places.options.crc32 != null) verify(size);\n',
       ],
     ],
   },
@@ -242,7 +242,7 @@ export const MUTANTS = [
   {
     name: 'a journal is believed although its places are in use for something else',
     suites: ['ways-out', 'scenarios'],
-    edits: [['plan', 'return area && !area.why && isIn(', 'return area && isIn(']],
+    edits: [['places', 'return area && !area.why && isIn(', 'return area && isIn(']],
   },
   {
     name: 'the running app is taken for a free slot',
@@ -263,7 +263,7 @@ export const MUTANTS = [
   {
     name: 'trial boots are not counted',
     suites: ['api', 'power-cut'],
-    edits: [['transaction', ' append(BOOT, booted + 1);\n', ' isSealed = true;\n']],
+    edits: [['transaction', ' append(BOOT, journal.booted + 1);\n', ' isSealed = true;\n']],
   },
   {
     name: 'the room for what is erased after the image is not counted first',
@@ -273,6 +273,6 @@ export const MUTANTS = [
   {
     name: 'a partition that the firmware is using is not refused',
     suites: ['places', 'api'],
-    edits: [['plan', 'area.need > 1 &&', 'area.need > 2 &&']],
+    edits: [['places', 'area.need > 1 &&', 'area.need > 2 &&']],
   },
 ];

@@ -1,16 +1,18 @@
 /** Where an update works: its target, backup and journal, and every reason to refuse one. */
 
 import type { Area as PlanArea, Options, Plan, Report } from './api.ts';
-import { OTADATA, app, areaAt, areas, find, passive } from './chip.ts';
+import * as chip from './chip.ts';
+import { OTADATA, areaAt, find } from './chip.ts';
 import type { Area } from './chip.ts';
 import { fail, failSize } from './errors.ts';
 import { isIn } from './flash.ts';
 import type { Range } from './flash.ts';
 import * as journal from './journal.ts';
-import { decision, end, isTrial, next, readJournal as readHeads } from './journal.ts';
+import { isTrial, readJournal as readHeads } from './journal.ts';
 import { BEGIN, COMMIT, RESERVE, RESTORE, RESTORED, SAVED, journalSectors } from './records.ts';
 import { SECTOR } from './runtime.ts';
-import { TRY, outcome, putBack } from './transaction.ts';
+import * as transaction from './transaction.ts';
+import { TRY, putBack } from './transaction.ts';
 
 // What was chosen last. The journal may still tell of another update.
 
@@ -54,10 +56,11 @@ function named(option: 'partition' | 'backup' | 'journal'): Area {
 /** @returns what keeps the old content. */
 function findSpare(): Range {
   if (options.backup != null) return named('backup');
-  if (passive && !whyNot(passive)) return passive;
+  if (chip.passive && !whyNot(chip.passive)) return chip.passive;
   return (
-    areas.filter((area) => area.kind < 0 && !whyNot(area)).sort((a, b) => b.span - a.span)[0] ||
-    fail('NO_BACKUP backup: none is free')
+    chip.areas
+      .filter((area) => area.kind < 0 && !whyNot(area))
+      .sort((a, b) => b.span - a.span)[0] || fail('NO_BACKUP backup: none is free')
   );
 }
 
@@ -84,7 +87,7 @@ function placeJournal(): void {
 
 /** Reads the journal on the chip: it begins the last sector of some area. */
 export function readJournal(): void {
-  readHeads(areas);
+  readHeads(chip.areas);
 }
 
 /** @returns the area that a range lies in, if it may be written to. */
@@ -95,7 +98,7 @@ function writableAt(range: Range): Area | undefined | false {
 
 /** @returns whether the target of the journal, if there is one, is still a partition that may be written to. */
 function isTarget(): boolean | undefined | 0 {
-  const area = decision && writableAt(journal.target);
+  const area = journal.decision && writableAt(journal.target);
   return (
     area &&
     area.kind >= 0 &&
@@ -117,15 +120,15 @@ export function isUsable(): boolean {
  * @returns what the journal says
  */
 export function stateOf(isFit: boolean): Report['state'] {
-  if (!decision) return 'none';
-  if (decision === RESTORED) return 'restored';
-  if (decision > RESTORE && !(isTrial() && isFit)) return 'committed';
+  if (!journal.decision) return 'none';
+  if (journal.decision === RESTORED) return 'restored';
+  if (journal.decision > RESTORE && !(isTrial() && isFit)) return 'committed';
   if (!isFit) return 'damaged';
   return isTrial()
     ? 'trial'
-    : decision > BEGIN && !journal.spare.span
+    : journal.decision > BEGIN && !journal.spare.span
       ? 'incomplete'
-      : outcome || 'interrupted';
+      : transaction.outcome || 'interrupted';
 }
 
 /**
@@ -137,14 +140,14 @@ function isOpen(isDirect: boolean): boolean | undefined {
   let isOpen: boolean | undefined;
   const isFit = isUsable();
   // A partition that is not there any more is in nobody's way.
-  if (decision < SAVED || decision > COMMIT || !isTarget()) return false;
-  if (decision === COMMIT) why = isTrial() && isFit && 'is on trial';
+  if (journal.decision < SAVED || journal.decision > COMMIT || !isTarget()) return false;
+  if (journal.decision === COMMIT) why = isTrial() && isFit && 'is on trial';
   else {
     const isKept = isFit && writableAt(journal.spare) && putBack(TRY);
-    const hasRoom = next < end - (RESERVE + 4);
+    const hasRoom = journal.next < journal.end - (RESERVE + 4);
     // What is decided is finished first. What cannot go on, for lack of room, is put back first.
-    if (isKept && (decision === RESTORE || !hasRoom)) return false;
-    isOpen = isFit && hasRoom && decision === SAVED && (isKept || !journal.spare.span);
+    if (isKept && (journal.decision === RESTORE || !hasRoom)) return false;
+    isOpen = isFit && hasRoom && journal.decision === SAVED && (isKept || !journal.spare.span);
     why =
       journal.target.first !== target.first
         ? 'is unfinished'
@@ -207,7 +210,7 @@ export function describe(): Plan {
     partition: areaOf(target)!,
     backup: areaOf(spare),
     journal: areaOf(area),
-    running: app ? app.row.label : '',
+    running: chip.app ? chip.app.row.label : '',
     resumed: isResumed,
     worst: {
       erases: erases,
