@@ -14,12 +14,10 @@ const { version, dependencies } = JSON.parse(readFileSync('package.json', 'utf8'
 const banner = `/* esp-part-ota ${version}, MIT licence */`;
 
 /**
- * Properties of our own objects that no user sees. Espruino keeps a name of up to four characters in the
- * variable itself, and every byte of the bundle takes flash.
+ * Properties of our own objects that no user sees: those of `Area` in device/chip.ts. Espruino keeps a name of up to four
+ * characters in the variable itself, and every byte of the bundle takes flash.
  */
-const internal =
-  'app area areas booted decision first inFlight index kept kind last limit need next passive record row span spare ' +
-  'target unsaved used why';
+const AREA = ['first', 'kind', 'need', 'row', 'span', 'why'];
 
 /**
  * What terser must not do for Espruino in the end: a function that it inlines leaves its variables where it was, and
@@ -48,16 +46,24 @@ const inlined = {
   mangle: false,
   format,
 };
-const small = {
+const small = (internal) => ({
   ecma: 5,
   toplevel: true,
   compress: { ...hoist, passes: 3, pure_getters: true },
   mangle: {
     toplevel: true,
-    properties: { regex: new RegExp(`^(${internal.replaceAll(' ', '|')})$`), builtins: true },
+    properties: { regex: new RegExp(`^(${internal.join('|')})$`), builtins: true },
   },
   format,
-};
+});
+/** Refuses a name that is no property any more. */
+const inUse = (internal) => ({
+  name: 'internal-properties-in-use',
+  renderChunk(code) {
+    const stale = internal.filter((name) => !new RegExp(`\\.${name}\\b`).test(code));
+    if (stale.length) this.error(`no properties any more: ${stale.join(', ')}`);
+  },
+});
 /** A name of its own for `exports`, which terser leaves as it is. */
 const namedExports = {
   name: 'named-exports',
@@ -92,15 +98,24 @@ const ambient = {
 };
 const types = (input, file) => ({ input, external, output: { file }, plugins: [dts()] });
 
-/** A module for the chip, readable and small. */
-const device = (input, name) => ({
+/**
+ * A module for the chip, readable and small.
+ * @param internal - properties that get short names in the small one
+ */
+const device = (input, name, internal) => ({
   input,
   output: [
     { ...es5, file: `dist/${name}.js`, banner, plugins: [readable] },
     {
       ...es5,
       file: `dist/${name}.min.js`,
-      plugins: [namedExports, terser(inlined), terser(small), forEspruino],
+      plugins: [
+        namedExports,
+        terser(inlined),
+        inUse(internal),
+        terser(small(internal)),
+        forEspruino,
+      ],
     },
   ],
   plugins: [typescript({ tslib: noHelpers })],
@@ -123,8 +138,8 @@ const sent = {
 };
 
 export default [
-  device('device/index.ts', 'ota'),
-  device('device/http/index.ts', 'ota-http'),
+  device('device/index.ts', 'ota', AREA),
+  device('device/http/index.ts', 'ota-http', []),
   sent,
   host('host/index.ts', 'dist/board.js'),
   host('cli/index.ts', 'dist/part-ota.js', { banner: '#!/usr/bin/env node' }),
