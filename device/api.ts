@@ -27,7 +27,7 @@ export interface Options {
   backup?: string | false;
   /** Label of the partition that holds the journal. Default: see `plan`. */
   journal?: string;
-  /** Bytes of the image. Default: whatever is written until `end`. */
+  /** Bytes of the image. Default: as many as are written until `end`. */
   size?: number;
   /** CRC-32 (IEEE) of the image; `end` compares it with what flash holds. */
   crc32?: number;

@@ -45,7 +45,7 @@ export interface Area extends Range {
   kind: number;
   /** Why nothing may be written to it at this boot, if so. */
   why: string | false;
-  /** How much the firmware needs it: 1 it can hold neither backup nor journal, 2 it is in use right now. */
+  /** How much the firmware needs it: 0 not at all; 1 it can hold neither backup nor journal; 2 it is in use right now. */
   need: number;
 }
 
@@ -56,7 +56,7 @@ export let app: Area | false | undefined;
 /** The passive app slot, unless the app that runs is not confirmed yet: then the bootloader may go back to it. */
 export let passive: Area | false | undefined;
 
-/** Frees the memory that this takes, until the chip is looked at again. */
+/** Frees the memory that all this takes, until `readChip` is called again. */
 export function forgetChip(): void {
   areas = [];
   app = false;
@@ -108,7 +108,7 @@ function readBoot(): void {
   });
 }
 
-/** @returns sectors of flash that the firmware reaches, as the bootloader's image header says; 0 unknown. */
+/** @returns how many sectors of flash the firmware reaches, by the bootloader's image header; 0 unknown. */
 function chipSectors(): number {
   // At 0x1000 on an ESP32, at 0 on its successors. Byte 3, high nibble: 0 is 1 MB, each step doubles it
   // (esp_app_format.h).

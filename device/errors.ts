@@ -3,7 +3,7 @@ import type { Code, OtaError } from './api.ts';
 /**
  * Throws an error of this library. A class would cost 600 bytes of ES5 helpers and break `instanceof` on Espruino.
  * @param failure - a code without its E_, and what happened: thing, fact, limit. The message begins with the code,
- * because Espruino prints nothing else of an error that nobody catches.
+ * because Espruino prints nothing but the message of an error that is not caught.
  */
 export function fail(failure: string): never {
   const message = 'E_' + failure;
@@ -12,7 +12,7 @@ export function fail(failure: string): never {
   throw error;
 }
 
-/** Throws an error that says how large something is, and may be. */
+/** Throws an error that tells how large something is, and how large it may be. */
 export function failSize(failure: string, bytes: number, limit: number): never {
   fail(failure + ': ' + bytes + ' bytes, limit ' + limit);
 }

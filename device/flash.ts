@@ -24,17 +24,17 @@ export function readSector(sector: number): Bytes {
   return read(sector * SECTOR, SECTOR);
 }
 
-/** Bytes of a sector that are compared at once, where there is no room in memory for all of it again. */
+/** Bytes of a sector that are compared at once, where memory has no room for another whole sector. */
 export const PIECE = 256;
 
 /**
  * @param count - bytes to compare at once; the length of `data` is a multiple of it
- * @returns whether all of `data` is erased
+ * @returns whether all of `data` is 0xff
  */
 export function isBlank(data: Bytes, count: number): boolean {
   const text = data as unknown as Searchable;
   let at = 0;
-  // The first byte tells almost always, and is cheaper than bytes to compare with.
+  // The first byte decides almost always, and saves making bytes to compare with.
   while (data[at] === '\xff' && text.startsWith(fill(255, count), at)) at += count;
   return at === data.length;
 }

@@ -1,7 +1,7 @@
 /**
  * The entry file.
  *
- * `require("ota")` works over stock Espruino. On another engine say `require("ota").use(runtime)` first.
+ * `require("ota")` works over stock Espruino. On another engine call `require("ota").use(runtime)` first.
  */
 
 export type * from './api.ts';

@@ -5,8 +5,8 @@
  * Several journals may be on the chip. That with the highest id counts, of those that have SOLID in slot 1. A new
  * id is above all that can be read, counting or not; so a BEGIN is never spoiled, only its SOLID is.
  *
- * NOR cells of an interrupted erase or program may read one way now and another way later. So nothing
- * that was in flight is trusted, whatever it reads: see `settle` and SOLID.
+ * NOR cells of an interrupted erase or program may read one way now and another way later. So what was in flight is never
+ * trusted, even if it reads right: see `settle` and SOLID.
  */
 
 import { fail, failFlash, failSize } from './errors.ts';
@@ -34,61 +34,72 @@ import type { Bytes } from './runtime.ts';
 /** A record as four numbers; the last may be missing until it is signed. */
 type Words = (number | undefined)[];
 
-// The state that the journal tells of: a pure fold over its records, see `apply`. A board has one chip, so it is the
-// module's: what is passed from function to function costs an interpreter time and memory.
+// The state that the journal tells of. A board has one chip, so it is the module's: what is passed from function to
+// function costs an interpreter time and memory.
 
-// The fence, from BEGIN: all that may be erased and programmed.
+// What BEGIN has. Only `reset` writes these.
 
 /** Where the journal lies; its first sector is the last one of this range. */
 export let area: Range;
 export let target: Range;
-/** What holds the old content: the backup. `span` may be less than the target's, and is 0 in a direct update. */
-export let spare: Range;
+/** What holds the old content. `span` may be less than the target's, and is 0 in a direct update. */
+export let backup: Range;
+let id: number;
+
+// What the records come to: a pure fold over them. Only `reset` and `apply` write these; `readJournal` begins with no
+// decision.
 
 /** The last decision; 0 without a journal. */
 export let decision = 0;
 /** Whether SOLID follows the decision. */
 let isSolid: boolean;
-let id: number;
-/** The highest id that can be read on the chip. */
-let highest = 0;
 /** Trial boots: how many there may be, how many there were. */
 export let limit: number;
 export let booted: number;
-/** The CRC-32 of those of all sectors that were not saved, from COMMIT. */
+/** From COMMIT: one CRC-32 over those of all sectors that were not saved. */
 export let unsaved: number;
 /** The sector that the last SAVED names, absolute. */
 export let inFlight: number;
-/** Sectors saved, and how many of them have a slot in the spare. */
-export let kept: number;
-export let used: number;
+/** Sectors that SAVED records name, and how many of them have a slot in the backup. */
+export let savedCount: number;
+export let backupUsed: number;
 /**
- * For each sector of the target the journal slot of its SAVED record; 0 not saved. It is more than 4 KB only for a target of
- * more than 8 MB.
+ * For each sector of the target the journal slot of its SAVED record; 0 not saved. It takes more than 4 KiB of memory only
+ * for a target of more than 8 MiB.
  */
 let index: Uint16Array;
+/** The slot of the last valid record, and its words. */
+let last: number;
+let record: Words;
+
+// Its slots. Only `reset` writes these.
 
 /** The address of slot 0, and how many slots there are. */
 let start: number;
 export let end: number;
+
+// Where this boot appends. Only `reset`, `replay`, `settle`, `appendRecord` and `openJournal` write these.
+
 /** The slot that is appended to next. */
 export let next: number;
-/** The slot of the last valid record, and its words. */
-let last: number;
-let record: Words;
 /** Whether nothing that a cut left behind can come back any more. */
 let isSettled: boolean;
+
+// What all journals on the chip come to. Only `readJournal` and `openJournal` write it.
+
+/** The highest id that can be read on the chip. */
+let highest = 0;
 
 /** @returns an address. @throws E_FORBIDDEN if it is outside the fence */
 export function guard(address: number): number {
   const sector = address >>> 12;
-  if (!isIn(target, sector) && !isIn(spare, sector) && !isIn(area, sector))
+  if (!isIn(target, sector) && !isIn(backup, sector) && !isIn(area, sector))
     fail('FORBIDDEN address ' + address);
   // What is whole may still be a float, which Espruino's Flash refuses to erase.
   return address | 0;
 }
 
-/** Programs `data`, inside a sector, and @returns whether it reads back. */
+/** Programs `data`, inside a sector. @returns whether it reads back */
 function programAt(address: number, data: Bytes): boolean {
   program(data, guard(address));
   return read(address, data.length) === data;
@@ -99,7 +110,7 @@ function addressOf(slot: number): number {
   return start + slot * SLOT - (slot >> 8) * (2 * SECTOR);
 }
 
-/** Puts the CRC that it has at `address` into a record, and @returns its bytes. */
+/** Puts into a record the CRC that is right at `address`. @returns the bytes of the record */
 function sign(words: Words, address: number): Bytes {
   words[3] = address;
   words[3] = crc32(pack(words));
@@ -113,7 +124,12 @@ function recordOf(bytes: Bytes, address: number): number[] | false {
   return sign(words, address) === bytes && words;
 }
 
-/** The pure fold: what the state is once there is a record in a slot. */
+/**
+ * The pure fold: brings the state to what it is once there is a record in a slot.
+ *
+ * It is idempotent over the last records of a log: `replay` applies the last two, and if they are no final decision with
+ * its SOLID, all of them, these two again. So it assigns what a record says, and counts a sector only at its first SAVED.
+ */
 function apply(slot: number, words: Words): void {
   const type = words[0]! & 255;
   const argument = (words[0]! >> 8) & 255;
@@ -122,7 +138,7 @@ function apply(slot: number, words: Words): void {
   record = words;
   if (type > CONFIRM) {
     if (type === SOLID) isSolid = true;
-    if (type === FORGET) kept = 0;
+    if (type === FORGET) savedCount = 0;
     if (type === BOOT) booted = argument;
   } else {
     decision = type;
@@ -130,9 +146,9 @@ function apply(slot: number, words: Words): void {
     if (type === SAVED) {
       inFlight = word1 & 0xffff;
       if (!savedAt(inFlight)) {
-        kept++;
+        savedCount++;
         // Neither BLANK nor NOT_KEPT.
-        if (word1 >>> 17) used++;
+        if (word1 >>> 17) backupUsed++;
       }
       index[inFlight - target.first] = slot;
     } else if (type === COMMIT) {
@@ -143,12 +159,12 @@ function apply(slot: number, words: Words): void {
   }
 }
 
-/** The state after BEGIN in the first slot of a sector. */
+/** Brings the state to what it is after BEGIN in the first slot of a sector. */
 function reset(begin: Words, sector: number): void {
   const span = (begin[0]! >> 8) & 255;
   area = { first: sector - span + 1, span: span };
   target = { first: begin[1]! & 0xffff, span: begin[1]! >>> 16 };
-  spare = { first: begin[2]! & 0xffff, span: begin[2]! >>> 16 };
+  backup = { first: begin[2]! & 0xffff, span: begin[2]! >>> 16 };
   start = sector * SECTOR;
   end = span * SLOTS;
   id = begin[0]! >>> 16;
@@ -156,13 +172,13 @@ function reset(begin: Words, sector: number): void {
   next = HEAD_SLOTS;
   last = HEAD_SLOTS - 1;
   isSettled = isSolid = false;
-  limit = booted = kept = used = 0;
+  limit = booted = savedCount = backupUsed = 0;
   index = new Uint16Array(target.span);
 }
 
 /**
- * Reads the journal on the chip into the state.
- * @param places - one may begin in the last sector of any that the firmware does not need
+ * Reads the journal on the chip into the state: steps 1 to 4 of records.ts.
+ * @param places - a journal may begin in the last sector of each one that the firmware does not need
  */
 export function readJournal(places: (Range & { need: number })[]): void {
   decision = 0;
@@ -186,10 +202,10 @@ export function readJournal(places: (Range & { need: number })[]): void {
 }
 
 /**
- * Replays the log into the state, and leaves `next` after its last slot that is not blank.
+ * Replays the log into the state: steps 5 to 7 of records.ts. Leaves `next` after its last slot that is not blank.
  *
- * At most boots it ends with a final decision and its SOLID. Then no record before them needs a look.
- * @param isFull - look at them all the same: the caller wants to know what is saved
+ * At most boots the log ends with a final decision and its SOLID. Then the records before them need not be looked at.
+ * @param isFull - look at all records in any case: the caller wants to know what is saved
  */
 export function replay(isFull: boolean): void {
   if (!decision) return;
@@ -202,7 +218,7 @@ export function replay(isFull: boolean): void {
     if (!text || !offset) text = read(addressOf(slot) - offset, SECTOR);
     const found = text.substr(offset, SLOT);
     blanks++;
-    // A call less for almost every slot.
+    // The first byte saves a call for almost every slot.
     if (found[0] !== '\xff' || !isBlank(found, SLOT)) {
       blanks = 0;
       next = slot + 1;
@@ -228,7 +244,7 @@ export function isTrial(): boolean {
   return decision === COMMIT && limit > 0;
 }
 
-/** @returns whether the new or the old content counts for good, and no cut can change that: nothing is to be done. */
+/** @returns whether the new or the old content counts for good, and no cut can change that: nothing is left to do. */
 export function isQuiet(): boolean {
   return (decision === RESTORED || decision === CONFIRM) && isSolid;
 }
@@ -248,7 +264,7 @@ export function readSaved(sector: number): number[] {
 }
 
 /**
- * Makes sure that there is room for some records beside the reserve that only decisions may take.
+ * Makes sure that there is room for more records, without the reserve that only decisions may take.
  * @throws E_SPACE
  */
 export function needSlots(records: number): void {
@@ -264,15 +280,15 @@ export function appendRecord(words: Words): void {
     if (programAt(address, sign(words, address))) {
       return apply(next++, words);
     }
-    // A slot that holds something else now is left behind. One that is blank is not: three would end the log.
+    // A slot that holds something else now is left behind. A blank one is tried again: three of them would end the log.
     if (!isBlank(read(address, SLOT), SLOT)) next++;
   }
   failFlash('journal');
 }
 
 /**
- * Appends a record.
- * @param argument - its argument and its words 1 and 2; 0 if missing
+ * Appends a record of this transaction.
+ * @param argument - this and the two words are 0 if missing
  * @throws E_SPACE if the journal is full, E_FLASH
  */
 export function append(type: number, argument?: number, word1?: number, word2?: number): void {
@@ -280,7 +296,7 @@ export function append(type: number, argument?: number, word1?: number, word2?: 
 }
 
 /**
- * Appends a decision and, because it reads back in this very boot, SOLID.
+ * Appends a decision and, because it was read back in this same boot, SOLID.
  * @param isRepeated - see `settle`
  */
 export function decide(type: number, isRepeated: boolean): void {
@@ -289,17 +305,17 @@ export function decide(type: number, isRepeated: boolean): void {
   append(SOLID);
 }
 
-/** Programs zero over a slot, whatever it reads. */
+/** Programs zero over a slot. It does not read the slot first: what was in flight may read as zero by chance. */
 function spoil(slot: number): void {
   if (!programAt(addressOf(slot), fill(0, SLOT))) failFlash('journal');
 }
 
 /**
- * Makes sure that nothing that a cut left half-written can come back as a ghost. Due once per boot, before
- * the first append to a journal that an earlier boot has written to.
+ * Makes sure that no record that a cut left half-written turns valid at a later boot. It has to be called once per boot,
+ * before the first append to a journal that an earlier boot has written to.
  *
  * Programs zero over every invalid slot after the last valid record, and over the first two that look blank.
- * @param isRepeated - whether to append the last record again: it may have been cut itself
+ * @param isRepeated - whether to append the last record again: a cut may have fallen into that one, too
  * @throws E_FLASH, E_SPACE
  */
 export function settle(isRepeated: boolean): void {
@@ -317,11 +333,11 @@ export function isRestoring(): boolean {
 }
 
 /**
- * Makes sure that nothing of this journal is put back any more. Its SOLID is about to be spoiled: if a cut leaves
- * that half done, the journal may count once more, and not again when half of the old content is back.
+ * Makes sure that nothing of this journal is put back any more. Its SOLID is about to be spoiled. A cut in that may let
+ * the journal count at one boot and not at the next, when half of the old content is back.
  */
 export function forget(): void {
-  // Where there is no room to say so, there is none to put anything back either.
+  // If there is no room for FORGET, there is none for putting anything back either.
   if (decision !== CONFIRM || next > end - RESERVE) return;
   settle(false);
   append(FORGET);
@@ -329,26 +345,26 @@ export function forget(): void {
 
 /**
  * Begins a journal.
- * @param newSpare - what keeps the old content; no sectors in a direct update
+ * @param newBackup - what keeps the old content; no sectors in a direct update
  * @throws E_FLASH if the chip does not erase or program
  */
-export function openJournal(newTarget: Range, newSpare: Range, newArea: Range): void {
+export function openJournal(newTarget: Range, newBackup: Range, newArea: Range): void {
   const { span } = newArea;
   const first = newArea.first + span - 1;
   const begin = [
     BEGIN | (span << 8) | ((highest + 1) << 16),
     newTarget.first | (newTarget.span << 16),
-    newSpare.first | (newSpare.span << 16),
+    newBackup.first | (newBackup.span << 16),
   ];
   reset(begin, first);
   isSettled = true;
   highest = id;
-  // An erase that loses power half way can leave some records readable. Without SOLID none of them counts.
+  // A cut in an erase can leave some records readable. Without SOLID none of them counts.
   spoil(1);
   for (let n = 0; n < span; n++) erase(guard((first - n) * SECTOR));
   next = 0;
   appendRecord(begin);
   append(SOLID);
-  // Zero was programmed where SOLID goes: if it is there now, the chip erases.
+  // SOLID is where zero was programmed: if it reads back there, the chip does erase.
   if (next !== HEAD_SLOTS) failFlash('journal');
 }

@@ -22,7 +22,7 @@ let isCounted: boolean | undefined;
 
 export { use };
 
-/** Reads the partition table. Only now the engine is asked for anything: nothing runs when the module loads. */
+/** Reads the partition table. The engine is not touched before: nothing runs when the module loads. */
 function look(): void {
   if (!read) useEspruino();
   readChip();
@@ -44,7 +44,7 @@ function report(): Report {
     result.boots = journal.booted;
     result.trial = journal.limit;
   }
-  // Whoever has asked goes on to something else.
+  // The call is over, and the caller may need the memory.
   forgetChip();
   return result;
 }
@@ -83,7 +83,7 @@ export function plan(options: Options): Plan {
 export function begin(options: Options): Update {
   lookAll(options);
   choosePlaces(options);
-  // A decision that was cut is finished first. A journal that has only begun is as good as none.
+  // A decision that was cut is finished first. A journal with BEGIN alone is as good as none.
   if (isUsable() && journal.decision !== BEGIN && !places.isResumed && !isQuiet()) recoverTarget();
   return startUpdate();
 }
@@ -106,7 +106,7 @@ export function recover(options?: RecoverOptions): Report {
   if (!isIdle) recoverTarget();
   const result = report();
   if (journal.decision) result.sealed = isIdle || transaction.isSealed;
-  // An expired trial that is kept: old and new would have mixed, or the old content is lost.
+  // The trial is over, but the new content stays: old and new would mix, or the old content is lost.
   if (!isIdle && wasTrial && journal.decision === CONFIRM) result.code = 'E_CHANGED';
   return result;
 }
@@ -143,11 +143,11 @@ export function status(): Report {
     return {
       state: 'updating',
       partition: places.label,
-      saved: updating.isOpen ? journal.kept : 0,
+      saved: updating.ownsJournal ? journal.savedCount : 0,
     };
   lookAll();
   replay(true);
   const result = report();
-  result.saved = journal.decision && journal.kept;
+  result.saved = journal.decision && journal.savedCount;
   return result;
 }

@@ -1,4 +1,4 @@
-/** Where an update works: its target, backup and journal, and every reason to refuse one. */
+/** The places that an update works in: its target, backup and journal; and every reason to refuse one. */
 
 import type { Area as PlanArea, Options, Plan, Report } from './api.ts';
 import * as chip from './chip.ts';
@@ -12,19 +12,20 @@ import { isTrial, readJournal as readHeads } from './journal.ts';
 import { BEGIN, COMMIT, RESERVE, RESTORE, RESTORED, SAVED, journalSectors } from './records.ts';
 import { SECTOR } from './runtime.ts';
 import * as transaction from './transaction.ts';
-import { TRY, putBack } from './transaction.ts';
+import { CHECK, walkBackup } from './transaction.ts';
 
-// What was chosen last. The journal may still tell of another update.
+// What was chosen last. The journal may still be that of another update. Only `choosePlaces`, `placeJournal` and
+// `followJournal` write it.
 
 export let options: Options;
 /** The partition to update. */
 export let label: string;
 export let target: Range;
 /** What keeps the old content; no sectors in a direct update. */
-export let spare: Range;
+export let backup: Range;
 /** Where the journal goes. */
 export let area: Range;
-/** Whether the transaction in the journal is gone on with. */
+/** Whether the update goes on with the transaction in the journal. */
 export let isResumed: boolean;
 
 /** @returns the label of the partition that a range lies in; none in free flash. */
@@ -33,7 +34,10 @@ export function labelOf(range: Range): string | undefined {
   return area && area.row.label;
 }
 
-/** @returns why an area cannot be the target; or, if there is one, why it can hold neither backup nor journal. */
+/**
+ * @param isTarget - whether the area is to be the target; otherwise it is to hold backup or journal
+ * @returns why it cannot be that, if so
+ */
 function whyNot(area: Area, isTarget?: boolean): string | 0 | false | undefined {
   if (isTarget) {
     if (area.kind < OTADATA) return 'is an app';
@@ -54,7 +58,7 @@ function named(option: 'partition' | 'backup' | 'journal'): Area {
 }
 
 /** @returns what keeps the old content. */
-function findSpare(): Range {
+function findBackup(): Range {
   if (options.backup != null) return named('backup');
   if (chip.passive && !whyNot(chip.passive)) return chip.passive;
   return (
@@ -65,24 +69,24 @@ function findSpare(): Range {
 }
 
 /**
- * Chooses where the journal goes: the partition that is named; else `ota_journal`; else the tail of the
- * backup if that is large enough; else free flash; else the tail of the backup all the same.
+ * Chooses where the journal goes: the partition that is named; else `ota_journal`; else the end of the backup, if the
+ * rest of it is as large as the target; else free flash; else the end of the backup.
  * @throws E_SPACE
  */
 function placeJournal(): void {
   const count = journalSectors(target.span, options.trial || 0);
-  const fits = (area: Area): boolean => !whyNot(area) && area.span >= count && area !== spare;
+  const fits = (area: Area): boolean => !whyNot(area) && area.span >= count && area !== backup;
   const place =
     options.journal != null
       ? named('journal')
       : find((area) => area.row.label === 'ota_journal' && fits(area)) ||
-        (spare.span < target.span + count && find((area) => area.kind < 0 && fits(area))) ||
-        spare;
+        (backup.span < target.span + count && find((area) => area.kind < 0 && fits(area))) ||
+        backup;
   // A backup must have room for more than the journal.
-  if (place.span - count < (place === spare ? 1 : 0))
+  if (place.span - count < (place === backup ? 1 : 0))
     failSize('SPACE journal', count * SECTOR, place.span * SECTOR);
   area = { first: place.first + place.span - count, span: count };
-  if (place === spare) spare = { first: spare.first, span: spare.span - count };
+  if (place === backup) backup = { first: backup.first, span: backup.span - count };
 }
 
 /** Reads the journal on the chip: it begins the last sector of some area. */
@@ -117,7 +121,7 @@ export function isUsable(): boolean {
 
 /**
  * @param isFit - whether journal and target may still be written to
- * @returns what the journal says
+ * @returns what the target holds, by the journal
  */
 export function stateOf(isFit: boolean): Report['state'] {
   if (!journal.decision) return 'none';
@@ -126,35 +130,36 @@ export function stateOf(isFit: boolean): Report['state'] {
   if (!isFit) return 'damaged';
   return isTrial()
     ? 'trial'
-    : journal.decision > BEGIN && !journal.spare.span
+    : journal.decision > BEGIN && !journal.backup.span
       ? 'incomplete'
       : transaction.outcome || 'interrupted';
 }
 
 /**
- * @returns whether an update goes on with the transaction in the journal
- * @throws E_PENDING if that is in the way
+ * @returns whether an update can go on with the transaction in the journal
+ * @throws E_PENDING if that transaction is in the way
  */
-function isOpen(isDirect: boolean): boolean | undefined {
+function canResume(isDirect: boolean): boolean | undefined {
   let why: string | false | undefined;
-  let isOpen: boolean | undefined;
+  let isResumable: boolean | undefined;
   const isFit = isUsable();
-  // A partition that is not there any more is in nobody's way.
+  // The update of a partition that is not there any more is not in the way.
   if (journal.decision < SAVED || journal.decision > COMMIT || !isTarget()) return false;
   if (journal.decision === COMMIT) why = isTrial() && isFit && 'is on trial';
   else {
-    const isKept = isFit && writableAt(journal.spare) && putBack(TRY);
+    const isKept = isFit && writableAt(journal.backup) && walkBackup(CHECK);
     const hasRoom = journal.next < journal.end - (RESERVE + 4);
-    // What is decided is finished first. What cannot go on, for lack of room, is put back first.
+    // A restore that is decided is finished first. An update that has no room to go on is put back first.
     if (isKept && (journal.decision === RESTORE || !hasRoom)) return false;
-    isOpen = isFit && hasRoom && journal.decision === SAVED && (isKept || !journal.spare.span);
+    isResumable =
+      isFit && hasRoom && journal.decision === SAVED && (isKept || !journal.backup.span);
     why =
       journal.target.first !== target.first
         ? 'is unfinished'
         : !isDirect && !isKept && 'needs backup: false';
   }
   if (why) fail('PENDING ' + labelOf(journal.target) + ': ' + why);
-  return isOpen;
+  return isResumable;
 }
 
 function checkNumber(name: 'size' | 'crc32' | 'trial', limit: number): void {
@@ -174,12 +179,12 @@ export function choosePlaces(newOptions: Options): void {
   checkNumber('trial', isDirect ? 0 : 255);
   if (options.size! > target.span * SECTOR)
     failSize('SIZE ' + label, options.size!, target.span * SECTOR);
-  isResumed = !!isOpen(isDirect);
+  isResumed = !!canResume(isDirect);
   if (isResumed) {
-    spare = journal.spare;
+    backup = journal.backup;
     area = journal.area;
   } else {
-    spare = isDirect ? { first: 0, span: 0 } : findSpare();
+    backup = isDirect ? { first: 0, span: 0 } : findBackup();
     placeJournal();
   }
 }
@@ -196,19 +201,19 @@ function areaOf(range: Range): PlanArea | undefined {
     : undefined;
 }
 
-/** Works where the journal says from now on: that is the same, and takes less memory. */
+/** Takes the places from the journal from now on. They are the same, and held in memory once instead of twice. */
 export function followJournal(): void {
   target = journal.target;
-  spare = journal.spare;
+  backup = journal.backup;
   area = journal.area;
 }
 
-/** @returns what an update in the places chosen would use, and cost at most. */
+/** @returns what an update in the places that were chosen would use, and what it would cost at most. */
 export function describe(): Plan {
-  const erases = target.span * (spare.span ? 2 : 1) + area.span;
+  const erases = target.span * (backup.span ? 2 : 1) + area.span;
   return {
     partition: areaOf(target)!,
-    backup: areaOf(spare),
+    backup: areaOf(backup),
     journal: areaOf(area),
     running: chip.app ? chip.app.row.label : '',
     resumed: isResumed,

@@ -1,10 +1,10 @@
 import type { Progress } from './api.ts';
 import { SECTOR } from './runtime.ts';
 
-/** The user's callback of the call that is being served. */
+/** The user's callback, from the options of the present call. */
 let onProgress: ((progress: Progress) => void) | undefined;
 
-/** Whether it is being called: then no other call is served. */
+/** Whether that callback is running: then every other call is refused. */
 export let isCalling: boolean | undefined;
 
 /** Reports to this callback from now on. */
@@ -13,8 +13,8 @@ export function listen(newOnProgress: typeof onProgress): void {
 }
 
 /**
- * Reports sectors done, as bytes. What the callback throws goes on to whoever called, and so stops an update;
- * but nothing stops putting back.
+ * Reports sectors done, as bytes. An error that the callback throws stops the update; but nothing stops putting back old
+ * content.
  */
 export function tick(phase: Progress['phase'], done: number, total: number): void {
   if (!onProgress) return;

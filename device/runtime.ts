@@ -78,7 +78,7 @@ export function use(runtime: Runtime): void {
   live = runtime.live;
 }
 
-/** What is used of Espruino (reference: https://www.espruino.com/Reference). */
+/** What this module uses of Espruino (reference: https://www.espruino.com/Reference). */
 interface FlashModule {
   read: (length: number, address: number) => Uint8Array;
   write: (data: Bytes, address: number) => void;

@@ -1,14 +1,14 @@
 /**
  * A transaction over flash sectors with a rollback journal: what makes an update safe.
  *
- * It knows nothing of partitions or images. Whatever happens, `recover` brings the target to its complete
- * old or its complete new content. There is no second description of the protocol for recovery: both
- * work on the same journal with the same functions.
+ * It knows nothing of partitions or images. At any power cut `recover` brings the target to its complete old or its
+ * complete new content. There is no second description of the protocol for recovery: updates and recovery work on the
+ * same journal with the same functions.
  *
  * Invariants:
- * 1. A sector of the target is erased only when its old content is in a slot of the spare, read back with the same
+ * 1. A sector of the target is erased only when its old content is in a slot of the backup, read back with the same
  *    CRC-32, and its SAVED record is on flash and read back.
- * 2. Nothing in flight at a power cut is trusted, whatever it reads: not the last record, not the sector
+ * 2. What was in flight at a power cut is never trusted, even if it reads right: not the last record, not the sector
  *    of the last SAVED, not a blank slot.
  * 3. COMMIT only after every sector of the image was read back from flash and the image's check matched.
  */
@@ -45,10 +45,13 @@ import {
 import { SECTOR, crc32, erase, fill, pack, program } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 
-/** Whether the journal says for good what the last `recover` came to. */
+/** Whether the result of the last `recover` is in the journal for good. Only `recover` writes it. */
 export let isSealed: boolean;
 
-/** What a journal without a final decision has come to; if nothing, the update is interrupted. */
+/**
+ * What became of a journal without a final decision; false or undefined: its update is interrupted. Only `walkBackup` and
+ * `recover` write it.
+ */
 export let outcome: 'restored' | 'damaged' | false | undefined;
 
 /**
@@ -68,7 +71,8 @@ export function writeSector(sector: number, data: Bytes): void {
 
 /**
  * Makes sure that the old content of a sector is safe, and that it is the sector in flight.
- * @param box - what it reads, if that is known. It is taken out, because there has to be room for what the backup reads.
+ * @param box - what the sector reads, if that is known. `save` takes it out of the box: there has to be room in memory for
+ * what the backup reads.
  * @throws E_SPACE, E_FLASH
  */
 export function save(sector: number, box: Bytes[]): void {
@@ -81,13 +85,13 @@ export function save(sector: number, box: Bytes[]): void {
     if (journal.inFlight !== sector) appendRecord(readSaved(sector));
     return;
   }
-  if (journal.spare.span) {
+  if (journal.backup.span) {
     slot = BLANK;
     old = old || readSector(sector);
     if (!isBlank(old, PIECE)) {
-      if (journal.used >= journal.spare.span)
-        failSize('SPACE backup', (journal.used + 1) * SECTOR, journal.used * SECTOR);
-      slot = journal.spare.first + journal.used;
+      if (journal.backupUsed >= journal.backup.span)
+        failSize('SPACE backup', (journal.backupUsed + 1) * SECTOR, journal.backupUsed * SECTOR);
+      slot = journal.backup.first + journal.backupUsed;
       check = crc32(old);
       do {
         if (!tries--) failFlash('backup');
@@ -99,12 +103,12 @@ export function save(sector: number, box: Bytes[]): void {
     old = '';
   }
   append(SAVED, 0, sector | (slot << 16), check);
-  if (journal.spare.span) tick('backup', journal.kept, journal.target.span);
+  if (journal.backup.span) tick('backup', journal.savedCount, journal.target.span);
 }
 
 /**
- * @returns the CRC-32 of those of all sectors of the target that were not saved; since COMMIT the app may have changed
- * them
+ * @returns one CRC-32 over the CRC-32s of all sectors of the target that were not saved; since COMMIT the app may have
+ * changed these sectors
  */
 function checkUnsaved(): number {
   let check = 0;
@@ -119,7 +123,8 @@ function checkUnsaved(): number {
 
 /**
  * Decides that the new content counts. The caller has verified it.
- * @param boots - trial boots after which it is put back unless confirmed; 0 it counts for good
+ * @param boots - trial boots after which the old content comes back unless `confirm` is called; 0 the new content counts
+ * for good
  * @throws E_SPACE if only the reserve is left
  */
 export function commit(boots: number): void {
@@ -128,17 +133,19 @@ export function commit(boots: number): void {
   if (!boots) decide(CONFIRM, false);
 }
 
-/** For `putBack`: only see whether it could be done. */
-export const TRY = 1;
-const DO = 0;
+/** The modes of `walkBackup`: only check that the old content is there; put it back, too. */
+export const CHECK = 1;
+const PUT_BACK = 0;
 
 /**
- * Puts back every saved sector; none is skipped because it reads equal.
- * @param isTrying - TRY or DO
- * @returns whether every slot of the spare holds what was saved there; never in a direct update
+ * Goes through the saved sectors, and compares what the backup holds of each with the CRC-32 in its SAVED record, up to
+ * the first one that differs. With CHECK it writes nothing. With PUT_BACK it writes each sector back, also one that reads
+ * equal: its cells may be unstable. Two functions would take more of the bundle.
+ * @param onlyChecks - CHECK or PUT_BACK
+ * @returns whether the backup holds all of the old content; always false in a direct update
  * @throws E_FLASH
  */
-export function putBack(isTrying: typeof TRY | typeof DO): boolean {
+export function walkBackup(onlyChecks: typeof CHECK | typeof PUT_BACK): boolean {
   let done = 0;
   outcome = false;
   for (
@@ -146,34 +153,34 @@ export function putBack(isTrying: typeof TRY | typeof DO): boolean {
     sector < journal.target.first + journal.target.span;
     sector++
   )
-    if (journal.spare.span && savedAt(sector)) {
+    if (journal.backup.span && savedAt(sector)) {
       const words = readSaved(sector);
       const slot = words[1] >>> 16;
-      // 0: BLANK.
+      // 0 is BLANK.
       const old = slot ? readSector(slot) : fill(255, SECTOR);
       if (slot && crc32(old) !== words[2]) {
         outcome = 'damaged';
         return false;
       }
-      if (!isTrying) {
+      if (!onlyChecks) {
         writeSector(sector, old);
-        tick('restore', ++done, journal.kept);
+        tick('restore', ++done, journal.savedCount);
       }
     }
-  return journal.spare.span > 0;
+  return journal.backup.span > 0;
 }
 
 /**
- * Puts the old content back, from any state of the journal in which that is right. Touches nothing if there is
- * none to put back (a direct update), or if a slot was overwritten.
+ * Puts the old content back. The caller has seen that the old content is to count. Writes nothing if there is none to put
+ * back (a direct update), or if a slot of the backup was overwritten.
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
 export function restore(): void {
   if (journal.decision > BEGIN) {
-    if (!putBack(TRY)) return;
+    if (!walkBackup(CHECK)) return;
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
     if (!isRestoring()) decide(RESTORE, journal.decision !== RESTORE);
-    if (!putBack(DO)) failFlash('backup');
+    if (!walkBackup(PUT_BACK)) failFlash('backup');
   }
   settle(false);
   append(ENDING);
@@ -181,22 +188,22 @@ export function restore(): void {
 }
 
 /**
- * @returns whether the new content stays: it was to count for good, or what it replaced is not kept any more, or old and
- * new would mix
+ * @returns whether the new content stays: it was to count for good, or the backup does not hold the old content any more,
+ * or old and new would mix
  */
 function isStaying(): boolean {
   // After REOPEN alone the restore was never decided. A decision without SOLID may flicker: it is made again.
   return (
     journal.decision > COMMIT ||
     (journal.decision === COMMIT &&
-      (!journal.limit || !putBack(TRY) || checkUnsaved() !== journal.unsaved))
+      (!journal.limit || !walkBackup(CHECK) || checkUnsaved() !== journal.unsaved))
   );
 }
 
 /**
- * Finishes or undoes what power loss interrupted, unless the journal is quiet.
+ * Finishes or undoes what power loss interrupted. The table at `recover` in ota.ts has each case.
  *
- * A full journal cannot say so for good: it is not sealed, and the same is done again at the next boot.
+ * If the journal is full, the result cannot be recorded: it is not sealed, and the next boot does the same again.
  */
 export function recover(): void {
   isSealed = true;
@@ -209,31 +216,31 @@ export function recover(): void {
   } catch (error) {
     if ((error as { code?: string }).code !== 'E_SPACE') throw error;
     isSealed = false;
-    if (!isStaying() && putBack(TRY) && putBack(DO)) outcome = 'restored';
+    if (!isStaying() && walkBackup(CHECK) && walkBackup(PUT_BACK)) outcome = 'restored';
   }
 }
 
 /**
- * Goes on with an interrupted update, of the same image or another one. The caller has seen that no slot
+ * Goes on with an interrupted update, with the same image or another one. The caller has seen that no slot of the backup
  * is damaged, and that there is room in the journal.
  * @throws E_FLASH, E_SPACE
  */
 export function resume(): void {
   settle(true);
-  // It was in flight: whatever it reads, its cells may be unstable.
+  // This sector was in flight: its cells may be unstable, even if it reads right.
   writeSector(journal.inFlight, fill(255, SECTOR));
 }
 
 /**
  * Puts the old content back although the new one counts.
- * @throws E_STATE if it is not kept; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
+ * @throws E_STATE if the backup does not hold the old content; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
  */
 export function undo(isUsable: boolean): void {
   if (
     !isUsable ||
     journal.decision === RESTORED ||
-    (journal.decision > RESTORE && !journal.kept) ||
-    !putBack(TRY)
+    (journal.decision > RESTORE && !journal.savedCount) ||
+    !walkBackup(CHECK)
   )
     fail('STATE restore: no backup');
   if (journal.decision > RESTORE && checkUnsaved() !== journal.unsaved)

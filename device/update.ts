@@ -18,24 +18,24 @@ import { commit, restore, resume, save, writeSector } from './transaction.ts';
 /** The update in progress, if there is one. */
 export let active: Update | false | undefined;
 
-/** Whether the journal is this update's: something was written. */
-export let isOpen: boolean;
-/** Whether there is another journal. What lies in the target is none: it is content now. */
+/** Whether the journal on the chip is that of this update: it has written something, or goes on with an earlier one. */
+export let ownsJournal: boolean;
+/** Whether another journal has to forget first. One that lies in the target need not: it is content now. */
 let isForgetting: boolean;
-/** Whether nothing that the target reads can be trusted: an update was given up without putting back. */
+/** Whether the target may read right and still be unstable: an update was given up, and its old content never put back. */
 let isSuspect: boolean;
-/** Bytes of the image that came in, and how many there may be. */
+/** Bytes of the image so far, and how many there may be. */
 let received: number;
 let most: number;
-/** What came in of the next sector. */
+/** Pieces of the next sector so far. */
 let pieces: Bytes[];
 /** Sectors taken, and how many of them were rewritten. */
 let taken: number;
 let changed: number;
 
-/** @throws E_SPACE if the sectors of the target from one on will certainly not fit the backup */
+/** @throws E_SPACE if the backup is certainly too small for the sectors of the target, from one on */
 function checkRoom(from: number): void {
-  let free = places.spare.span;
+  let free = places.backup.span;
   if (!free || places.target.span - from <= free) return;
   for (
     let sector = places.target.first + from;
@@ -44,27 +44,27 @@ function checkRoom(from: number): void {
   )
     if (!isBlank(readSector(sector), PIECE)) free--;
   if (free < 0)
-    failSize('SPACE backup', (places.spare.span - free) * SECTOR, places.spare.span * SECTOR);
+    failSize('SPACE backup', (places.backup.span - free) * SECTOR, places.backup.span * SECTOR);
 }
 
 /** Begins the journal: the first thing that is written. */
 function open(): void {
   const { size } = places.options;
-  if (isOpen) return;
-  // What follows the image will be erased, so its content has to fit the backup.
+  if (ownsJournal) return;
+  // What follows the image will be erased, so the backup has to have room for its content.
   if (size) checkRoom((size + SECTOR - 1) >>> 12);
   if (isForgetting) forget();
-  openJournal(places.target, places.spare, places.area);
+  openJournal(places.target, places.backup, places.area);
   followJournal();
-  isOpen = true;
+  ownsJournal = true;
 }
 
-/** Brings the next sector to `data`. */
+/** Makes `data` the content of the next sector. */
 function take(data: Bytes): void {
   const sector = places.target.first + taken;
   const box = [readSector(sector)];
   if (isSuspect || box[0] !== data) {
-    if (!isOpen) {
+    if (!ownsJournal) {
       box.pop();
       open();
     }
@@ -75,7 +75,7 @@ function take(data: Bytes): void {
   tick('write', ++taken, places.target.span);
 }
 
-/** Takes bytes, and cuts them where sectors end. */
+/** Takes the next bytes of the image, and cuts them where sectors end. */
 function cut(bytes: Bytes): void {
   for (let at = 0; at < bytes.length;) {
     const room = SECTOR - (received % SECTOR);
@@ -94,7 +94,7 @@ function cut(bytes: Bytes): void {
 /**
  * Compares the CRC-32 of what flash holds with that of the image.
  *
- * The chip computes the CRC of a piece in memory, from the start, and no more. Pieces are joined:
+ * The chip can only compute the CRC of one piece in memory, from the start. So the CRCs of pieces are joined:
  * crc(A + B) = crc(A) * x^(8 * length of B) + crc(B), over polynomials modulo 2 (zlib's crc32_combine). The product
  * is what a CRC register that holds crc(A) becomes over as many zero bytes. The chip computes that, of four
  * bytes that bring its register there and zeros for the rest; it inverts its register first and last.
@@ -122,18 +122,18 @@ function complete(size: number): void {
   rest = '';
   if (places.options.crc32 != null) verify(size);
   tick('verify', taken, taken);
-  if (isOpen) commit(places.options.trial || 0);
+  if (ownsJournal) commit(places.options.trial || 0);
 }
 
 function checkBackup(bytes?: number): number {
-  if (!places.spare.span) fail('STATE backup: is false');
+  if (!places.backup.span) fail('STATE backup: is false');
   if (bytes != null) return bytes;
-  if (!isOpen) checkRoom(0);
+  if (!ownsJournal) checkRoom(0);
   return places.target.span * SECTOR;
 }
 
 /** Copies the old content of the first `bytes` bytes to the backup. */
-function backup(bytes: number): void {
+function saveAhead(bytes: number): void {
   open();
   for (let n = 0; n < places.target.span && n * SECTOR < bytes; n++)
     if (!savedAt(places.target.first + n)) save(places.target.first + n, []);
@@ -146,20 +146,20 @@ function checkEnd(): number {
 }
 
 function undo(): void {
-  if (isOpen) restore();
+  if (ownsJournal) restore();
 }
 
 function finish(): Result {
   active = false;
   return {
-    state: isOpen ? stateOf(true) : 'untouched',
+    state: ownsJournal ? stateOf(true) : 'untouched',
     partition: places.label,
     sectors: places.target.span,
     changed: changed,
   };
 }
 
-/** Does a part of an update. If it fails, the update is over, and the old content is put back. */
+/** Does a part of an update. If the part fails, the update is over, and the old content is put back. */
 function attempt<A>(part: (value: A) => void, value: A): void {
   try {
     part(value);
@@ -168,7 +168,7 @@ function attempt<A>(part: (value: A) => void, value: A): void {
     try {
       undo();
     } catch {
-      // `recover` tries it again; the first error says more.
+      // `recover` tries again. The first error tells more than this one.
     }
     throw error;
   }
@@ -176,8 +176,8 @@ function attempt<A>(part: (value: A) => void, value: A): void {
 
 /**
  * Makes a method of an update.
- * @param check - refuses what cannot be right; then nothing happens
- * @param part - does the rest, with what `check` returned; undefined: there is nothing left to do
+ * @param check - throws if the call cannot be right; then nothing happens
+ * @param part - does the rest, with what `check` returned; if that is undefined, nothing is left to do
  * @param isLast - whether the update is over then
  */
 function method<A, B>(
@@ -194,12 +194,12 @@ function method<A, B>(
   };
 }
 
-/** Not if the update is over, if another one is active, or in the progress callback. */
+/** Refuses a call: the update is over, or another one is active, or the progress callback makes the call. */
 function refuse(): void {
   fail('STATE update: not now');
 }
 
-/** Keeps a chunk, and @returns it if more has to be done: it completes a sector. */
+/** Keeps a chunk. @returns the chunk, if more has to be done: it completes a sector */
 function checkChunk(chunk: unknown): Bytes | undefined {
   const bytes = typeof chunk === 'string' ? chunk : bytesOf(chunk);
   if (bytes === false) return fail('ARGUMENT write: no bytes');
@@ -211,21 +211,21 @@ function checkChunk(chunk: unknown): Bytes | undefined {
   return undefined;
 }
 
-/** Starts an update in the places that were chosen, or goes on with the one that is open. */
+/** Starts an update in the places that were chosen, or goes on with the one in the journal. */
 export function startUpdate(): Update {
-  isOpen = places.isResumed;
-  isSuspect = !isOpen && journal.decision > BEGIN && journal.decision < REOPEN;
+  ownsJournal = places.isResumed;
+  isSuspect = !ownsJournal && journal.decision > BEGIN && journal.decision < REOPEN;
   isForgetting = isUsable() && !isIn(places.target, journal.area.first);
   forgetChip();
   received = taken = changed = 0;
   most = places.options.size || places.target.span * SECTOR;
   pieces = [];
   active = {} as Update;
-  active.backup = method(checkBackup, backup);
+  active.backup = method(checkBackup, saveAhead);
   active.write = method(checkChunk, cut);
   active.end = method(checkEnd, complete, true);
   active.abort = method(null, undo, true);
-  // What was in flight is settled before anything is compared.
-  if (isOpen) attempt(resume, 0);
+  // The sector that was in flight is erased before anything is compared.
+  if (ownsJournal) attempt(resume, 0);
   return active;
 }

@@ -15,7 +15,7 @@ import { hashAt, lengthOf } from './sectors.ts';
 import * as stream from './stream.ts';
 import { ask, drop, hashOf, later, start } from './stream.ts';
 
-/** What is used of the core, `require("ota")`. */
+/** What this module uses of the core, `require("ota")`. */
 interface Ota {
   partitions: () => Partition[];
   plan: (options: Options) => unknown;
@@ -35,7 +35,7 @@ let given: Seam | undefined;
 let ota: Ota;
 let options: UpdateOptions & Options;
 let isUpdate: boolean | undefined;
-/** Settle the promise of the call that is being served; if there is none, there is no call. */
+/** They settle the promise of the present call; without `resolve` there is no call. */
 let resolve: ((result: unknown) => void) | false;
 let reject: (error: unknown) => void;
 /** The update of the core. */
@@ -44,16 +44,16 @@ let session: Update | false | undefined;
 let manifest: string;
 /** Bytes of the manifest up to its hashes. */
 let headSize: number;
-/** What was found out about the image. */
+/** What is known of the image so far. */
 let found: AirResult;
 /** Where the hashes of the sectors begin in it, and where it ends. */
 let hashesAt: number;
 let manifestSize: number;
-/** The block that is being looked at. */
+/** The present block of hashes. */
 let block: number;
 /**
- * The hashes of the blocks: of those that the partition holds, and of the image. While there are the former, a request
- * for hashes goes on to the end of the manifest; later no further than needed.
+ * The hashes of the blocks: as the partition holds them, and as the image has them. As long as `held` is not empty, a
+ * request for hashes goes on to the end of the manifest; later no further than needed.
  */
 let held: Bytes;
 let wanted: Bytes;
@@ -80,12 +80,12 @@ function undo(): void {
 
 /** Ends the call: the connection, the timer, the update, the promise. */
 function finish(value: unknown, isResult?: boolean): void {
-  const settle = isResult ? (resolve as typeof reject) : reject;
+  const resolveOrReject = isResult ? (resolve as typeof reject) : reject;
   drop();
-  sectors.forget();
+  sectors.freeAll();
   if (!isResult) undo();
   session = resolve = false;
-  settle(value);
+  resolveOrReject(value);
 }
 
 /** Begins with the manifest; a second time, if the image on the server has changed meanwhile. */
@@ -98,7 +98,7 @@ function askHead(): void {
   });
 }
 
-/** Checks the first part of the manifest. */
+/** Takes the first part of the manifest, and checks that it is for this partition. */
 function takeHead(bytes: Bytes): void {
   found = readHead(bytes) as AirResult;
   const { label, digest, size } = found;
@@ -113,7 +113,7 @@ function takeHead(bytes: Bytes): void {
   sectors.begin(partition, found);
   options.size = size;
   options.crc32 = head.crc32;
-  // What was in flight when power failed may read right now, and wrong at the next boot: the core settles it first.
+  // A sector in flight at a power cut may read right now, and wrong at the next boot. `begin` erases it first.
   if (isUpdate && /^[iud]/.test(ota.status().state)) begin();
   held = '';
   later(0, hash);
@@ -151,7 +151,7 @@ function compare(): void {
     });
 }
 
-/** Ends what was asked for. */
+/** Ends the call with a result. */
 function complete(state: AirResult['state']): void {
   found.state = state;
   found.fetched = stream.fetched;
@@ -169,37 +169,40 @@ function askBlock(): void {
   askHashes(hashesAt + block * SECTOR, manifestSize, hashAt(wanted, block), takeHashes);
 }
 
-/** Plans the block, asks for the next; behind the last one it begins the update. Later it keeps what is needed next. */
+/**
+ * Takes the hashes of a block. While the update is planned: plans the block and asks for the next one; behind the last
+ * one the update begins. Later: keeps the hashes that are needed next.
+ */
 function takeHashes(box: Bytes[]): void {
   if (held) {
     sectors.planBlock(block, box.pop()!, hashAt(held, block) === hashAt(wanted, block));
     if (++block * BLOCK_HASHES < sectors.count) return askBlock();
     if (!isUpdate) return complete('untouched');
-    sectors.settle();
+    sectors.freePlanData();
     held = '';
     if (options.onPlan) options.onPlan(found);
     if (!session) begin();
-  } else sectors.keep(box.pop()!);
+  } else sectors.queueHashes(box.pop()!);
   step();
 }
 
 /** Takes sectors until one has to be fetched. */
 function step(): void {
   while (sectors.sector < sectors.count) {
-    const place = sectors.placeOf(sectors.sector);
-    const content = place === sectors.FETCH ? '' : sectors.contentOf(place % sectors.COPY);
-    if (place !== sectors.sector) {
-      const hash = hashAt(sectors.kept, sectors.used);
+    const source = sectors.sourceOf(sectors.sector);
+    const content = source === sectors.FETCH ? '' : sectors.contentOf(source % sectors.COPY);
+    if (source !== sectors.sector) {
+      const hash = hashAt(sectors.hashQueue, sectors.hashesUsed);
       if (!hash) {
         block = sectors.sector >> 7;
         return askBlock();
       }
-      // The content of another sector was found by four bytes of its hash.
+      // Content that is elsewhere was found by four bytes of its hash only.
       if (!content || hashOf(content) !== hash) return askSector(hash);
     }
     put(content);
   }
-  // Later, when nothing holds the last sector any more: the core needs the room to verify the image.
+  // Not now: the last sector is still in memory, and the core needs that room to verify the image.
   later(0, end);
 }
 
@@ -244,10 +247,10 @@ function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
 
 /**
  * Brings a partition to the image at a URL. Only sectors that the partition has nowhere are fetched; each is proven
- * before flash is touched. Whatever fails, the old content stays or is put back; after power loss the next call goes on
- * where it was, if `ota.recover({ resume: true })` was called at boot.
+ * before flash is touched. If anything fails, the old content stays or is put back. After power loss the next call goes
+ * on where the last one was, if `ota.recover({ resume: true })` was called at boot.
  * @param options - `url` of the image, `partition`, its label; best also `digest`
- * @returns a promise of what came of it; it is rejected with an HttpError
+ * @returns a promise of the result; it is rejected with an HttpError
  */
 export function update(options: UpdateOptions): Promise<AirResult> {
   return run(options, true);

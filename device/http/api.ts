@@ -19,7 +19,7 @@ export interface CheckOptions {
   timeout?: number;
 }
 
-/** What `update` is asked for: what `ota.begin` is, but for what the manifest says. */
+/** The options of `update`: those of `ota.begin`, but for size and CRC-32, which are in the manifest. */
 export interface UpdateOptions extends CheckOptions, Omit<Options, 'size' | 'crc32'> {
   /** Label of the partition to update. The label in the manifest, if there is one, has to be the same. */
   partition: string;

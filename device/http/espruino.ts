@@ -3,12 +3,12 @@
 import type { Bytes } from '../runtime.ts';
 import type { Seam } from './seam.ts';
 
-/** What is used of Espruino (reference: https://www.espruino.com/Reference). */
+/** What this module uses of Espruino (reference: https://www.espruino.com/Reference). */
 interface Response {
   /** A string. */
   statusCode: string;
   headers?: Record<string, string> | undefined;
-  /** `close` says nothing of use. */
+  /** `close` does not tell whether the response is complete. */
   on: (event: 'data' | 'close', call: (bytes: Bytes) => void) => void;
 }
 interface Request {
@@ -45,7 +45,7 @@ export function espruino(): Seam {
   const text = E.toString;
   return {
     read: (address, length) => {
-      // Whatever takes long reads.
+      // All that takes long reads, so this is the place to show that the program is alive.
       E.kickWatchdog();
       return text(flash.read(length, address));
     },
@@ -57,7 +57,7 @@ export function espruino(): Seam {
       const target = url.parse(address);
       target.headers = { Range: 'bytes=' + first + '-' + last };
       const request = http.request(target, (response) => {
-        // Whatever nobody listens to fills the memory until Espruino is out of it.
+        // Without a listener the data would fill the memory until Espruino is out of it.
         response.on('data', onData);
         response.on('close', onEnd);
         onHead(+response.statusCode, (name) => {

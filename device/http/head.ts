@@ -1,4 +1,4 @@
-/** The first part of a manifest, up to its hashes: what it must be, and what it says. See `manifest.ts`. */
+/** Reads and checks the first part of a manifest, up to its hashes. See `manifest.ts`. */
 
 import { fail } from '../errors.ts';
 import type { Bytes } from '../runtime.ts';
@@ -39,7 +39,7 @@ export let crc32: number;
 export let root: Bytes;
 
 /**
- * Reads a whole head. What it says of itself guards against accidents; only the digest is proof.
+ * Reads a whole head. Its own CRC-32 guards against accidents; only the digest is proof.
  * @throws E_MANIFEST
  */
 export function readHead(bytes: Bytes): Omit<Check, 'same'> {

@@ -1,7 +1,7 @@
 /**
  * The entry file of `ota-http`.
  *
- * `require("ota-http")` works over stock Espruino. On another engine say `require("ota-http").use(seam)` first.
+ * `require("ota-http")` works over stock Espruino. On another engine call `require("ota-http").use(seam)` first.
  */
 
 export type * from './api.ts';

@@ -53,7 +53,7 @@
  * Everything up to the hashes is at most 2164 bytes, and a block of hashes at most 4096, so that a chip can read
  * the manifest piece by piece and prove each piece by one native SHA-256.
  *
- * A reader takes no other format version, and no file that is shorter or longer than it says.
+ * A reader refuses other format versions, and a file that is shorter or longer than its fields make it.
  */
 
 /** The first four bytes. */

@@ -5,23 +5,19 @@ import type { Bytes } from '../runtime.ts';
 import { SECTOR } from '../runtime.ts';
 import type { Check } from './api.ts';
 import { numberAt } from './head.ts';
+import { KNOWN, QUEUE_BYTES } from './limits.ts';
 import { BLOCK_HASHES, HASH_BYTES } from './manifest.ts';
 import { filled, hashOf, seam } from './stream.ts';
 
 /**
- * Where a sector comes from: its own number, it stays; COPY and the number of a sector, it is there; FETCH. Sector BLANK is
- * what an erased one is.
+ * Where a sector comes from is a number: its own if it stays; COPY | the number of the sector that holds it; FETCH. COPY |
+ * BLANK is an erased sector.
  */
 export const FETCH = 0xffff;
 export const COPY = 0x8000;
 const BLANK = 0x7ffe;
 
-/** The first sectors, 4 MiB of them, are where the content of others is looked for: 4 KiB of memory. */
-const KNOWN = 1024;
-/** Bytes of hashes of changing sectors that are kept in memory; the others are fetched once more. */
-const KEPT = 2560;
-
-/** What is found out. */
+/** What is known of the image and of the update so far. */
 let check: Check;
 let partition: Partition;
 /** Sectors of the image. */
@@ -30,10 +26,10 @@ export let count: number;
 /** The first four bytes of the hash of each sector, as the partition will hold it when it is looked for. */
 let known: Uint32Array;
 /** By block: where each sector comes from. */
-let places: Uint16Array[];
-/** Hashes of the next sectors that change, and how many of them are used up. */
-export let kept: Bytes;
-export let used: number;
+let sources: Uint16Array[];
+/** Hashes of the next sectors that change, in order, and how many of them are used up. */
+export let hashQueue: Bytes;
+export let hashesUsed: number;
 /** The next sector to be written, and the first behind it that does not go into the same request. */
 export let sector: number;
 let runEnd: number;
@@ -44,9 +40,9 @@ export function begin(newPartition: Partition, newCheck: Check): void {
   check = newCheck;
   count = (check.size + (SECTOR - 1)) >> 12;
   known = new Uint32Array(Math.min(count, KNOWN));
-  places = [];
-  kept = '';
-  used = sector = runEnd = 0;
+  sources = [];
+  hashQueue = '';
+  hashesUsed = sector = runEnd = 0;
 }
 
 /** @returns how many bytes of the image are in a sector. */
@@ -69,7 +65,7 @@ export function contentOf(sector: number): Bytes {
     : '';
 }
 
-/** @returns one of some hashes. */
+/** @returns hash number `i` of several. */
 export function hashAt(hashes: Bytes, i: number): Bytes {
   return hashes.substr(i * HASH_BYTES, HASH_BYTES);
 }
@@ -103,7 +99,7 @@ export function planBlock(block: number, hashes: Bytes, isHeld: boolean): void {
   const row = new Uint16Array(BLOCK_HASHES);
   const blank = hashOf(contentOf(BLANK));
   let more = '';
-  places[block] = row;
+  sources[block] = row;
   for (let n = block * BLOCK_HASHES; n < count && n >> 7 === block; n++) {
     const i = n % BLOCK_HASHES;
     const hash = hashAt(hashes, i);
@@ -116,41 +112,41 @@ export function planBlock(block: number, hashes: Bytes, isHeld: boolean): void {
       else check.copied++;
       check.changed++;
       known[n] = short;
-      if (kept.length + more.length < KEPT) more += hash;
+      if (hashQueue.length + more.length < QUEUE_BYTES) more += hash;
     }
   }
   // In one piece: a string that grew takes a quarter more.
-  kept = seam.join([kept, more]);
+  hashQueue = seam.join([hashQueue, more]);
 }
 
-/** Frees what only planning needs. */
-export function settle(): void {
+/** Frees the data that only planning needs. */
+export function freePlanData(): void {
   known = [] as never;
 }
 
-/** Frees the rest. */
-export function forget(): void {
-  places = [];
-  kept = '';
+/** Frees all data of the update. */
+export function freeAll(): void {
+  sources = [];
+  hashQueue = '';
 }
 
 /** @returns where a sector comes from. */
-export function placeOf(sector: number): number {
-  return places[sector >> 7][sector % BLOCK_HASHES];
+export function sourceOf(sector: number): number {
+  return sources[sector >> 7][sector % BLOCK_HASHES];
 }
 
-/** Keeps the hashes of the next sectors, at most up to the end of their block. */
-export function keep(hashes: Bytes): void {
-  kept = '';
-  used = 0;
-  for (let n = sector; n < count && n >> 7 === sector >> 7 && kept.length < KEPT; n++)
-    if (placeOf(n) !== n) kept += hashAt(hashes, n % BLOCK_HASHES);
-  kept = seam.join([kept]);
+/** Fills the queue with the hashes of the next sectors that change, at most up to the end of their block. */
+export function queueHashes(hashes: Bytes): void {
+  hashQueue = '';
+  hashesUsed = 0;
+  for (let n = sector; n < count && n >> 7 === sector >> 7 && hashQueue.length < QUEUE_BYTES; n++)
+    if (sourceOf(n) !== n) hashQueue += hashAt(hashes, n % BLOCK_HASHES);
+  hashQueue = seam.join([hashQueue]);
 }
 
 /** Goes on to the sector behind the next one. */
 export function advance(): void {
-  if (placeOf(sector) !== sector) used++;
+  if (sourceOf(sector) !== sector) hashesUsed++;
   sector++;
 }
 
@@ -158,7 +154,11 @@ export function advance(): void {
 export function endOfRun(): number {
   if (runEnd <= sector) {
     runEnd = sector;
-    while (++runEnd < count && placeOf(runEnd) === FETCH && hashAt(kept, used + runEnd - sector));
+    while (
+      ++runEnd < count &&
+      sourceOf(runEnd) === FETCH &&
+      hashAt(hashQueue, hashesUsed + runEnd - sector)
+    );
   }
   return Math.min(runEnd * SECTOR, check.size);
 }

@@ -1,8 +1,8 @@
 /**
  * Fetches files piece by piece: each piece is asked for, arrives whole, and is used before the next.
  *
- * On Espruino nothing tells that a connection is lost or stalled, and a response that is cut short looks like one
- * that is complete. So what has arrived is judged by counting bytes and by its hash, and time by a timer of our own.
+ * On Espruino there is no sign that a connection is lost or stalled, and a response that is cut short looks complete. So
+ * bytes are counted, each piece is compared with its hash, and a timer of our own limits the time.
  * After a fault the next request begins with the first byte that is missing.
  */
 
@@ -20,43 +20,55 @@ const REDIRECTS = 3;
 const PAUSE = 500;
 const DOUBLINGS = 6;
 
+// The call of `ota-http`. Only `start` writes these; `wrong` uses up `restart`.
+
 export let seam: Seam;
 /** Faults in a row after which the network is given up. */
 let tries: number;
+/** Milliseconds for each 4096 bytes. */
 let timeout: number;
-/** Takes what is thrown. */
+/** Called with each error that is thrown here. */
 let onError: (error: unknown) => void;
-/** Begins again with the manifest; false: that has been done. */
+/** Begins again with the manifest; false: this was done once already. */
 let restart: (() => void) | false;
+
+// The piece that is asked for. Only `ask` writes these; but `take` and `wrong` move `from`, and they and `prove` fill and
+// empty `pieces`.
 
 /** The file of the piece, and its bytes, if they are known. */
 let url: string;
 let size: number | undefined;
-/** The piece: where it begins, its next byte that is missing, and where it ends. */
+/** Where the piece begins, its next byte that is missing, and where it ends. */
 let first: number;
 let from: number;
 let until: number;
-/** What has arrived of it, what its hash is, why it is wrong if it has another, and what to do with it. */
+/** What has arrived of it, its hash, the error code for another hash, and what to do with the piece. */
 let pieces: Bytes[];
 let hash: Bytes | undefined;
 let kind: string | undefined;
 let use: (box: Bytes[]) => void;
-/** Where the next request ends; and where the present response does, 0: there is none. */
+/** Where the next request ends. */
 let stop: number;
+
+// The connection and its response. Only `open`, `begin`, `take` and `drop` write these; `request` and `follow` the address;
+// `startTimer` the timer.
+
+/** Where the present response ends; 0: there is none. */
 let limit: number;
 /** Offset of the next byte that arrives. */
 let at: number;
-
 /** Where a request goes to, and the redirects that led there. */
 let address: string;
 let redirects: number;
 /** Ends the connection. */
 let close: (() => void) | false | undefined;
-/** Number of the connection, or timer. What an earlier one still says is ignored. */
+/** Number of the connection or timer. Events of an earlier one are ignored. */
 let current = 0;
 let timer = 0;
 /** Content-Encoding of the last response. It may explain why nothing is right. */
 let encoding: string;
+
+// Counts. Only `start`, `fault`, `wrong`, `prove` and `take` write these.
 
 /** Faults, and pieces that were wrong, since the last piece that was right. */
 let faults: number;
@@ -64,7 +76,7 @@ let wrongs: number;
 /** Bytes that have arrived. */
 export let fetched: number;
 
-/** Begins to fetch for somebody. */
+/** Begins a call of `ota-http`: nothing was fetched, nothing was wrong yet. */
 export function start(
   newSeam: Seam,
   options: { retries?: number; timeout?: number },
@@ -90,7 +102,7 @@ export function hashOf(bytes: Bytes): Bytes {
   return seam.sha256(filled(bytes));
 }
 
-/** @returns a function that does something unless the connection is over by then. What it throws ends it all. */
+/** @returns a function that calls `act` unless the connection is over by then. An error in `act` ends the call. */
 function guarded<A, B>(act: (a: A, b: B) => void): (a?: A, b?: B) => void {
   const mine = current;
   return (a, b) => {
@@ -118,13 +130,13 @@ export function drop(): void {
   if (last) last();
 }
 
-/** Ends the connection, lets others run, then goes on. */
+/** Ends the connection, lets the engine do other work, then goes on. */
 export function later(ms: number, act: () => void): void {
   drop();
   startTimer(ms, act);
 }
 
-/** Goes on after a pause: the more faults, the longer, and never twice the same. */
+/** Goes on after a pause: the more faults, the longer. It is random, so that not all boards come back at once. */
 function pause(act: () => void): void {
   later((PAUSE << Math.min(faults, DOUBLINGS)) * (1 + Math.random()), act);
 }
@@ -139,7 +151,7 @@ function fault(message: string, kind?: string): void {
   pause(request);
 }
 
-/** The piece is not what it should be: asks for it again; then begins again; then gives up. */
+/** The piece is not what it should be: asks for it again; the next time begins again; then gives up. */
 function wrong(message: string, newKind?: string): void {
   const again = restart;
   from = first;
@@ -197,7 +209,7 @@ function begin(status: number, header: Header): void {
   const length = +range.split('/').pop()!;
   encoding = header('content-encoding') || 'none';
   if (isPart || status === 200) {
-    // A server that does not tell the length, or does not know it, may be right all the same.
+    // A server that sends no length, or does not know it, may still send the right file.
     const isOther = size && length && length !== size;
     if (isOther || (isPart && range.split('-')[0] !== 'bytes ' + from)) wrong('sends ' + range);
     else {
@@ -206,7 +218,7 @@ function begin(status: number, header: Header): void {
       limit = isPart ? stop : 1e9;
     }
   } else if (location && redirects++ < REDIRECTS) follow(location);
-  // Such an answer does not change by asking again, but the file may have changed.
+  // The same request would get the same answer, but the file may have changed.
   else (status > 299 && status < 500 ? wrong : fault)('status ' + status);
 }
 

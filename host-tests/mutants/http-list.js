@@ -211,17 +211,17 @@ const LIST = [
   {
     name: 'all hashes of a block are kept in memory',
     suites: ['air'],
-    edits: [['sectors', ' && kept.length < KEPT', '']],
+    edits: [['sectors', ' && hashQueue.length < QUEUE_BYTES', '']],
   },
   {
     name: 'all hashes are kept in memory',
     suites: ['air'],
-    edits: [['sectors', 'if (kept.length + more.length < KEPT) more', 'more']],
+    edits: [['sectors', 'if (hashQueue.length + more.length < QUEUE_BYTES) more', 'more']],
   },
   {
     name: 'each sector is a request of its own',
     suites: ['air'],
-    edits: [['sectors', 'placeOf(runEnd) === FETCH', 'placeOf(runEnd) < 0']],
+    edits: [['sectors', 'sourceOf(runEnd) === FETCH', 'sourceOf(runEnd) < 0']],
   },
   {
     name: 'the image is not compared with its CRC-32 in the end',

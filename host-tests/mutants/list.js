@@ -69,7 +69,7 @@ export const MUTANTS = [
   {
     name: 'a final commit that was cut is put back',
     suites: ['api'],
-    edits: [['transaction', '(!journal.limit || !putBack', '(!putBack']],
+    edits: [['transaction', '(!journal.limit || !walkBackup', '(!walkBackup']],
   },
   {
     name: 'a restore after a commit is not announced by REOPEN',
@@ -140,7 +140,7 @@ export const MUTANTS = [
       [
         'transaction',
         'if (slot && crc32(old) !== words[2]) {',
-        'if (isTrying && slot && crc32(old) !== words[2]) {',
+        'if (onlyChecks && slot && crc32(old) !== words[2]) {',
       ],
     ],
   },
@@ -212,8 +212,8 @@ export const MUTANTS = [
     edits: [
       [
         'update',
-        "  if (places.options.crc32 != null) verify(size);\n  tick('verify', taken, taken);\n  if (isOpen) commit(places.options.trial || 0);\n",
-        '  if (isOpen) commit(places.options.trial || 0);\n  if (places.options.crc32 != null) verify(size);\n',
+        "  if (places.options.crc32 != null) verify(size);\n  tick('verify', taken, taken);\n  if (ownsJournal) commit(places.options.trial || 0);\n",
+        '  if (ownsJournal) commit(places.options.trial || 0);\n  if (places.options.crc32 != null) verify(size);\n',
       ],
     ],
   },
@@ -223,7 +223,7 @@ export const MUTANTS = [
     edits: [
       [
         'journal',
-        '  if (!isIn(target, sector) && !isIn(spare, sector) && !isIn(area, sector))',
+        '  if (!isIn(target, sector) && !isIn(backup, sector) && !isIn(area, sector))',
         '  if (!sector)',
       ],
     ],
@@ -235,7 +235,7 @@ export const MUTANTS = [
       [
         'transaction',
         'if (slot && crc32(old) !== words[2]) {',
-        'if (!isTrying && slot && crc32(old) !== words[2]) {',
+        'if (!onlyChecks && slot && crc32(old) !== words[2]) {',
       ],
     ],
   },
