@@ -1,7 +1,8 @@
 /** What an update over the air from one image to another would cost, from images or from manifests. */
 import { hash } from 'node:crypto';
+import { KNOWN, QUEUE_HASHES } from '../device/http/limits.ts';
 import { BLOCK_HASHES, HASH_BYTES, MAGIC } from '../device/http/manifest.ts';
-import { journalSectors } from '../device/records.ts';
+import { SLOT, journalSectors } from '../device/records.ts';
 import { SECTOR, seconds, type Work } from '../host/index.ts';
 import { examineImage, treeBytes } from './manifest-tree.ts';
 import { packFacts, readManifest } from './manifest.ts';
@@ -110,11 +111,8 @@ function bytesToProgram({ chip }: Sector): number {
   return chip === erased.chip ? 0 : SECTOR;
 }
 
-/** The first sectors, among which the device looks for the content of others: device/http/sectors.ts. */
-const KNOWN = 1024;
-
 /** Bytes of the records of any update: BEGIN, spoiled and written, SOLID, COMMIT, CONFIRM, SOLID. */
-const FIXED_RECORDS = 96;
+const FIXED_RECORDS = 6 * SLOT;
 
 /** Adds up what a transaction with backup does: device/transaction.ts. */
 function workOf(from: Side, to: Side, changed: number[]): Work {
@@ -127,7 +125,7 @@ function workOf(from: Side, to: Side, changed: number[]): Work {
     const isBlank = (from.sectors[n] ?? erased).chip === erased.chip;
     work.erases += isBlank ? 1 : 2;
     // The new sector, the record that the old one is saved, and the old one.
-    work.bytesProgrammed += bytesToProgram(to.sectors[n] ?? erased) + 16 + copy;
+    work.bytesProgrammed += bytesToProgram(to.sectors[n] ?? erased) + SLOT + copy;
     // Each is read back.
     work.bytesRead += isBlank ? SECTOR : 2 * SECTOR;
   }
@@ -167,22 +165,19 @@ function sourcesOf(from: Side, to: Side): Sources {
   return sources;
 }
 
-/** How many hashes of sectors that change the device keeps at once: device/http/sectors.ts. */
-export const KEPT_HASHES = 80;
-
 /**
  * @param sectors - numbers of those that change, ascending
  * @param count - sectors of the image
  * @returns bytes of hashes that the device fetches once more
  */
 function hashesAgain(sectors: number[], count: number): number {
-  let left = KEPT_HASHES;
+  let left = QUEUE_HASHES;
   let known = count;
   let bytes = 0;
   for (const n of sectors) {
     if (!left || n >= known) {
       const block = n - (n % BLOCK_HASHES);
-      left = KEPT_HASHES;
+      left = QUEUE_HASHES;
       known = Math.min(count, block + BLOCK_HASHES);
       bytes += HASH_BYTES * (known - block);
     }

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { AirResult } from '../device/http/api.ts';
+import { QUEUE_HASHES } from '../device/http/limits.ts';
 import type { Session } from '../link/session.ts';
 import { onBoard } from './connection.ts';
-import { KEPT_HASHES } from './diff.ts';
 import { about, readInput } from './files.ts';
 import { type PortFlags, wholeNumber, withPort } from './options.ts';
 import { InputError } from './words.ts';
@@ -101,7 +101,8 @@ function stateText(
 
 /** What was sent more than once: hashes that the board had no room for, and what was lost on the line. */
 function againText({ again, manifestAgain }: Sent, changed: number): string[][] {
-  const why = changed > KEPT_HASHES ? `: the board keeps the hashes of ${KEPT_HASHES} sectors` : '';
+  const why =
+    changed > QUEUE_HASHES ? `: the board keeps the hashes of ${QUEUE_HASHES} sectors` : '';
   const manifest = manifestAgain && `${grouped(manifestAgain)} bytes of manifest${why}`;
   const image = again > manifestAgain && `${grouped(again - manifestAgain)} bytes of image`;
   const text = [image, manifest].filter(Boolean).join(', ');
