@@ -15,34 +15,39 @@ describe('a simulated board at a TCP port', () => {
   describeBoard('simulated');
 });
 
+const folder = mkdtempSync(join(tmpdir(), 'board-command-'));
+
+const path = (name: string) => join(folder, name);
+
+let child: ChildProcess;
+
+let said = '';
+
+/** Starts the command. @returns its port */
+const start = async (...words: string[]): Promise<number> => {
+  said = '';
+  const env = { ...process.env, ESPRUINO: '' };
+  child = spawn(process.execPath, [PART_OTA, 'board', '--port', '0', ...words], {
+    cwd: folder,
+    env,
+  });
+  child.stdout!.setEncoding('utf8');
+  for await (const text of child.stdout!.iterator({ destroyOnReturn: false })) {
+    said += text as string;
+    const port = /at tcp:\/\/127\.0\.0\.1:(\d+)\n/.exec(said)?.[1];
+    if (port) return Number(port);
+  }
+  throw new Error(`it has ended: ${said}`);
+};
+
+const ended = () => new Promise<number | null>((resolve) => child.once('exit', resolve));
+
+after(() => rmSync(folder, { recursive: true }));
+
 describe('part-ota board', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'board-command-'));
-  const path = (name: string) => join(folder, name);
-  let child: ChildProcess;
-  let said = '';
-
-  /** Starts the command. @returns its port */
-  const start = async (...words: string[]): Promise<number> => {
-    said = '';
-    const env = { ...process.env, ESPRUINO: '' };
-    child = spawn(process.execPath, [PART_OTA, 'board', '--port', '0', ...words], {
-      cwd: folder,
-      env,
-    });
-    child.stdout!.setEncoding('utf8');
-    for await (const text of child.stdout!.iterator({ destroyOnReturn: false })) {
-      said += text as string;
-      const port = /at tcp:\/\/127\.0\.0\.1:(\d+)\n/.exec(said)?.[1];
-      if (port) return Number(port);
-    }
-    throw new Error(`it has ended: ${said}`);
-  };
-  const ended = () => new Promise<number | null>((resolve) => child.once('exit', resolve));
-
   afterEach(() => {
     child?.kill('SIGKILL');
   });
-  after(() => rmSync(folder, { recursive: true }));
 
   it('makes a chip with the table of partitions.csv, says where it is, and ends by SIGTERM', async () => {
     const line = await Line.open(await start());
@@ -95,7 +100,23 @@ describe('part-ota board', () => {
     assert.equal(await line.ask('print(typeof f)'), 'undefined');
   });
 
-  it('refuses what it cannot be made of', async () => {
+  it('says that a port is in use', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const { status, stderr } = await runPartOta(folder, 'board', '--port', String(port));
+    server.close();
+    assert.equal(stderr, `error: --port: ${port} is in use; 0 is any that is free\n`);
+    assert.equal(status, 2);
+  });
+});
+
+describe('part-ota board refuses', () => {
+  afterEach(() => {
+    child?.kill('SIGKILL');
+  });
+
+  it('what it cannot be made of', async () => {
     const fails = async (message: RegExp, ...words: string[]) => {
       const { status, stdout, stderr } = await runPartOta(folder, 'board', '--port', '0', ...words);
       assert.match(stderr, message);
@@ -150,16 +171,6 @@ describe('part-ota board', () => {
     );
     await fails(/^error: .*--port.*65536/, '--port', '65536');
     assert.throws(() => statSync(path('new.bin')), /ENOENT/);
-  });
-
-  it('says that a port is in use', async () => {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as { port: number };
-    const { status, stderr } = await runPartOta(folder, 'board', '--port', String(port));
-    server.close();
-    assert.equal(stderr, `error: --port: ${port} is in use; 0 is any that is free\n`);
-    assert.equal(status, 2);
   });
 });
 

@@ -71,20 +71,19 @@ function declarations(body: AnyNode, names: Set<string>): void {
   }
 }
 
+/** @returns whether a name is declared, but where it has not been passed yet. */
+function isTooEarly(name: string, scope: Scope): boolean {
+  for (let s: Scope | undefined = scope; s; s = s.parent) {
+    if (s.seen.has(name)) return false;
+    if (s.declared.has(name)) return true;
+  }
+  return false;
+}
+
 /** @returns what is used where its declaration has not been passed yet: Espruino would look further out. */
 function usedTooEarly(program: AnyNode): string[] {
   const found: string[] = [];
   const later: (() => void)[] = [];
-
-  function use(name: string, at: number, scope: Scope | undefined): void {
-    for (let s = scope; s; s = s.parent) {
-      if (s.seen.has(name)) return;
-      if (s.declared.has(name)) {
-        found.push(`${name} at ${at}`);
-        return;
-      }
-    }
-  }
 
   function enter(node: AnyNode, parent: Scope | undefined): void {
     const scope: Scope = { declared: new Set(), seen: new Set() };
@@ -129,7 +128,8 @@ function usedTooEarly(program: AnyNode): string[] {
       return;
     }
     if (node.type === 'Identifier') {
-      use((node as unknown as { name: string }).name, node.start, scope);
+      const { name } = node as unknown as { name: string };
+      if (isTooEarly(name, scope)) found.push(`${name} at ${node.start}`);
       return;
     }
     if (node.type === 'MemberExpression') {

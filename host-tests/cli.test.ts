@@ -113,10 +113,7 @@ describe('part-ota simulate --no-air', () => {
       (await run('inspect', flash, '--records')).stdout,
       /state +committed: .*[^]*COMMIT/,
     );
-    const svg = readFileSync(map, 'utf8');
-    assertXml(svg);
-    for (const label of ['nvs', 'storage', 'ota_journal', 'power failed here'])
-      assert.ok(svg.includes(`>${label}<`), label);
+    assertMap(readFileSync(map, 'utf8'));
   });
 
   it('shows what one update costs without cuts, which is the same', async () => {
@@ -141,6 +138,13 @@ describe('part-ota simulate --no-air', () => {
     assert.match(stdout, /83 of 256 sectors differ[^]*CUT 4 +while committing[^]*PASSED/);
   });
 });
+
+/** Checks a map of the chip. */
+function assertMap(svg: string): void {
+  assertXml(svg);
+  for (const label of ['nvs', 'storage', 'ota_journal', 'power failed here'])
+    assert.ok(svg.includes(`>${label}<`), label);
+}
 
 /** As far as a parser is needed to see it: every element is closed by its own name. */
 function assertXml(xml: string): void {

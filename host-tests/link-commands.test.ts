@@ -10,21 +10,24 @@ describe('part-ota on the simulated board', () => {
   describeCommands({ engine: 'simulated' });
 });
 
+let board: FakeBoard;
+
+let files: Map<string, string>;
+
+let modules: Record<string, unknown>;
+
+/** Starts a board with this table. */
+async function start(table: Uint8Array): Promise<void> {
+  files = new Map();
+  board = await FakeBoard.start();
+  const made = stubs(table, files);
+  modules = made.modules;
+  Object.assign(board.globals, made.globals);
+}
+
+const command = (...words: string[]) => ended(startCommand(...words, '--port', board.name));
+
 describe('part-ota on a board that does as a test says', () => {
-  let board: FakeBoard;
-  let files: Map<string, string>;
-  let modules: Record<string, unknown>;
-
-  /** Starts a board with this table. */
-  async function start(table: Uint8Array): Promise<void> {
-    files = new Map();
-    board = await FakeBoard.start();
-    const made = stubs(table, files);
-    modules = made.modules;
-    Object.assign(board.globals, made.globals);
-  }
-  const command = (...words: string[]) => ended(startCommand(...words, '--port', board.name));
-
   afterEach(() => board.stop());
 
   it('is not an ESP32', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -66,57 +67,61 @@ const WRONG: [statement: string, message: RegExp][] = [
   [`require('ota').reset();`, /'reset' does not exist/],
 ];
 
+const folder = mkdtempSync(join(tmpdir(), 'part-ota-types-'));
+after(() => rmSync(folder, { recursive: true }));
+
+/** Installs the package as npm would, once. */
+function install(): void {
+  const installed = join(folder, 'node_modules', 'esp-part-ota');
+  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    files: string[];
+  };
+  if (existsSync(installed)) return;
+  mkdirSync(installed, { recursive: true });
+  // What npm would install: nothing else of this checkout.
+  for (const name of ['package.json', ...files])
+    cpSync(join(root, name), join(installed, name), { recursive: true });
+  mkdirSync(join(folder, 'node_modules', '@types'));
+  symlinkSync(
+    join(root, 'node_modules/@types/node'),
+    join(folder, 'node_modules/@types/node'),
+    'junction',
+  );
+  cpSync(join(root, 'examples'), join(folder, 'examples'), { recursive: true });
+}
+
+const messageOf = ({ messageText, start, file }: ts.Diagnostic) =>
+  `${file?.text.slice(start).split('\n')[0] ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+
+/** @returns what TypeScript has against some files. */
+function check(
+  scripts: Record<string, string> | string[],
+  options: ts.CompilerOptions = {},
+  base = OPTIONS,
+) {
+  const names = Array.isArray(scripts) ? scripts : Object.keys(scripts);
+  if (!Array.isArray(scripts))
+    for (const [name, text] of Object.entries(scripts)) writeFileSync(join(folder, name), text);
+  const paths = names.map((name) => join(folder, name));
+  // Where it looks for `types`.
+  const all = { ...base, ...options };
+  const host = ts.createCompilerHost(all);
+  host.getCurrentDirectory = () => folder;
+  const program = ts.createProgram(paths, all, host);
+  // The script and our types; those of others are large.
+  const isOurs = ({ fileName }: ts.SourceFile) =>
+    paths.includes(fileName) || fileName.includes('/esp-part-ota/dist/');
+  const files = program.getSourceFiles().filter(isOurs);
+  return [
+    ...program.getOptionsDiagnostics(),
+    ...program.getGlobalDiagnostics(),
+    ...files.flatMap((file) => program.getSyntacticDiagnostics(file)),
+    ...files.flatMap((file) => program.getSemanticDiagnostics(file)),
+  ].map(messageOf);
+}
+
 describe('the types', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'part-ota-types-'));
-
-  before(() => {
-    const installed = join(folder, 'node_modules', 'esp-part-ota');
-    const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-      files: string[];
-    };
-    mkdirSync(installed, { recursive: true });
-    // What npm would install: nothing else of this checkout.
-    for (const name of ['package.json', ...files])
-      cpSync(join(root, name), join(installed, name), { recursive: true });
-    mkdirSync(join(folder, 'node_modules', '@types'));
-    symlinkSync(
-      join(root, 'node_modules/@types/node'),
-      join(folder, 'node_modules/@types/node'),
-      'junction',
-    );
-    cpSync(join(root, 'examples'), join(folder, 'examples'), { recursive: true });
-  });
-  after(() => rmSync(folder, { recursive: true }));
-
-  const messageOf = ({ messageText, start, file }: ts.Diagnostic) =>
-    `${file?.text.slice(start).split('\n')[0] ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
-
-  /** @returns what TypeScript has against some files. */
-  function check(
-    scripts: Record<string, string> | string[],
-    options: ts.CompilerOptions = {},
-    base = OPTIONS,
-  ) {
-    const names = Array.isArray(scripts) ? scripts : Object.keys(scripts);
-    if (!Array.isArray(scripts))
-      for (const [name, text] of Object.entries(scripts)) writeFileSync(join(folder, name), text);
-    const paths = names.map((name) => join(folder, name));
-    // Where it looks for `types`.
-    const all = { ...base, ...options };
-    const host = ts.createCompilerHost(all);
-    host.getCurrentDirectory = () => folder;
-    const program = ts.createProgram(paths, all, host);
-    // The script and our types; those of others are large.
-    const isOurs = ({ fileName }: ts.SourceFile) =>
-      paths.includes(fileName) || fileName.includes('/esp-part-ota/dist/');
-    const files = program.getSourceFiles().filter(isOurs);
-    return [
-      ...program.getOptionsDiagnostics(),
-      ...program.getGlobalDiagnostics(),
-      ...files.flatMap((file) => program.getSyntacticDiagnostics(file)),
-      ...files.flatMap((file) => program.getSemanticDiagnostics(file)),
-    ].map(messageOf);
-  }
+  before(install);
 
   it('fit a TypeScript script, with nothing else installed', () => {
     assert.deepEqual(check({ 'good.ts': AS_MODULE }), []);
@@ -162,8 +167,12 @@ describe('the types', () => {
     // As an editor checks JavaScript.
     it(`fit examples/${example}`, () =>
       assert.deepEqual(check([join('examples', example)], { strict: false }), []));
+});
 
-  it('show the documentation in an editor, in JavaScript, too', () => {
+describe('the types in an editor', () => {
+  before(install);
+
+  it('show the documentation, in JavaScript, too', () => {
     const text = `var ota = require('ota');\nvar update = ota.begin({ partition: 'www', trial: 3 });\nupdate.write('');\nrequire('ota-http').check({ url: '' });\n`;
     const path = join(folder, 'hover.js');
     writeFileSync(path, text);

@@ -39,7 +39,14 @@ function assertRefused(site: Site, run: Run, what: RegExp, status = 2): void {
   assert.equal(Buffer.compare(site.board.flash, site.chip), 0, 'the chip has changed');
 }
 
+/** An image over the console. */
 export function describeFiles(siteOf: () => Site): void {
+  describeTransfer(siteOf);
+  describeInterruptions(siteOf);
+  describeStops(siteOf);
+}
+
+function describeTransfer(siteOf: () => Site): void {
   it('sends what differs over the console, each byte once', async () => {
     const site = siteOf();
     const { result, sent, seconds } = printed(await site.update('storage.bin', '--json'));
@@ -59,6 +66,27 @@ export function describeFiles(siteOf: () => Site): void {
     assert.equal(site.line.pieces, HEAD);
   });
 
+  it('sends again what was lost or damaged on the line', async () => {
+    const site = siteOf();
+    let faults = 0;
+    let count = 0;
+    site.line.toBoard = (bytes) => {
+      // Only within the base64 of a piece: anything else would be another command.
+      const at = bytes.toString('latin1').search(/[\w+/]{60}/) + 10;
+      if (at < 10 || ++count % 23) return bytes;
+      const other = Buffer.from(bytes);
+      other[at] = other[at] === 0x41 ? 0x42 : 0x41;
+      return [other, bytes.subarray(0, at), Buffer.alloc(0)][faults++ % 3];
+    };
+    const { sent } = printed(await site.update('storage.bin', '--json'));
+    site.assertUpdated();
+    assert.ok(faults >= 3, `${faults} faults`);
+    assert.ok(sent!.again > 0 && sent!.again <= faults * WINDOW, `${sent!.again} bytes again`);
+    console.log(`      ${faults} faults, ${sent!.again} bytes sent again`);
+  });
+}
+
+function describeInterruptions(siteOf: () => Site): void {
   it('goes on when the cable was pulled, and sends nothing twice', async () => {
     const site = siteOf();
     const first = site.start('storage.bin');
@@ -108,7 +136,9 @@ export function describeFiles(siteOf: () => Site): void {
       await site.run('require("Storage").erase(".boot0")');
     }
   });
+}
 
+function describeStops(siteOf: () => Site): void {
   it('stops by Ctrl-C, says what the board holds, and goes on', async () => {
     const site = siteOf();
     const first = site.start('storage.bin');
@@ -137,33 +167,12 @@ export function describeFiles(siteOf: () => Site): void {
     assert.equal(rest.status, 0, rest.stderr);
     site.assertUpdated();
   });
-
-  it('sends again what was lost or damaged on the line', async () => {
-    const site = siteOf();
-    let faults = 0;
-    let count = 0;
-    site.line.toBoard = (bytes) => {
-      // Only within the base64 of a piece: anything else would be another command.
-      const at = bytes.toString('latin1').search(/[\w+/]{60}/) + 10;
-      if (at < 10 || ++count % 23) return bytes;
-      const other = Buffer.from(bytes);
-      other[at] = other[at] === 0x41 ? 0x42 : 0x41;
-      return [other, bytes.subarray(0, at), Buffer.alloc(0)][faults++ % 3];
-    };
-    const { sent } = printed(await site.update('storage.bin', '--json'));
-    site.assertUpdated();
-    assert.ok(faults >= 3, `${faults} faults`);
-    assert.ok(sent!.again > 0 && sent!.again <= faults * WINDOW, `${sent!.again} bytes again`);
-    console.log(`      ${faults} faults, ${sent!.again} bytes sent again`);
-  });
 }
 
-export function describeUrls(siteOf: () => Site): void {
+/** Serves an image and its manifest. @returns its URL, and how many bytes of both were sent */
+function serveFiles(siteOf: () => Site): { url: () => string; fetched: () => number } {
   let files: FileServer;
   let requests: RequestRecord[];
-  const url = () => `http://127.0.0.1:${files.port}/storage.bin`;
-  const fetched = () => requests.reduce((sum, { bytes }) => sum + bytes, 0);
-
   beforeEach(async () => {
     requests = [];
     writeFileSync(siteOf().path('storage.bin.ota'), MANIFEST);
@@ -180,6 +189,15 @@ export function describeUrls(siteOf: () => Site): void {
     await files?.close();
     rmSync(siteOf().path('storage.bin.ota'), { force: true });
   });
+  return {
+    url: () => `http://127.0.0.1:${files.port}/storage.bin`,
+    fetched: () => requests.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+/** An image that the board fetches itself. */
+export function describeUrls(siteOf: () => Site): void {
+  const { url, fetched } = serveFiles(siteOf);
 
   it('lets the board fetch what differs', async () => {
     const site = siteOf();
@@ -242,6 +260,11 @@ export function describeUrls(siteOf: () => Site): void {
 }
 
 export function describeRefusals(siteOf: () => Site): void {
+  describeWrongImages(siteOf);
+  describeWrongMoments(siteOf);
+}
+
+function describeWrongImages(siteOf: () => Site): void {
   it('refuses a partition that the board does not have', async () => {
     const site = siteOf();
     const run = await site.update('--partition', 'nowhere', 'storage.bin');
@@ -277,7 +300,9 @@ export function describeRefusals(siteOf: () => Site): void {
       /storage\.bin: its digest is 06f5/,
     );
   });
+}
 
+function describeWrongMoments(siteOf: () => Site): void {
   it('refuses while the board is at another update', async () => {
     const site = siteOf();
     await site.run('global.otaPort={id:"the one for www"}');

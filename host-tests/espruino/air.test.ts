@@ -64,13 +64,17 @@ class Proxy {
   }
 }
 
-describe('ota-http.min.js in real Espruino', function () {
-  this.timeout(0);
-  const folder = mkdtempSync(join(tmpdir(), 'ota-www-'));
-  let files: FileServer;
-  let proxy: Proxy;
-  let port: number;
-  let board: Interpreter;
+const folder = mkdtempSync(join(tmpdir(), 'ota-www-'));
+after(() => rmSync(folder, { recursive: true }));
+
+let files: FileServer;
+let proxy: Proxy;
+let port: number;
+let board: Interpreter;
+
+/** Gives each test of a suite a server, a way to it and a board. */
+function setUp(suite: Mocha.Suite): void {
+  suite.timeout(0);
 
   before(function () {
     if (command) return;
@@ -93,27 +97,29 @@ describe('ota-http.min.js in real Espruino', function () {
     board?.remove();
     await files?.close();
   });
+}
 
-  after(() => rmSync(folder, { recursive: true }));
+/** @returns the job that updates `storage`. */
+function job(more: Partial<Job> = {}): Job {
+  const url = `http://127.0.0.1:${port}/image.bin`;
+  return { act: 'air', air: { url, partition: 'storage', backup: 'spare' }, ...more };
+}
 
-  /** @returns the job that updates `storage`. */
-  function job(more: Partial<Job> = {}): Job {
-    const url = `http://127.0.0.1:${port}/image.bin`;
-    return { act: 'air', air: { url, partition: 'storage', backup: 'spare' }, ...more };
-  }
+/** Checks that the image is there, and nothing else has changed but the backup and the journal. */
+function assertDone(reply: Reply): AirResult {
+  assert.equal(reply.code ?? reply.message, undefined, reply.message);
+  const result = reply.result as AirResult;
+  const { flash } = board;
+  assert.equal(Buffer.compare(contentOf(flash), fresh), 0, 'the content is another');
+  assert.equal(
+    Buffer.compare(flash.subarray(0, storage.address), chip.subarray(0, storage.address)),
+    0,
+  );
+  return result;
+}
 
-  /** Checks that the image is there, and nothing else has changed but the backup and the journal. */
-  function assertDone(reply: Reply): AirResult {
-    assert.equal(reply.code ?? reply.message, undefined, reply.message);
-    const result = reply.result as AirResult;
-    const { flash } = board;
-    assert.equal(Buffer.compare(contentOf(flash), fresh), 0, 'the content is another');
-    assert.equal(
-      Buffer.compare(flash.subarray(0, storage.address), chip.subarray(0, storage.address)),
-      0,
-    );
-    return result;
-  }
+describe('ota-http.min.js in real Espruino', function () {
+  setUp(this);
 
   it('downloads the sectors that differ', async () => {
     const reply = await board.run(job({ storage: true, measure: true }));
@@ -131,7 +137,29 @@ describe('ota-http.min.js in real Espruino', function () {
     assert.equal((again.result as AirResult).fetched, 116);
   });
 
-  it('goes on when connections are cut', async () => {
+  it('refuses an image that is not that of the digest', async () => {
+    const other = job();
+    other.air!.digest = '00'.repeat(32);
+    const reply = await board.run(other);
+    assert.equal(reply.code, 'E_MANIFEST');
+    assert.equal(reply.operations, 0);
+    assert.equal(Buffer.compare(board.flash, chip), 0);
+  });
+
+  it('says that nobody answers', async () => {
+    const none = job();
+    none.air!.url = 'http://127.0.0.1:1/image.bin';
+    none.air!.retries = 1;
+    const reply = await board.run(none);
+    assert.equal(reply.code, 'E_HTTP');
+    assert.equal(Buffer.compare(board.flash, chip), 0);
+  });
+});
+
+describe('ota-http.min.js in real Espruino goes on', function () {
+  setUp(this);
+
+  it('when connections are cut', async () => {
     const cuts = new Set<number>();
     proxy.onPassed = (connection, socket) => {
       // The fourth, fifth and sixth: each somewhere in its middle.
@@ -146,7 +174,7 @@ describe('ota-http.min.js in real Espruino', function () {
     assert.ok(proxy.connections >= 7, `${proxy.connections} connections`);
   });
 
-  it('goes on after its process was killed', async () => {
+  it('after its process was killed', async () => {
     let kills = 0;
     let fetched = 0;
     for (const bytes of [60_000, 100_000]) {
@@ -170,23 +198,5 @@ describe('ota-http.min.js in real Espruino', function () {
     console.log(
       `      killed ${kills} times, ${fetched} bytes sent by then, ${result.fetched} after`,
     );
-  });
-
-  it('refuses an image that is not that of the digest', async () => {
-    const other = job();
-    other.air!.digest = '00'.repeat(32);
-    const reply = await board.run(other);
-    assert.equal(reply.code, 'E_MANIFEST');
-    assert.equal(reply.operations, 0);
-    assert.equal(Buffer.compare(board.flash, chip), 0);
-  });
-
-  it('says that nobody answers', async () => {
-    const none = job();
-    none.air!.url = 'http://127.0.0.1:1/image.bin';
-    none.air!.retries = 1;
-    const reply = await board.run(none);
-    assert.equal(reply.code, 'E_HTTP');
-    assert.equal(Buffer.compare(board.flash, chip), 0);
   });
 });

@@ -66,6 +66,11 @@ describe('a board with a real Espruino', function () {
   this.timeout(60_000);
   describeBoard('espruino', command);
 
+  describeTyping(command);
+  describeFlashAndProgram(command);
+});
+
+function describeTyping(command: string): void {
   // What may get lost of it, and why: cli/board-input.ts.
   for (const timer of [0, 25])
     it(`loses nothing of 320 KB that are typed at once${timer ? ', while a timer runs' : ''}`, async () => {
@@ -111,7 +116,9 @@ describe('a board with a real Espruino', function () {
     line.close();
     await board.close();
   });
+}
 
+function describeFlashAndProgram(command: string): void {
   it('shows what the simulated one shows', async () => {
     const boards = [
       await startBoard({ engine: 'espruino', command, port: 0 }),
@@ -164,4 +171,4 @@ describe('a board with a real Espruino', function () {
     );
     rmSync(join(flash, '..'), { recursive: true });
   });
-});
+}

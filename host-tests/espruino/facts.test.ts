@@ -154,9 +154,9 @@ const HEADS: [head: string, least: number, most: number][] = [
   ['Content-Length: 6000\r\n', 5000, 5000],
 ];
 
-describe('what we say of Espruino', () => {
-  let interpreter: Interpreter;
+let interpreter: Interpreter;
 
+describe('what we say of Espruino', () => {
   before(function () {
     if (!command) {
       console.log('    skipped: ESPRUINO does not name an interpreter');
@@ -184,6 +184,11 @@ describe('what we say of Espruino', () => {
     }
   });
 
+  describeHttp();
+  describeStorage();
+});
+
+function describeHttp(): void {
   it('in HTTP: a length is needed, its absence is not told, nor is a lost connection', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => socket.destroy());
@@ -236,7 +241,9 @@ describe('what we say of Espruino', () => {
     server.close();
     assert.equal(found, 'content');
   });
+}
 
+function describeStorage(): void {
   it('of Storage: without its first page, as a power cut in compact() may leave it, all is erased', async function () {
     const page = await interpreter.evaluate(`report(require('Flash').getPage(${STORAGE}));`);
     if (!page) {
@@ -254,4 +261,4 @@ describe('what we say of Espruino', () => {
     await interpreter.evaluate(`require('Flash').erasePage(${STORAGE}); report(0);`);
     assert.equal(await interpreter.evaluate(list), '');
   });
-});
+}

@@ -74,24 +74,25 @@ async function leastHeap(board: JerryBoard, flash: Buffer, job: Job): Promise<nu
   throw new Error('256 KiB of heap are not enough');
 }
 
+let workshop: Workshop;
+let program: string;
+let boards: JerryBoard[];
+/** One under sanitizers, which takes ten times as long to start. */
+let watched: JerryBoard;
+
+// Not -I: its headers have warnings of their own.
+const engine = () => ['-isystem', join(prefix!, 'include')];
+const libraries = () => [`-L${join(prefix!, 'lib')}`, '-ljerry-core', '-ljerry-port', '-lm'];
+
+function build(name: string, options: string[]): string {
+  const own = [...STRICT, '-std=c11', '-D_POSIX_C_SOURCE=200809L', ...INCLUDES];
+  const sources = [COMPONENT, CHIP, BOARD];
+  const args = [...own, ...engine(), ...options, ...sources, ...libraries()];
+  return workshop.build(compilers[0], name, args);
+}
+
 describe('ota.min.js in real JerryScript', function () {
   this.timeout(0);
-  let workshop: Workshop;
-  let program: string;
-  let boards: JerryBoard[];
-  /** One under sanitizers, which takes ten times as long to start. */
-  let watched: JerryBoard;
-
-  // Not -I: its headers have warnings of their own.
-  const engine = () => ['-isystem', join(prefix!, 'include')];
-  const libraries = () => [`-L${join(prefix!, 'lib')}`, '-ljerry-core', '-ljerry-port', '-lm'];
-
-  function build(name: string, options: string[]): string {
-    const own = [...STRICT, '-std=c11', '-D_POSIX_C_SOURCE=200809L', ...INCLUDES];
-    const sources = [COMPONENT, CHIP, BOARD];
-    const args = [...own, ...engine(), ...options, ...sources, ...libraries()];
-    return workshop.build(compilers[0], name, args);
-  }
 
   before(function () {
     if (!prefix || !compilers.length) {
@@ -140,6 +141,16 @@ describe('ota.min.js in real JerryScript', function () {
     assert.equal(Buffer.compare(watched.flash, chip), 0);
   });
 
+  describeFirmware();
+  describeHeap();
+  itSurvivesCuts(() => boards, 1, 1);
+  describe('over the air', () => {
+    describeAir();
+    describeAirAtLarge();
+  });
+});
+
+function describeFirmware(): void {
   it('runs in the firmware that its README shows', () => {
     const source = (name: string) => JSON.stringify(readFileSync(name, 'latin1'));
     const bundle = fileURLToPath(new URL('../../dist/ota.min.js', import.meta.url));
@@ -193,7 +204,9 @@ describe('ota.min.js in real JerryScript', function () {
     const found = readFileSync(path('flash.bin')).subarray(0x50000, 0x50000 + 12);
     assert.equal(found.toString('latin1'), 'from app.js\xff');
   });
+}
 
+function describeHeap(): void {
   it('needs no more heap than its README says', async function () {
     const [board] = boards;
     board.flash = chip;
@@ -215,69 +228,69 @@ describe('ota.min.js in real JerryScript', function () {
     for (const [what, kib] of Object.entries(needs))
       assert.ok(kib <= HEAP[what as keyof typeof HEAP], `${kib} KiB ${what}`);
   });
+}
 
-  itSurvivesCuts(() => boards, 1, 1);
-
-  describe('over the air', () => {
-    for (const http of ['ota-http.min', 'ota-http'])
-      it(`fetches what differs, with ${http}.js`, async () => {
-        watched.flash = chip;
-        const reply = await watched.run({ ...job, http });
-        assert.equal(stateOf(reply, http), 'committed');
-        assert.equal(contentOf(watched.flash, http), 'new');
-        const { changed: count, fetched } = reply.result as AirResult;
-        assert.equal(count, changed.length);
-        assert.equal(reply.served, fetched);
-        const again = await watched.run({ ...job, http });
-        assert.equal(stateOf(again, http), 'untouched');
-        assert.equal(again.operations, 0);
-      });
-
-    it('goes on when connections are cut', async () => {
+function describeAir(): void {
+  for (const http of ['ota-http.min', 'ota-http'])
+    it(`fetches what differs, with ${http}.js`, async () => {
       watched.flash = chip;
-      const reply = await watched.run({ ...job, faults: { 1: 100, 3: 0, 4: 5000, 5: 4096 } });
-      assert.equal(stateOf(reply, 'faults'), 'committed');
-      assert.equal(contentOf(watched.flash, 'faults'), 'new');
-      assert.ok(reply.requests! >= 6, `${reply.requests} requests`);
+      const reply = await watched.run({ ...job, http });
+      assert.equal(stateOf(reply, http), 'committed');
+      assert.equal(contentOf(watched.flash, http), 'new');
+      const { changed: count, fetched } = reply.result as AirResult;
+      assert.equal(count, changed.length);
+      assert.equal(reply.served, fetched);
+      const again = await watched.run({ ...job, http });
+      assert.equal(stateOf(again, http), 'untouched');
+      assert.equal(again.operations, 0);
     });
 
-    it('refuses an image that is not that of the digest', async () => {
-      watched.flash = chip;
-      const reply = await watched.run({ ...job, air: { ...air, digest: '00'.repeat(32) } });
-      assert.equal(reply.code, 'E_MANIFEST');
-      assert.equal(Buffer.compare(watched.flash, chip), 0);
-    });
+  it('goes on when connections are cut', async () => {
+    watched.flash = chip;
+    const reply = await watched.run({ ...job, faults: { 1: 100, 3: 0, 4: 5000, 5: 4096 } });
+    assert.equal(stateOf(reply, 'faults'), 'committed');
+    assert.equal(contentOf(watched.flash, 'faults'), 'new');
+    assert.ok(reply.requests! >= 6, `${reply.requests} requests`);
+  });
 
-    it('goes on after its process was killed, wherever that was', async () => {
-      const [board] = boards;
-      board.flash = chip;
-      const { operations } = await board.run(job);
-      await forEach(boards, sample(cutsOf(operations), 3), async (board, cut) => {
-        await cutIn(board, job, cut);
-        const reply = await board.run(job);
-        const state = stateOf(reply, named(cut));
-        assert.equal(contentOf(board.flash, named(cut)), 'new', named(cut));
-        return state;
-      });
-    });
+  it('refuses an image that is not that of the digest', async () => {
+    watched.flash = chip;
+    const reply = await watched.run({ ...job, air: { ...air, digest: '00'.repeat(32) } });
+    assert.equal(reply.code, 'E_MANIFEST');
+    assert.equal(Buffer.compare(watched.flash, chip), 0);
+  });
+}
 
-    it('updates a partition of a megabyte', async () => {
-      const [board] = boards;
-      board.flash = example.chip;
-      const reply = await board.run(large);
-      assert.equal(stateOf(reply, 'large'), 'committed');
-      assert.equal(Buffer.compare(example.contentOf(board.flash), example.fresh), 0);
-      const { changed, fetched } = reply.result as AirResult;
-      assert.equal(changed, example.CHANGED);
-      // Below what ESP-IDF's watchdog waits for, by far.
-      assert.ok(reply.busy < 1000, `nothing else ran for ${reply.busy} ms`);
-      console.log(
-        `      ▸ 1 MiB over the air: ${changed} sectors, ${fetched} bytes, ${reply.operations} operations;`,
-        `bytes of heap: both modules ${reply.module}`,
-      );
+function describeAirAtLarge(): void {
+  it('goes on after its process was killed, wherever that was', async () => {
+    const [board] = boards;
+    board.flash = chip;
+    const { operations } = await board.run(job);
+    await forEach(boards, sample(cutsOf(operations), 3), async (board, cut) => {
+      await cutIn(board, job, cut);
+      const reply = await board.run(job);
+      const state = stateOf(reply, named(cut));
+      assert.equal(contentOf(board.flash, named(cut)), 'new', named(cut));
+      return state;
     });
   });
-});
+
+  it('updates a partition of a megabyte', async () => {
+    const [board] = boards;
+    board.flash = example.chip;
+    const reply = await board.run(large);
+    assert.equal(stateOf(reply, 'large'), 'committed');
+    assert.equal(Buffer.compare(example.contentOf(board.flash), example.fresh), 0);
+    const { changed, fetched } = reply.result as AirResult;
+    assert.equal(changed, example.CHANGED);
+    // Below what ESP-IDF's watchdog waits for, by far.
+    assert.ok(reply.busy < 1000, `nothing else ran for ${reply.busy} ms`);
+    console.log(
+      `      ▸ 1 MiB over the air: ${changed} sectors, ${fetched} bytes, ${reply.operations} operations;`,
+      `bytes of heap: both modules ${reply.module}`,
+    );
+  });
+}
 
 /** What is called on the runtime in JerryScript, and what comes of it: a value, or a message. */
 const CALLS: Record<string, unknown> = {
