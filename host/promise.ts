@@ -23,86 +23,101 @@ export interface BoardPromise {
   catch: (onError?: Callback) => BoardPromise;
 }
 
+/** What becomes of a promise, and what is called then. */
+class Outcome {
+  #state: 'pending' | 'fulfilled' | 'rejected' = 'pending';
+  #value: unknown;
+  #onValue: Reaction[] = [];
+  #onError: Reaction[] = [];
+  readonly #host: PromiseHost;
+
+  constructor(host: PromiseHost) {
+    this.#host = host;
+  }
+
+  /** @returns a pair of functions of which the first call counts. */
+  settlers(): { resolve: Reaction; reject: Reaction } {
+    let isDone = false;
+    const once = (act: Reaction) => (value: unknown) => {
+      if (!isDone) {
+        isDone = true;
+        act(value);
+      }
+    };
+    return {
+      resolve: once((value) => this.#resolve(value)),
+      reject: once((value) => this.#seal('rejected', value)),
+    };
+  }
+
+  #resolve(value: unknown): void {
+    const then = (Object(value) as { then?: unknown }).then;
+    if (typeof then !== 'function') return this.#seal('fulfilled', value);
+    const { resolve, reject } = this.settlers();
+    try {
+      (then as (...args: Reaction[]) => unknown).call(value, resolve, reject);
+    } catch (error) {
+      if (this.#host.isFatal(error)) throw error;
+      reject(error);
+    }
+  }
+
+  #seal(state: 'fulfilled' | 'rejected', value: unknown): void {
+    this.#state = state;
+    this.#value = value;
+    const reactions = state === 'fulfilled' ? this.#onValue : this.#onError;
+    if (state === 'rejected' && !reactions.length) this.#host.unhandled(value);
+    for (const react of reactions) this.#host.queue(() => react(value));
+    this.#onValue = this.#onError = [];
+  }
+
+  /** Settles the next promise by what a callback makes of this one. */
+  then(next: Outcome, onValue?: Callback, onError?: Callback): void {
+    const { resolve, reject } = next.settlers();
+    const reaction = (callback: Callback, pass: Reaction) => (value: unknown) => {
+      if (typeof callback !== 'function') return pass(value);
+      let result: unknown;
+      try {
+        result = callback(value);
+      } catch (error) {
+        if (this.#host.isFatal(error)) throw error;
+        return reject(error);
+      }
+      resolve(result);
+    };
+    const [whenDone, whenFailed] = [reaction(onValue, resolve), reaction(onError, reject)];
+    if (this.#state === 'fulfilled') this.#host.queue(() => whenDone(this.#value));
+    else if (this.#state === 'rejected') this.#host.queue(() => whenFailed(this.#value));
+    else {
+      this.#onValue.push(whenDone);
+      this.#onError.push(whenFailed);
+    }
+  }
+}
+
 /** @returns the constructor for one board. */
-export function promiseLibrary({ queue, isFatal, unhandled }: PromiseHost) {
+export function promiseLibrary(host: PromiseHost) {
   class Promise implements BoardPromise {
-    #state: 'pending' | 'fulfilled' | 'rejected' = 'pending';
-    #value: unknown;
-    #onValue: Reaction[] = [];
-    #onError: Reaction[] = [];
+    readonly #outcome = new Outcome(host);
 
     constructor(executor: (resolve: Reaction, reject: Reaction) => void) {
       if (typeof executor !== 'function')
         throw new Error('Function required in promise constructor');
-      const { resolve, reject } = this.#settlers();
+      const { resolve, reject } = this.#outcome.settlers();
       try {
         executor(
-          (value) => queue(() => resolve(value)),
-          (value) => queue(() => reject(value)),
+          (value) => host.queue(() => resolve(value)),
+          (value) => host.queue(() => reject(value)),
         );
       } catch (error) {
-        if (isFatal(error)) throw error;
-        queue(() => reject(error));
+        if (host.isFatal(error)) throw error;
+        host.queue(() => reject(error));
       }
-    }
-
-    /** @returns a pair of functions of which the first call counts. */
-    #settlers(): { resolve: Reaction; reject: Reaction } {
-      let isDone = false;
-      const once = (act: Reaction) => (value: unknown) => {
-        if (!isDone) {
-          isDone = true;
-          act(value);
-        }
-      };
-      return {
-        resolve: once((value) => this.#resolve(value)),
-        reject: once((value) => this.#seal('rejected', value)),
-      };
-    }
-
-    #resolve(value: unknown): void {
-      const then = (Object(value) as { then?: unknown }).then;
-      if (typeof then !== 'function') return this.#seal('fulfilled', value);
-      const { resolve, reject } = this.#settlers();
-      try {
-        (then as (...args: Reaction[]) => unknown).call(value, resolve, reject);
-      } catch (error) {
-        if (isFatal(error)) throw error;
-        reject(error);
-      }
-    }
-
-    #seal(state: 'fulfilled' | 'rejected', value: unknown): void {
-      this.#state = state;
-      this.#value = value;
-      const reactions = state === 'fulfilled' ? this.#onValue : this.#onError;
-      if (state === 'rejected' && !reactions.length) unhandled(value);
-      for (const react of reactions) queue(() => react(value));
-      this.#onValue = this.#onError = [];
     }
 
     then(onValue?: Callback, onError?: Callback): Promise {
       const next = new Promise(() => undefined);
-      const { resolve, reject } = next.#settlers();
-      const reaction = (callback: Callback, pass: Reaction) => (value: unknown) => {
-        if (typeof callback !== 'function') return pass(value);
-        let result: unknown;
-        try {
-          result = callback(value);
-        } catch (error) {
-          if (isFatal(error)) throw error;
-          return reject(error);
-        }
-        resolve(result);
-      };
-      const [whenDone, whenFailed] = [reaction(onValue, resolve), reaction(onError, reject)];
-      if (this.#state === 'fulfilled') queue(() => whenDone(this.#value));
-      else if (this.#state === 'rejected') queue(() => whenFailed(this.#value));
-      else {
-        this.#onValue.push(whenDone);
-        this.#onError.push(whenFailed);
-      }
+      this.#outcome.then(next.#outcome, onValue, onError);
       return next;
     }
 
