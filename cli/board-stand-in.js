@@ -1,5 +1,5 @@
 /* eslint-disable @typescript-eslint/no-require-imports -- Espruino's own modules */
-/* global E, Modules, print, process, require, chip */
+/* global E, Modules, print, process, require, chip, chipFile */
 
 /*
  * What makes an ESP32 of an Espruino for Linux, whose flash has 256 KB at another address. It runs in Espruino, at
@@ -43,17 +43,17 @@
     return address === 0x3ff10134 ? env.CHIP.mmu : 0;
   };
 
-  // They have no variables in common with this function: Espruino keeps the text only.
-  var flash = function () {
+  // What follows is the text of modules: they have no variables in common with this function.
+
+  // The chip as a file, and what is done to it.
+  var openChip = function () {
     var chip = process.env.CHIP;
     var SECTOR = 4096;
-    var PAGE = 256;
-    var native = require('Flash');
     var fs = require('fs');
     var file = E.openFile(chip.flash, 'r+');
-    var ERASED = E.toString({ data: 255, count: SECTOR });
+    var it = { size: chip.size, SECTOR: SECTOR, ERASED: E.toString({ data: 255, count: SECTOR }) };
 
-    var peek = function (address, length) {
+    it.peek = function (address, length) {
       file.seek(address);
       return file.read(length) || '';
     };
@@ -65,7 +65,7 @@
     };
 
     // Power fails in the operation that the file `cut` names: how many are still to come, and what of it is done.
-    var operate = function (address, after) {
+    it.operate = function (address, after) {
       var cut;
       try {
         cut = JSON.parse(fs.readFileSync('cut'));
@@ -84,6 +84,16 @@
       while (true);
     };
 
+    return it;
+  };
+
+  // `chipFile` is what openChip returned.
+  var flash = function () {
+    var SECTOR = chipFile.SECTOR;
+    var ERASED = chipFile.ERASED;
+    var PAGE = 256;
+    var native = require('Flash');
+
     var and = function (old, data) {
       if (old === ERASED.substr(0, old.length)) return data;
       var bytes = new Uint8Array(old.length);
@@ -94,19 +104,19 @@
     // As on an ESP32: it reports no error of the chip, and reads zeros past the end.
     exports.read = function (length, address) {
       if (length <= 0) return undefined;
-      var found = peek(address, length);
+      var found = chipFile.peek(address, length);
       if (found.length === length) return E.toUint8Array(found);
       return new Uint8Array(length);
     };
     exports.write = function (data, address) {
       data = E.toString(data);
-      if (address + data.length > chip.size) return;
+      if (address + data.length > chipFile.size) return;
       for (var at = 0; at < data.length;) {
         var count = Math.min(data.length - at, PAGE - ((address + at) % PAGE));
         var page = data.substr(at, count);
         // Nothing but 0xff changes nothing: there is nothing to cut.
         if (page !== ERASED.substr(0, count))
-          operate(address + at, and(peek(address + at, count), page));
+          chipFile.operate(address + at, and(chipFile.peek(address + at, count), page));
         at += count;
       }
     };
@@ -114,7 +124,7 @@
       // Throws if Espruino keeps the address as a float, as what comes of a division. Scripts cannot tell. No build
       // has flash that far up.
       native.erasePage(0x40000000 + address);
-      if (address < chip.size) operate(address - (address % SECTOR), ERASED);
+      if (address < chipFile.size) chipFile.operate(address - (address % SECTOR), ERASED);
     };
     exports.getPage = function (address) {
       return address < 0x400000
@@ -201,7 +211,7 @@
   var install = function () {
     // They take what is native for themselves, so nothing may be cached; and `removeCached` throws if nothing is.
     removeAll();
-    Modules.addCached('Flash', flash);
+    Modules.addCached('Flash', 'var chipFile=(' + openChip + ')();(' + flash + ')();');
     Modules.addCached('Storage', storage);
   };
   Modules.removeAllCached = install;
