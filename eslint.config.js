@@ -7,6 +7,7 @@ export default defineConfig(
   tseslint.configs.recommendedTypeChecked,
   { languageOptions: { parserOptions: { projectService: true } } },
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
+  { rules: { 'max-lines-per-function': ['error', { max: 70, skipComments: true }] } },
   {
     // They run in a browser as they are, and know nothing of what uses them.
     files: ['formats/**/*.ts', 'link/**/*.ts'],
@@ -31,7 +32,6 @@ export default defineConfig(
   {
     files: ['device/**/*.ts'],
     rules: {
-      'max-lines-per-function': ['error', { max: 70, skipComments: true }],
       'no-var': 'off',
       'prefer-const': 'error',
       // Espruino has neither labels nor hoisting; what it lacks is tested on the bundle.
