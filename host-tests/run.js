@@ -41,7 +41,7 @@ const LONG = [
   'link-commands',
   'commands',
   'two-cuts',
-  'cli',
+  'simulate',
   'power-cut',
   'pack',
   'closure',

@@ -1,4 +1,4 @@
-/** `part-ota simulate` over the air: as it is built, run as a program; and that it finds what is wrong. */
+/** `part-ota simulate` over the air, run as a program; and that a simulation finds what is wrong. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

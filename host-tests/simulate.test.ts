@@ -1,4 +1,4 @@
-/** `part-ota` as it is built, run as a program; and that a simulation finds what is wrong. */
+/** `part-ota simulate --no-air`, run as a program; and that a simulation finds what is wrong. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
