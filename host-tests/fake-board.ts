@@ -1,5 +1,9 @@
-/** The board of `fake-port.ts` over real TCP. */
+/** The board of `fake-port.ts` over real TCP, and what a command tells of a port that fails. */
+import assert from 'node:assert/strict';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { OpenFacts } from '../cli/ports.ts';
+import { wordingOf } from '../cli/words.ts';
+import type { PortFacts } from '../link/port.ts';
 import { type Behaviour, evaluate, FakeConsole } from './fake-port.ts';
 
 export class FakeBoard extends FakeConsole {
@@ -34,4 +38,20 @@ export class FakeBoard extends FakeConsole {
     this.#socket?.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
   }
+}
+
+/** Fails unless a promise is rejected by an error with this code, which is told to the user like this. */
+export function refused(
+  promise: Promise<unknown>,
+  code: keyof OpenFacts | keyof PortFacts,
+  message: RegExp,
+): Promise<void> {
+  return assert.rejects(promise, (error) => {
+    const wording = wordingOf(error);
+    assert.ok(wording, String(error));
+    assert.equal((error as { code?: string }).code, code, wording.message);
+    assert.match(wording.message, message);
+    assert.equal(wording.exitCode, 2);
+    return true;
+  });
 }

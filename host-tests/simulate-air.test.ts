@@ -1,6 +1,5 @@
 /** `part-ota simulate` over the air, run as a program; and that a simulation finds what is wrong. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { makeManifest } from '../cli/manifest.ts';
 import type { AirSetup } from '../cli/simulate-air-board.ts';
 import { simulateAir } from '../cli/simulate-air.ts';
 import { encodeTable, SECTOR, TABLES } from '../host/index.ts';
+import { runPartOta } from './tools.ts';
 
 const path = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url));
 const read = (file: string) => readFileSync(path(file));
@@ -20,16 +20,7 @@ const MANIFEST = makeManifest(NEW).length;
 const folder = mkdtempSync(join(tmpdir(), 'part-ota-test-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Runs `part-ota simulate`; what it makes for itself goes into `folder`. */
-function run(...words: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  const options = { cwd: folder, maxBuffer: 1 << 26, env: { ...process.env, TMPDIR: folder } };
-  const all = [path('dist/part-ota.js'), 'simulate', ...words];
-  return new Promise((resolve) => {
-    execFile(process.execPath, all, options, (error, stdout, stderr) => {
-      resolve({ status: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
-}
+const run = (...words: string[]) => runPartOta(folder, 'simulate', ...words);
 
 /** What `--json` prints, as far as it is looked at here. */
 interface Printed {

@@ -13,10 +13,11 @@ export interface Run {
   stderr: string;
 }
 
-/** Runs `part-ota` in a folder. */
+/** Runs `part-ota` in a folder; what it makes for itself goes there, too. */
 export function runPartOta(folder: string, ...words: string[]): Promise<Run> {
+  const options = { cwd: folder, maxBuffer: 1 << 26, env: { ...process.env, TMPDIR: folder } };
   return new Promise((resolve) => {
-    execFile(process.execPath, [PART_OTA, ...words], { cwd: folder }, (error, stdout, stderr) => {
+    execFile(process.execPath, [PART_OTA, ...words], options, (error, stdout, stderr) => {
       resolve({ status: error ? Number(error.code) : 0, stdout, stderr });
     });
   });

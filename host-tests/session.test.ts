@@ -1,20 +1,12 @@
-/** `cli/ports.ts` and `link/session.ts`: what goes wrong between a machine and a board. */
+/** `link/session.ts` over TCP: what goes wrong between a machine and a board. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { openSession } from '../cli/connection.ts';
-import { listLinuxPorts, type OpenFacts, openPort } from '../cli/ports.ts';
+import { openPort } from '../cli/ports.ts';
 import { wordingOf } from '../cli/words.ts';
-import type { Port, PortFacts } from '../link/port.ts';
+import type { Port } from '../link/port.ts';
 import { BoardError, Session, type SessionOptions } from '../link/session.ts';
-import { FakeBoard } from './fake-board.ts';
+import { FakeBoard, refused } from './fake-board.ts';
 import { type Behaviour, evaluate } from './fake-port.ts';
-import { needs } from './tools.ts';
 
 /** Short, where a test waits for it; long where a slow machine must not fail. */
 const SOON = 300;
@@ -40,22 +32,6 @@ afterEach(async () => {
   for (const board of boards.splice(0)) await board.stop();
 });
 
-/** Fails unless a promise is rejected by an error with this code, which is told to the user like this. */
-function refused(
-  promise: Promise<unknown>,
-  code: keyof OpenFacts | keyof PortFacts,
-  message: RegExp,
-): Promise<void> {
-  return assert.rejects(promise, (error) => {
-    const wording = wordingOf(error);
-    assert.ok(wording, String(error));
-    assert.equal((error as { code?: string }).code, code, wording.message);
-    assert.match(wording.message, message);
-    assert.equal(wording.exitCode, 2);
-    return true;
-  });
-}
-
 /** @returns the port, with other ways to do some things. */
 const changed = (port: Port, changes: Partial<Port>): Port => ({
   name: port.name,
@@ -66,118 +42,7 @@ const changed = (port: Port, changes: Partial<Port>): Port => ({
   ...changes,
 });
 
-/** The package is optional. */
-function hasSerialPort(): boolean {
-  try {
-    createRequire(import.meta.url)('serialport');
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 const isHello = (line: string) => /^print\("@"\+"[^.]*=3:\[1\]"\)$/.test(line);
-
-describe('openPort', () => {
-  it('names the host and the port that refuse', async () => {
-    const server = createServer();
-    const port = await new Promise<number>((resolve) =>
-      server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)),
-    );
-    await new Promise((resolve) => server.close(resolve));
-    await refused(
-      openPort(`tcp://127.0.0.1:${port}`),
-      'E_REFUSED',
-      new RegExp(`^tcp://127.0.0.1:${port}: connection refused`),
-    );
-  });
-
-  it('takes no host, no path and no port that is none', async () => {
-    for (const name of ['tcp://', 'tcp://host:0', 'tcp://host:99999', 'tcp://host:1/path', 'tcp:'])
-      await refused(openPort(name), 'E_PORT_NAME', /not of the form tcp:\/\/host:port/);
-  });
-
-  it('says that there is no such serial port', async () => {
-    await refused(
-      openPort('/dev/ttyNone9'),
-      hasSerialPort() ? 'E_NO_PORT' : 'E_NO_PACKAGE',
-      /^\/dev\/ttyNone9: .*(no such port|serialport)/,
-    );
-  });
-
-  it('lists the serial ports of Linux, with what they say they are', () => {
-    const root = mkdtempSync(join(tmpdir(), 'sysfs-'));
-    const usb = join(root, 'devices/usb1/1-1');
-    mkdirSync(join(usb, '1-1:1.0/ttyUSB10'), { recursive: true });
-    for (const [name, text] of Object.entries({
-      idVendor: '10c4',
-      manufacturer: 'Silicon Labs',
-      product: 'CP2102 USB to UART Bridge Controller',
-      serial: '0001',
-    }))
-      writeFileSync(join(usb, name), `${text}\n`);
-    for (const name of ['ttyUSB10', 'ttyUSB9', 'ttyS0', 'tty0', 'ttyACM0'])
-      mkdirSync(join(root, 'class/tty', name), { recursive: true });
-    symlinkSync(join(usb, '1-1:1.0/ttyUSB10'), join(root, 'class/tty/ttyUSB10/device'));
-    assert.deepEqual(listLinuxPorts(root), [
-      { path: '/dev/ttyACM0', description: '' },
-      { path: '/dev/ttyUSB9', description: '' },
-      {
-        path: '/dev/ttyUSB10',
-        description: 'Silicon Labs, CP2102 USB to UART Bridge Controller, 0001',
-      },
-    ]);
-    assert.deepEqual(listLinuxPorts(join(root, 'none')), []);
-    rmSync(root, { recursive: true });
-  });
-});
-
-/** Joins a pseudo terminal to a TCP port, and prints its name. */
-const PTY = `
-import os, pty, select, socket, sys, tty
-master, slave = pty.openpty()
-tty.setraw(slave)
-line = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-print(os.ttyname(slave), flush=True)
-while True:
-    ready = select.select([master, line], [], [])[0]
-    if master in ready: line.sendall(os.read(master, 4096))
-    if line in ready: os.write(master, line.recv(4096))
-`;
-
-describe('a serial line', () => {
-  let terminal: ChildProcess;
-  let name: string;
-
-  beforeEach(async function () {
-    if (process.platform === 'win32' || !hasSerialPort()) this.skip();
-    needs(this, 'python3', '--version');
-    const board = await start();
-    const port = new URL(board.name).port;
-    terminal = spawn('python3', ['-c', PTY, port], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [said] = (await once(terminal.stdout!, 'data')) as [Buffer];
-    name = said.toString().trim();
-  });
-  afterEach(() => terminal?.kill());
-
-  it('is a line like any other', async () => {
-    const opened = await openSession(name, { silence: LATE });
-    sessions.push(opened);
-    assert.equal(await opened.run(`return "${'x'.repeat(2000)}".length`), 2000);
-    await refused(openPort(name), 'E_BUSY', /another program has the port/);
-  });
-
-  it('ends when the cable is pulled', async () => {
-    const opened = await openSession(name, { silence: LATE });
-    sessions.push(opened);
-    boards[0].behaviour = () => terminal.kill();
-    await refused(opened.run('return 1'), 'E_CLOSED', /was the cable pulled\?/);
-  });
-
-  it('is not every file', async () => {
-    await refused(openPort(tmpdir()), 'E_NOT_SERIAL', /not a serial port/);
-  });
-});
 
 describe('Session.open', () => {
   it('finds Espruino behind a boot log, and half a line that somebody has typed', async () => {
