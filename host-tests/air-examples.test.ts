@@ -1,14 +1,11 @@
 /** The scripts in examples/ that update over the air run as they stand. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { makeManifest } from '../cli/manifest.ts';
 import { Board, PowerCut, TABLES, TEARS, pattern } from '../host/index.ts';
+import { bundleOf, NEW_IMAGE as NEW, OLD_IMAGE as OLD, read } from './package.ts';
 import { WebServer } from './air-server.ts';
 
-const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url));
-const OLD = read('examples/images/storage-v1.littlefs.bin');
-const NEW = read('examples/images/storage-v2.littlefs.bin');
 const script = (name: string) => read(`examples/${name}.js`).toString('latin1');
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -35,8 +32,8 @@ function makeSite(): { board: Board; server: WebServer } {
       return server.network({ ...address, host: 'host' }, socket);
     },
   });
-  board.upload('ota', read('dist/ota.min.js').toString('latin1'));
-  board.upload('ota-http', read('dist/ota-http.min.js').toString('latin1'));
+  board.upload('ota', bundleOf('ota'));
+  board.upload('ota-http', bundleOf('ota-http'));
   return { board, server };
 }
 

@@ -3,17 +3,11 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AirResult, Check, CheckOptions, UpdateOptions } from '../device/http/api.ts';
 import { Board } from '../host/index.ts';
-import { readBundle } from '../cli/files.ts';
 import { startNginx } from './nginx.ts';
+import { buildHttp, type OtaHttp, uploadHttpTo } from './subject.ts';
 import { needs } from './tools.ts';
 import { CHANGED, HEAD, MANIFEST, NEW, OLD, SECTOR } from './update-fixtures.ts';
-
-interface OtaHttp {
-  check: (options: CheckOptions) => PromiseLike<Check>;
-  update: (options: UpdateOptions) => PromiseLike<AirResult>;
-}
 
 describe('ota-http and nginx', function () {
   this.timeout(60_000);
@@ -25,6 +19,7 @@ describe('ota-http and nginx', function () {
 
   before(async function () {
     needs(this, 'nginx', '-v');
+    await buildHttp();
     mkdirSync(root);
     writeFileSync(join(root, 'storage.bin'), NEW);
     writeFileSync(join(root, 'storage.bin.ota'), MANIFEST);
@@ -32,8 +27,7 @@ describe('ota-http and nginx', function () {
   });
   beforeEach(() => {
     board = new Board({ partitions: { storage: OLD } });
-    board.upload('ota', readBundle());
-    board.upload('ota-http', readBundle('dist/ota-http.min.js'));
+    uploadHttpTo(board);
     http = board.require<OtaHttp>('ota-http');
   });
   after(async () => {

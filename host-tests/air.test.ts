@@ -1,7 +1,6 @@
 /** Updates over the air: what is fetched, and what comes of it. */
 import assert from 'node:assert/strict';
 import { createHash, hash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { makeManifest } from '../cli/manifest.ts';
 import type { Check, Seam } from '../device/http/index.ts';
@@ -15,6 +14,7 @@ import {
   latin1,
   pattern,
 } from '../host/index.ts';
+import { imageOf } from './package.ts';
 import {
   HEAD,
   URL_OF_IMAGE,
@@ -28,9 +28,6 @@ import {
 import { WebServer } from './air-server.ts';
 import { NEW, OLD, OTHER, SECTORS, boardWith, padded } from './fixtures.ts';
 import { type OtaHttp, otaOf } from './subject.ts';
-
-const example = (name: string) =>
-  readFileSync(new URL(`../examples/images/${name}`, import.meta.url));
 
 /** A partition of 1 MiB: 256 sectors, two blocks of hashes. */
 const bigBoard = (options = {}) => new Board({ table: TABLES.example, ...options });
@@ -64,10 +61,10 @@ describe('an update over the air fetches', () => {
     ['spiffs', 83, 22, 4096],
   ] as const)
     it(`${sectors} of 256 sectors of a ${kind} image`, () => {
-      const wanted = example(`storage-v2.${kind}.bin`);
+      const wanted = imageOf(`v2.${kind}`);
       const site = siteWith(wanted, {
         make: bigBoard,
-        partitions: { storage: example(`storage-v1.${kind}.bin`) },
+        partitions: { storage: imageOf(`v1.${kind}`) },
       });
       const { changed, fetch } = site.update();
       assert.deepEqual([changed, fetch], [sectors, sectors * SECTOR]);

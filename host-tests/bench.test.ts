@@ -3,7 +3,6 @@
  * After a change in device/ that is worth it: `npm run bench -- --write`, and the counts below.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { resolveConfig, format } from 'prettier';
 import {
   type IdleRecovery,
@@ -13,6 +12,7 @@ import {
   measureIdleRecoveries,
 } from '../bench/measure.ts';
 import { fillTable } from '../bench/report.ts';
+import { pathOf, read } from './package.ts';
 
 /** By case: erases, bytes programmed, bytes read, reads; the last two also with a crc32. */
 const COUNTS: Record<string, number[]> = {
@@ -114,14 +114,14 @@ describe('what a whole update costs', () => {
   });
 
   it('is in bench/README.md with these figures', async () => {
-    const file = new URL('../bench/README.md', import.meta.url);
-    const text = readFileSync(file, 'utf8');
+    const file = pathOf('bench/README.md');
+    const text = read('bench/README.md').toString();
     const options = { ...(await resolveConfig(file)), parser: 'markdown' };
     assert.equal(await format(fillTable(text, measurements()), options), text);
   });
 
   it('is summed up in README.md', () => {
-    const text = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const text = read('README.md').toString();
     const [, all, tenth, most] =
       /takes (\d+) s of flash time if all sectors change and (\d+) s if a tenth .* within (\d+) %/.exec(
         text,

@@ -1,6 +1,6 @@
 /** What every board to test against must do, whatever its engine is. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,9 +10,10 @@ import { type BoardEvent, REACHED } from '../cli/board-engine.ts';
 import { type BoardSetup, type RunningBoard, startBoard } from '../cli/board.ts';
 import { encodeTable, TABLES } from '../host/index.ts';
 import { row } from '../host/tables.ts';
+import { bundleOf } from './package.ts';
 import { Line, uploadByCli } from './typed-line.ts';
 
-const BUNDLE = readFileSync(new URL('../dist/ota.min.js', import.meta.url), 'latin1');
+const BUNDLE = bundleOf('ota');
 const SECTOR = 4096;
 const storage = row('storage', 1, 0x82, 0x50000, 16 * SECTOR);
 const journal = row('ota_journal', 1, 6, 0x60000, 2 * SECTOR);

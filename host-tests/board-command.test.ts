@@ -1,21 +1,20 @@
 /** `part-ota board` with the simulated engine, and what it refuses. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isOpen } from '../host/console.ts';
 import { decodeTable, TABLES } from '../host/index.ts';
 import { describeBoard } from './board-command-cases.ts';
 import { Line } from './typed-line.ts';
-import { PART_OTA, runPartOta } from './tools.ts';
+import { PART_OTA, runPartOta, scratchFolder } from './tools.ts';
 
 describe('a simulated board at a TCP port', () => {
   describeBoard('simulated');
 });
 
-const folder = mkdtempSync(join(tmpdir(), 'board-command-'));
+const folder = scratchFolder();
 
 const path = (name: string) => join(folder, name);
 
@@ -41,8 +40,6 @@ const start = async (...words: string[]): Promise<number> => {
 };
 
 const ended = () => new Promise<number | null>((resolve) => child.once('exit', resolve));
-
-after(() => rmSync(folder, { recursive: true }));
 
 describe('part-ota board', () => {
   afterEach(() => {

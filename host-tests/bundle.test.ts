@@ -3,8 +3,8 @@
  * as the last case, and lacks methods that every other engine has.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { parse, type Node } from 'acorn';
+import { read } from './package.ts';
 
 /** Bytes that a bundle may have. */
 const BUDGETS = { 'ota.min.js': 10240, 'ota-http.min.js': 6144 };
@@ -169,7 +169,7 @@ describe('the search for what is used too early', () => {
 
 for (const file of ['ota.js', 'ota.min.js', 'ota-http.js', 'ota-http.min.js']) {
   describe(`dist/${file}`, () => {
-    const text = readFileSync(new URL(`../dist/${file}`, import.meta.url), 'utf8');
+    const text = read(`dist/${file}`).toString();
     const program = parse(text, { ecmaVersion: 5 }) as unknown as AnyNode;
 
     it('is ES5 in ASCII', () => {
@@ -209,7 +209,7 @@ for (const file of ['ota.js', 'ota.min.js', 'ota-http.js', 'ota-http.min.js']) {
 for (const [file, budget] of Object.entries(BUDGETS)) {
   describe(`dist/${file}`, () => {
     it(`has at most ${budget} bytes`, () => {
-      const { length } = readFileSync(new URL(`../dist/${file}`, import.meta.url));
+      const { length } = read(`dist/${file}`);
       assert.ok(length <= budget, `${length} bytes`);
     });
   });

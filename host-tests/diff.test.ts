@@ -1,6 +1,6 @@
 /** `part-ota diff`: what it predicts, beside what the module does on the simulated board. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { diff, type Difference, readSide } from '../cli/diff.ts';
@@ -11,12 +11,10 @@ import { type RequestRecord, startFileServer } from '../cli/serve.ts';
 import { randomOf } from '../cli/simulate-cuts.ts';
 import type { Check } from '../device/http/api.ts';
 import { Board, pattern, seconds } from '../host/index.ts';
-import { runPartOta } from './tools.ts';
+import { bundleOf, imageOf } from './package.ts';
+import { runPartOta, scratchFolder } from './tools.ts';
 
 const SECTOR = 4096;
-const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url));
-const bundle = () => read('dist/ota.min.js').toString('latin1');
-const stored = (name: string) => read(`examples/images/storage-${name}.bin`);
 
 const fromImage = (image: Uint8Array) => readSide(Buffer.from(image), false);
 const fromManifest = (image: Uint8Array) => readSide(makeManifest(image), true);
@@ -45,7 +43,7 @@ function rearranged(image: Uint8Array, sectors: number[]): Uint8Array {
 /** Updates a simulated board, and @returns what that cost. */
 function measured(from: Uint8Array, to: Uint8Array) {
   const board = new Board({ partitions: { storage: from } });
-  board.upload('ota', bundle());
+  board.upload('ota', bundleOf('ota'));
   board.flash.resetCounters();
   const update = board.require<Ota>('ota').begin({ partition: 'storage', size: to.length });
   update.write(Uint8Array.from(to));
@@ -58,9 +56,9 @@ describe('diff predicts what an update does to the flash', () => {
   const cases: [string, Uint8Array, Uint8Array][] = [
     ['every sector', old, pattern('new', 0x100000)],
     ['a few sectors', old, withChanges(old, 0, 1, 100, 255)],
-    ['LittleFS', stored('v1.littlefs'), stored('v2.littlefs')],
-    ['SPIFFS', stored('v1.spiffs'), stored('v2.spiffs')],
-    ['SPIFFS, back', stored('v2.spiffs'), stored('v1.spiffs')],
+    ['LittleFS', imageOf('v1.littlefs'), imageOf('v2.littlefs')],
+    ['SPIFFS', imageOf('v1.spiffs'), imageOf('v2.spiffs')],
+    ['SPIFFS, back', imageOf('v2.spiffs'), imageOf('v1.spiffs')],
     ['a shorter image', old, part],
     ['an image that ends inside a sector', old, part.subarray(0, 299999)],
     ['one that was shorter', part.subarray(0, 299999), old],
@@ -181,7 +179,7 @@ describe('diff predicts what is fetched at the end of an image', () => {
 describe('diff predicts what ota-http does', () => {
   /** Asks a board over HTTP what it would do, and @returns that and the bytes that it fetched. */
   async function asked(from: Uint8Array, to: Uint8Array) {
-    const folder = mkdtempSync(join(tmpdir(), 'part-ota-test-'));
+    const folder = mkdtempSync(join(tmpdir(), 'part-ota-'));
     writeFileSync(join(folder, 'x.bin'), to);
     let bytes = 0;
     const onRequest = (request: RequestRecord) => (bytes += request.bytes);
@@ -192,8 +190,8 @@ describe('diff predicts what ota-http does', () => {
       onRequest,
     });
     const board = new Board({ partitions: { storage: from } });
-    board.upload('ota', bundle());
-    board.upload('ota-http', read('dist/ota-http.min.js').toString('latin1'));
+    board.upload('ota', bundleOf('ota'));
+    board.upload('ota-http', bundleOf('ota-http'));
     const url = `http://127.0.0.1:${server.port}/x.bin`;
     const check = `require('ota-http').check({ url: '${url}', partition: 'storage' })`;
     const result = (await board.wait(board.run(check))) as Check;
@@ -210,8 +208,8 @@ describe('diff predicts what ota-http does', () => {
       Array.from({ length }, (_, n) => (below(3) ? n : below(260) - 4)).map((n) => Math.max(n, -1)),
     );
   const cases: [string, Uint8Array, Uint8Array][] = [
-    ['LittleFS', stored('v1.littlefs'), stored('v2.littlefs')],
-    ['SPIFFS', stored('v1.spiffs'), stored('v2.spiffs')],
+    ['LittleFS', imageOf('v1.littlefs'), imageOf('v2.littlefs')],
+    ['SPIFFS', imageOf('v1.spiffs'), imageOf('v2.spiffs')],
     ['the same', old, old],
     ['what ends inside a sector', old, pattern('new', 123456)],
     ['what only gets shorter', old, old.subarray(0, 123456)],
@@ -237,18 +235,17 @@ describe('diff predicts what ota-http does', () => {
 });
 
 describe('part-ota diff', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'part-ota-'));
+  const folder = scratchFolder();
   const inFolder = (name: string) => join(folder, name);
   const run = (...words: string[]) => runPartOta(folder, 'diff', ...words);
   before(() => {
     for (const version of ['v1', 'v2']) {
-      const image = stored(`${version}.littlefs`);
+      const image = imageOf(`${version}.littlefs`);
       writeFileSync(inFolder(`${version}.bin`), image);
       writeFileSync(inFolder(`${version}.bin.ota`), makeManifest(image));
     }
-    writeFileSync(inFolder('bad.ota'), stored('v1.spiffs'));
+    writeFileSync(inFolder('bad.ota'), imageOf('v1.spiffs'));
   });
-  after(() => rmSync(folder, { recursive: true }));
 
   it('prints what is fetched, erased, and how long it takes', async () => {
     const { status, stdout, stderr } = await run('v1.bin', 'v2.bin');

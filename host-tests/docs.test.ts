@@ -1,17 +1,16 @@
 /** The pages of docs/ for Espruino's website are what Espruino's website takes, and their scripts run. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { runInNewContext } from 'node:vm';
 import { type Node, parse } from 'acorn';
 import { planBoot } from '../cli/boot-script.ts';
 import { makeManifest } from '../cli/manifest.ts';
 import { csvToTable } from '../cli/partition-csv.ts';
 import { Board, type Network, pattern } from '../host/index.ts';
+import { read as readBytes } from './package.ts';
 import { WebServer } from './air-server.ts';
 import { WEBSITE } from './pages.ts';
 
-const root = new URL('../', import.meta.url);
-const read = (path: string) => readFileSync(new URL(path, root), 'latin1');
+const read = (file: string) => readBytes(file).toString('latin1');
 
 /**
  * Finds what `* APPEND_JSDOC` shows of a module: each `exports.x = function` of its top level, with the comment that

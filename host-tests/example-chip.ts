@@ -2,8 +2,8 @@
  * A chip of 4 MiB for real interpreters, to be updated over the air: its partition of 1 MiB holds the first of the
  * example images, and is to hold the second.
  */
-import { readFileSync } from 'node:fs';
 import { encodeTable, row } from '../host/tables.ts';
+import { OLD_IMAGE } from './package.ts';
 
 const MEGABYTE = 0x100000;
 
@@ -18,20 +18,15 @@ const table = [
   row('ota_journal', 1, 6, 0x310000, 0x10000),
 ];
 
-const example = (name: string) =>
-  readFileSync(new URL(`../examples/images/${name}`, import.meta.url));
-
-/** The new content. */
-export const fresh = example('storage-v2.littlefs.bin');
-/** Sectors in which it differs from the old. */
-export const CHANGED = 76;
+/** The new content, and the sectors in which it differs from the old. */
+export { NEW_IMAGE as fresh, CHANGED } from './package.ts';
 
 /** The chip with the old content. */
 export const chip = Buffer.alloc(4 * MEGABYTE, 0xff);
 chip.set([0xe9, 1, 2, 0x20], 0x1000);
 chip.set(encodeTable(table), 0x8000);
 chip[0x10000] = 0xe9;
-example('storage-v1.littlefs.bin').copy(chip, storage.address);
+OLD_IMAGE.copy(chip, storage.address);
 
 /** What the target holds. */
 export const contentOf = (flash: Buffer) =>

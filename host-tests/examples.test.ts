@@ -1,13 +1,10 @@
 /** The scripts in examples/ run as they stand, power cuts included. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import type { Report } from '../device/api.ts';
 import { Board, type NorFlash, PowerCut, TEARS } from '../host/index.ts';
+import { bundleOf, NEW_IMAGE as NEW, OLD_IMAGE as OLD, read } from './package.ts';
 
-const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url));
-const OLD = read('examples/images/storage-v1.littlefs.bin');
-const NEW = read('examples/images/storage-v2.littlefs.bin');
-const MODULE = read('dist/ota.min.js').toString('latin1');
+const MODULE = bundleOf('ota');
 const script = (name: string) => read(`examples/${name}.js`).toString('latin1');
 
 /** A board with the old content, the module, and the new content as a file in Storage. */

@@ -1,15 +1,13 @@
 /** `part-ota inspect` on chips in every state an update can leave. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { inspect, type Inspection } from '../cli/inspect.ts';
 import { RECORD_LETTERS, RECORD_NAMES } from '../device/records.ts';
 import type { Options } from '../device/api.ts';
 import { Board, type BoardOptions, PowerCut, TABLES, TEARS } from '../host/index.ts';
+import { bundleOf, NEW_IMAGE, OLD_IMAGE as OLD, read } from './package.ts';
 
-const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url));
-const OLD = read('examples/images/storage-v1.littlefs.bin');
-const NEW = read('examples/images/storage-v2.littlefs.bin').toString('latin1');
-const MODULE = read('dist/ota.min.js').toString('latin1');
+const NEW = NEW_IMAGE.toString('latin1');
+const MODULE = bundleOf('ota');
 
 type Ota = typeof import('../device/index.ts');
 

@@ -4,7 +4,8 @@ import { crc32 } from 'node:zlib';
 import type { BoardSetup } from '../cli/board.ts';
 import { type BoardStatus, isRefusal } from '../cli/status.ts';
 import { encodeTable, TABLES } from '../host/index.ts';
-import { Bench, bundle, crcOf, ended } from './link-commands-fixtures.ts';
+import { Bench, crcOf, ended } from './link-commands-fixtures.ts';
+import { bundleOf } from './package.ts';
 
 const SECTOR = 4096;
 /** That of partitions.csv, but for a `storage` of 16 sectors: an interpreter takes a second for three of them. */
@@ -116,7 +117,7 @@ function describeUpload(tested: Tested): void {
     assert.equal(stderr, '');
     assert.equal(status, 0);
     assert.match(stdout, /^ {2}ota +[\d,]+ bytes {2}stored$/m);
-    assert.equal(crcOf((await tested.bench.stored('ota')) ?? ''), crcOf(bundle('ota')));
+    assert.equal(crcOf((await tested.bench.stored('ota')) ?? ''), crcOf(bundleOf('ota')));
     assert.equal(await tested.bench.stored('ota-http'), undefined);
     tested.boot = (await tested.bench.stored('.boot0')) ?? '';
     assert.match(tested.boot, /^\/\/part-ota \S+ begin\n[^]*recover\(\)[^]*\/\/part-ota end\n$/);
@@ -136,10 +137,10 @@ function describeUpload(tested: Tested): void {
     const { status, stdout } = await tested.bench.command('upload', '--http');
     assert.equal(status, 0);
     assert.match(stdout, /^ {2}ota +[\d,]+ bytes {2}was there already$/m);
-    assert.equal(await tested.bench.stored('ota-http'), bundle('ota-http'));
+    assert.equal(await tested.bench.stored('ota-http'), bundleOf('ota-http'));
     const taken = free - (await tested.bench.free());
     // The simulated Storage does not begin files at multiples of 4.
-    assert.equal(Math.ceil(taken / 4) * 4, room(bundle('ota-http')));
+    assert.equal(Math.ceil(taken / 4) * 4, room(bundleOf('ota-http')));
   });
 
   it('the boot script recovers, frees the module, and leaves what it found to the app', async () => {
@@ -161,7 +162,7 @@ function describeUpload(tested: Tested): void {
     const { status, stdout } = await tested.bench.command('upload');
     assert.equal(status, 0);
     assert.match(stdout, /^ {2}ota +[\d,]+ bytes {2}stored in place of another version$/m);
-    assert.equal(await tested.bench.stored('ota'), bundle('ota'));
+    assert.equal(await tested.bench.stored('ota'), bundleOf('ota'));
     assert.equal(await tested.bench.stored('.boot0'), tested.boot);
   });
 }
@@ -215,7 +216,7 @@ function describeAFullBoard(tested: Tested): void {
       await full.store('ota', 'too old');
       const left = await full.free();
       const { status, stderr } = await full.command('upload');
-      const missing = (room(bundle('ota')) + room(tested.boot) - left).toLocaleString('en-US');
+      const missing = (room(bundleOf('ota')) + room(tested.boot) - left).toLocaleString('en-US');
       assert.equal(status, 1);
       assert.match(stderr, new RegExp(`^error: too little Storage: .* ${missing} bytes missing; `));
       assert.match(stderr, /erase files that nobody needs/);
@@ -233,7 +234,7 @@ function describeAFullBoard(tested: Tested): void {
       assert.equal(await full.free(), left);
       const compacted = await full.command('upload', '--compact');
       assert.equal(compacted.status, 0, compacted.stderr);
-      assert.equal(await full.stored('ota'), bundle('ota'));
+      assert.equal(await full.stored('ota'), bundleOf('ota'));
     } finally {
       await full.board.close();
     }
@@ -250,7 +251,7 @@ function describeStatus(tested: Tested): void {
     assert.equal(plan.backup?.label, 'ota_1');
     assert.equal(plan.journal?.label, 'ota_journal');
     assert.equal(files.boot0?.recovers, true);
-    assert.equal(files.ota?.crc32, crcOf(bundle('ota')));
+    assert.equal(files.ota?.crc32, crcOf(bundleOf('ota')));
     assert.ok(update && !isRefusal(update));
     assert.equal(update.state, 'none');
     assert.ok(memory.free > 0 && memory.free <= memory.total);

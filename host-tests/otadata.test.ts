@@ -1,13 +1,13 @@
 /** otadata: formats/otadata.ts and the module on a chip tell the same app from it, and so do all that use them. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { runningApp } from '../cli/board-chip.ts';
 import { inspect } from '../cli/inspect.ts';
 import { bootOf, otaEntry } from '../formats/otadata.ts';
 import { Board, SECTOR, TABLES } from '../host/index.ts';
 import { row } from '../host/tables.ts';
+import { bundleOf } from './package.ts';
 
-const MODULE = readFileSync(new URL('../dist/ota.min.js', import.meta.url), 'latin1');
+const MODULE = bundleOf('ota');
 type Ota = typeof import('../device/index.ts');
 
 /** Not in the order of their kinds. */

@@ -1,14 +1,13 @@
 /** `part-ota pack` and `part-ota verify`, run as programs. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { makeManifest, readManifest } from '../cli/manifest.ts';
 import { pattern } from '../host/index.ts';
-import { runPartOta } from './tools.ts';
+import { runPartOta, scratchFolder } from './tools.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'part-ota-'));
+const folder = scratchFolder();
 const inFolder = (name: string) => join(folder, name);
 const run = (...words: string[]) => runPartOta(folder, ...words);
 const image = Buffer.from(pattern('image', 600000));
@@ -29,7 +28,6 @@ before(() => {
   writeFileSync(inFolder('free'), 'anything');
   writeFileSync(inFolder('free-1025'), Buffer.alloc(1025));
 });
-after(() => rmSync(folder, { recursive: true }));
 
 describe('part-ota pack', () => {
   it('writes the manifest beside the image, and prints digest, size and overhead', async () => {

@@ -4,7 +4,6 @@ import { execFile } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startBoard } from '../cli/board.ts';
 import { makeManifest, readManifest } from '../cli/manifest.ts';
@@ -12,6 +11,7 @@ import { csvToTable } from '../cli/partition-csv.ts';
 import { startFileServer } from '../cli/serve.ts';
 import type { Plan, Report } from '../device/api.ts';
 import { Board, SECTOR, TABLES, pattern } from '../host/index.ts';
+import { bundleOf, OLD_IMAGE, pathOf, root } from './package.ts';
 import {
   type CommandLine,
   PAGES,
@@ -20,16 +20,15 @@ import {
   commandLinesOf,
   exists,
   read,
-  root,
 } from './pages.ts';
+import { PART_OTA } from './tools.ts';
 
 const runFile = promisify(execFile);
-const COMMAND = fileURLToPath(new URL('dist/part-ota.js', root));
-const bundle = readFileSync(new URL('dist/ota.min.js', root), 'latin1');
+const bundle = bundleOf('ota');
 
 /** Runs `part-ota`. @returns what it printed */
-async function partOta(words: string[], cwd = fileURLToPath(root)): Promise<string> {
-  const { stdout } = await runFile(process.execPath, [COMMAND, ...words], { cwd });
+async function partOta(words: string[], cwd = pathOf('')): Promise<string> {
+  const { stdout } = await runFile(process.execPath, [PART_OTA, ...words], { cwd });
   return stdout;
 }
 
@@ -105,8 +104,7 @@ describe('docs/manifests.md', () => {
     );
     assert.deepEqual([serve.words, others], [['serve', 'build'], []]);
     const folder = mkdtempSync(join(tmpdir(), 'part-ota-pages-'));
-    const image = (version: number) =>
-      fileURLToPath(new URL(`examples/images/storage-v${version}.spiffs.bin`, root));
+    const image = (version: number) => pathOf(`examples/images/storage-v${version}.spiffs.bin`);
     try {
       copyFileSync(image(2), join(folder, 'www.bin'));
       copyFileSync(image(1), join(folder, 'www-1.3.bin'));
@@ -153,7 +151,7 @@ describe('docs/board.md', () => {
     assert.equal(serve.join(' '), 'serve --host 127.0.0.1 examples/images');
     assert.ok(lines.length >= 5);
     const board = await startBoard({ engine: 'simulated', port: 0 });
-    const directory = fileURLToPath(new URL('examples/images', root));
+    const directory = pathOf('examples/images');
     const server = await startFileServer({ directory, port: 0 });
     const here = (word: string) =>
       word.replace(':2323', `:${board.port}`).replace(':8080', `:${server.port}`);
@@ -168,9 +166,8 @@ describe('docs/board.md', () => {
       );
       assert.doesNotMatch(outputs[2], /again/);
       assert.match(outputs.at(-1)!, /committed/);
-      const image = readFileSync(new URL('examples/images/storage-v1.littlefs.bin', root));
       const { address } = TABLES.example.find(({ label }) => label === 'storage')!;
-      assert.ok(board.flash.subarray(address, address + image.length).equals(image));
+      assert.ok(board.flash.subarray(address, address + OLD_IMAGE.length).equals(OLD_IMAGE));
     } finally {
       await board.close();
       await server.close();

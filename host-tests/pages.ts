@@ -1,8 +1,7 @@
 /** The documents that users read, and the examples in them. */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import assert from 'node:assert/strict';
-
-export const root = new URL('../', import.meta.url);
+import { existsSync, readdirSync } from 'node:fs';
+import { pathOf, read as readBytes } from './package.ts';
 
 /** Pages for Espruino's website, in its form: docs.test.ts. */
 export const WEBSITE = ['ota.md', 'ota-http.md'];
@@ -11,13 +10,13 @@ export const WEBSITE = ['ota.md', 'ota-http.md'];
 export const PAGES = [
   'README.md',
   'bench/README.md',
-  ...readdirSync(new URL('docs', root))
+  ...readdirSync(pathOf('docs'))
     .filter((name) => name.endsWith('.md') && !WEBSITE.includes(name))
     .map((name) => `docs/${name}`),
 ];
 
-export const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
-export const exists = (path: string) => existsSync(new URL(path, root));
+export const read = (path: string) => readBytes(path).toString();
+export const exists = (path: string) => existsSync(pathOf(path));
 
 /** @returns the fenced blocks of code of a text, without their fences. */
 export const blocksOf = (text: string): string[] =>

@@ -1,15 +1,14 @@
 /** `part-ota` as a whole, run as a program: what it refuses before it does anything, and its help. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeTable, TABLES } from '../host/index.ts';
-import { type Run, runPartOta } from './tools.ts';
+import { read } from './package.ts';
+import { type Run, runPartOta, scratchFolder } from './tools.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'part-ota-'));
+const folder = scratchFolder();
 const inFolder = (name: string) => join(folder, name);
 const run = (...words: string[]) => runPartOta(folder, ...words);
-after(() => rmSync(folder, { recursive: true }));
 
 describe('part-ota refuses', () => {
   const small = inFolder('small.csv');
@@ -79,9 +78,7 @@ describe('part-ota helps', () => {
   });
 
   it('with its version', async () => {
-    const { version } = JSON.parse(
-      readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-    ) as { version: string };
+    const { version } = JSON.parse(read('package.json').toString()) as { version: string };
     assert.equal((await run('--version')).stdout, `${version}\n`);
   });
 });

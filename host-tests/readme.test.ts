@@ -1,17 +1,18 @@
 /** The scripts, the partition table and the figures in README.md are true. */
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { makeManifest, readManifest } from '../cli/manifest.ts';
 import { csvToTable, parseCsv } from '../cli/partition-csv.ts';
 import type { Plan } from '../device/api.ts';
 import type { Code } from '../device/http/api.ts';
 import { Board, type Network, SECTOR, TABLES, decodeTable, pattern } from '../host/index.ts';
 import { WebServer } from './air-server.ts';
-import { blocksOf, read, root, section } from './pages.ts';
+import { bundleOf, pathOf } from './package.ts';
+import { blocksOf, read, section } from './pages.ts';
 
 const readme = read('README.md');
-const bundle = readFileSync(new URL('dist/ota.min.js', root), 'latin1');
-const httpBundle = readFileSync(new URL('dist/ota-http.min.js', root), 'latin1');
+const bundle = bundleOf('ota');
+const httpBundle = bundleOf('ota-http');
 
 /** All blocks of code there are; each is tried below. */
 const [FIRST_SCREEN, OVER_THE_AIR, TABLE, ...OTHERS] = blocksOf(readme);
@@ -140,7 +141,7 @@ describe('README.md', () => {
   });
 
   it('tells how large the module is', () => {
-    const { size } = statSync(new URL('dist/ota.min.js', root));
+    const { size } = statSync(pathOf('dist/ota.min.js'));
     const [, kilobytes] = /takes (\d+) KB of Storage/.exec(readme)!;
     assert.equal(Math.round(size / 1000), +kilobytes, `${size} bytes`);
     const [, more] = /The module `ota-http`, another (\d+) KB/.exec(readme)!;

@@ -2,18 +2,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { runInNewContext } from 'node:vm';
@@ -27,7 +18,7 @@ import {
 } from '../cli/serve.ts';
 import { pattern } from '../host/index.ts';
 import { startNginx } from './nginx.ts';
-import { needs, PART_OTA, runPartOta } from './tools.ts';
+import { needs, PART_OTA, runPartOta, scratchFolder } from './tools.ts';
 
 const SIZE = 300_000;
 const www = Buffer.from(pattern('www', SIZE));
@@ -36,7 +27,7 @@ const SECRET = 'nobody may read this';
 /** A name that hurts whoever does not escape it. */
 const NASTY = `a b&"'<script>é.bin`;
 
-const outer = mkdtempSync(join(tmpdir(), 'part-ota-test-'));
+const outer = scratchFolder();
 const root = join(outer, 'root');
 const inRoot = (name: string) => join(root, name);
 const stored = makeManifest(www, { partition: 'web', version: '1.4' });
@@ -60,7 +51,6 @@ before(() => {
   symlinkSync('www.bin', inRoot('latest.bin'));
   symlinkSync('nowhere', inRoot('dangling.bin'));
 });
-after(() => rmSync(outer, { recursive: true }));
 
 interface Answer {
   status: number;

@@ -1,24 +1,17 @@
 /** `part-ota simulate` over the air, run as a program; and that a simulation finds what is wrong. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readdirSync } from 'node:fs';
 import { makeManifest } from '../cli/manifest.ts';
 import type { AirSetup } from '../cli/simulate-air-board.ts';
 import { simulateAir } from '../cli/simulate-air.ts';
 import { encodeTable, SECTOR, TABLES } from '../host/index.ts';
-import { runPartOta } from './tools.ts';
+import { bundleOf, NEW_IMAGE as NEW, OLD_IMAGE as OLD, pathOf, read } from './package.ts';
+import { runPartOta, scratchFolder } from './tools.ts';
 
-const path = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url));
-const read = (file: string) => readFileSync(path(file));
-const OLD = read('examples/images/storage-v1.littlefs.bin');
-const NEW = read('examples/images/storage-v2.littlefs.bin');
-const BUNDLE = read('dist/ota.min.js').toString('latin1');
-const HTTP = read('dist/ota-http.min.js').toString('latin1');
+const BUNDLE = bundleOf('ota');
+const HTTP = bundleOf('ota-http');
 const MANIFEST = makeManifest(NEW).length;
-const folder = mkdtempSync(join(tmpdir(), 'part-ota-test-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 
 const run = (...words: string[]) => runPartOta(folder, 'simulate', ...words);
 
@@ -92,7 +85,7 @@ describe('part-ota simulate', () => {
   });
 
   it('goes on without cuts, after many, without a backup, with SPIFFS', async () => {
-    const spiffs = [1, 2].map((n) => path(`examples/images/storage-v${n}.spiffs.bin`));
+    const spiffs = [1, 2].map((n) => pathOf(`examples/images/storage-v${n}.spiffs.bin`));
     const [none, many, direct, other] = await Promise.all([
       printed('--cut', '0'),
       printed('--cut', '5'),

@@ -1,20 +1,15 @@
 /** `part-ota simulate --no-air`, run as a program; and that a simulation finds what is wrong. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Setup } from '../cli/simulate-chip.ts';
 import { simulate } from '../cli/simulate.ts';
 import { encodeTable, TABLES } from '../host/index.ts';
-import { runPartOta } from './tools.ts';
+import { bundleOf, NEW_IMAGE as NEW, OLD_IMAGE as OLD, pathOf } from './package.ts';
+import { runPartOta, scratchFolder } from './tools.ts';
 
-const path = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url));
-const read = (file: string) => readFileSync(path(file));
-const OLD = read('examples/images/storage-v1.littlefs.bin');
-const NEW = read('examples/images/storage-v2.littlefs.bin');
-const BUNDLE = read('dist/ota.min.js').toString('latin1');
-const folder = mkdtempSync(join(tmpdir(), 'part-ota-'));
+const BUNDLE = bundleOf('ota');
+const folder = scratchFolder();
 const inFolder = (name: string) => join(folder, name);
 
 /** Runs the command somewhere else than in the package. */
@@ -44,8 +39,6 @@ interface Printed {
   compared: { chip: number; target: number; outside: number };
   problems: string[];
 }
-
-after(() => rmSync(folder, { recursive: true }));
 
 describe('part-ota simulate --no-air', () => {
   it('updates through three power cuts', async () => {
@@ -110,7 +103,7 @@ describe('part-ota simulate --no-air', () => {
   });
 
   it('takes SPIFFS images', async () => {
-    const [from, to] = [1, 2].map((n) => path(`examples/images/storage-v${n}.spiffs.bin`));
+    const [from, to] = [1, 2].map((n) => pathOf(`examples/images/storage-v${n}.spiffs.bin`));
     const images = ['--from', from, '--to', to];
     const { stdout, status } = await run('simulate', '--no-air', ...images, '--cut', '4');
     assert.equal(status, 0, stdout);

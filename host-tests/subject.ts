@@ -3,8 +3,8 @@
  * They see nothing but the public API and the chip, so one suite serves all three.
  */
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Board } from '../host/index.ts';
+import { pathOf } from './package.ts';
 import { blankTypes } from './blank-types.js';
 
 /** `require('ota')`. */
@@ -12,8 +12,6 @@ export type Ota = typeof import('../device/index.ts');
 
 /** Which form of the module is tested. */
 export const SUBJECT = process.env.SUBJECT ?? 'sources';
-
-const pathOf = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url));
 
 /** `require('ota-http')`. */
 export type OtaHttp = typeof import('../device/http/index.ts');

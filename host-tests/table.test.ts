@@ -7,8 +7,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -22,7 +21,7 @@ import {
 } from '../cli/partition-csv.ts';
 import { tableCommand } from '../cli/table-command.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(root);
 
 /** Espruino, targets/esp32/Changes_V3.1/partitions_espruino.csv. */
 const ESPRUINO = `#Name,Type,SubType,Offset,Size
@@ -667,11 +666,9 @@ describe('a damaged binary table', () => {
   }
 });
 
-const directory = mkdtempSync(join(tmpdir(), 'part-ota-table-'));
+const directory = scratchFolder();
 
 const file = (name: string) => join(directory, name);
-
-after(() => rmSync(directory, { recursive: true }));
 
 /** Runs the command in this process. Returns what it wrote on the error output. */
 async function table(...args: string[]): Promise<string> {
@@ -776,6 +773,8 @@ for line in sys.stdin:
     result['said'] = sys.stderr.getvalue()
     print(json.dumps(result))
 `;
+import { root } from './package.ts';
+import { scratchFolder } from './tools.ts';
 
 /** Makes \`count\` CSVs and options, the same ones every time. */
 function randomTables(count: number): [string, TableOptions][] {

@@ -1,10 +1,13 @@
-/** Programs that tests run: `part-ota` as it is built, and those of others where they are installed. */
+/** Programs that tests run, `part-ota` as it is built and those of others where they are installed; and folders. */
 import { execFile, spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Context } from 'mocha';
+import { pathOf } from './package.ts';
 
 /** The command as it is built. */
-export const PART_OTA = fileURLToPath(new URL('../dist/part-ota.js', import.meta.url));
+export const PART_OTA = pathOf('dist/part-ota.js');
 
 /** How a run of the command ended. */
 export interface Run {
@@ -33,4 +36,11 @@ export function needs(context: Context, program: string, ...args: string[]): voi
   if (isInstalled(program, ...args)) return;
   console.log(`      ▸ not compared with ${program}: it is not installed`);
   context.skip();
+}
+
+/** @returns a folder for what a suite makes; it is removed when the suite is over. */
+export function scratchFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'part-ota-'));
+  after(() => rmSync(folder, { recursive: true }));
+  return folder;
 }

@@ -4,19 +4,18 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   readdirSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { root as packageRoot } from './package.ts';
+import { scratchFolder } from './tools.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(packageRoot);
 const EXAMPLES = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.js'));
 
 const OPTIONS: ts.CompilerOptions = {
@@ -67,8 +66,7 @@ const WRONG: [statement: string, message: RegExp][] = [
   [`require('ota').reset();`, /'reset' does not exist/],
 ];
 
-const folder = mkdtempSync(join(tmpdir(), 'part-ota-types-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 
 /** Installs the package as npm would, once. */
 function install(): void {

@@ -1,8 +1,8 @@
 /** `part-ota update` on the simulated board, over TCP. `espruino/update.test.ts` has the same on a real Espruino. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { UpdateBar } from '../cli/update-progress.ts';
 import type { Progress } from '../device/api.ts';
+import { read } from './package.ts';
 import { describeFiles, describeOptions, describeRefusals, describeUrls } from './update-cases.ts';
 import { SECTOR, Site } from './update-fixtures.ts';
 
@@ -20,8 +20,7 @@ describe('part-ota update', function () {
 
   describe('over the console', () => describeFiles(siteOf));
   it('answers a board that runs examples/air-serial.js by itself', async () => {
-    const example = new URL('../examples/air-serial.js', import.meta.url);
-    await site.run(readFileSync(example, 'latin1'));
+    await site.run(read('examples/air-serial.js').toString('latin1'));
     const run = await site.update('storage.bin');
     assert.equal(run.status, 0, run.stderr);
     assert.match(run.stderr, /^the board is at it already/);

@@ -1,7 +1,7 @@
 /** Boards that `part-ota update` updates over TCP, on a line that can be cut and disturbed. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,13 +10,11 @@ import { makeChip } from '../cli/board-chip.ts';
 import { openSession } from '../cli/connection.ts';
 import { makeManifest } from '../cli/manifest.ts';
 import { encodeTable, TABLES } from '../host/index.ts';
+import { bundleOf, NEW_IMAGE as NEW, OLD_IMAGE as OLD } from './package.ts';
 import { PART_OTA, type Run } from './tools.ts';
 
-const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url));
-export const OLD = read('examples/images/storage-v1.littlefs.bin');
-export const NEW = read('examples/images/storage-v2.littlefs.bin');
-/** Sectors that differ. */
-export const CHANGED = 76;
+export { CHANGED, NEW_IMAGE as NEW, OLD_IMAGE as OLD } from './package.ts';
+
 export const SECTOR = 4096;
 export const MANIFEST = makeManifest(NEW, { partition: 'storage', version: '2' });
 /** Bytes of the head of a manifest, which is fetched in any case. */
@@ -169,8 +167,7 @@ export class Site {
   }
 
   async storeModules(): Promise<void> {
-    for (const name of ['ota', 'ota-http'])
-      await this.store(name, read(`dist/${name}.min.js`).toString('latin1'));
+    for (const name of ['ota', 'ota-http'] as const) await this.store(name, bundleOf(name));
   }
 
   /** Boots with the old content. */

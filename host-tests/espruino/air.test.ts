@@ -4,16 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { type Server, type Socket, connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeManifest } from '../../cli/manifest.ts';
 import { type FileServer, startFileServer } from '../../cli/serve.ts';
 import type { AirResult } from '../../device/http/api.ts';
 import { CHANGED, chip, contentOf, fresh, storage } from '../example-chip.ts';
 import { Interpreter, type Job, type Reply } from './interpreter.ts';
+import { scratchFolder } from '../tools.ts';
 
 const command = process.env.ESPRUINO;
 const SECTOR = 4096;
@@ -64,8 +64,7 @@ class Proxy {
   }
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'ota-www-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 
 let files: FileServer;
 let proxy: Proxy;
