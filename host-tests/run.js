@@ -39,7 +39,7 @@ const SEARCHES = ['two-cuts', 'power-cut', 'closure'];
 const LONG = [
   'update-cli',
   'link-commands',
-  'commands',
+  'espruino/commands',
   'two-cuts',
   'simulate',
   'power-cut',
@@ -60,7 +60,8 @@ function isDeviceSuite(file) {
   return /from '\.\/(subject|fixtures)\.ts'/.test(readFileSync(join(ROOT, file), 'utf8'));
 }
 
-const nameOf = (file) => file.replace(/^.*\/|\.test\.ts$/g, '');
+/** Its path in this folder: `espruino/commands`. */
+const nameOf = (file) => file.replace(/^host-tests\/|\.test\.ts$/g, '');
 const rank = (file) => (LONG.includes(nameOf(file)) ? LONG.indexOf(nameOf(file)) : LONG.length);
 
 /** @returns what a suite of device code runs on. The readable bundle has the code of the sources, and gets no search. */
