@@ -24,7 +24,7 @@ const SIZE = 300_000;
 const www = Buffer.from(pattern('www', SIZE));
 const storage = Buffer.from(pattern('storage', 8192));
 const SECRET = 'nobody may read this';
-/** A name that hurts whoever does not escape it. */
+/** A name that breaks a page that does not escape it. */
 const NASTY = `a b&"'<script>é.bin`;
 
 const outer = scratchFolder();
@@ -120,10 +120,15 @@ async function recordOf(count: number): Promise<RequestRecord> {
   return records[count - 1];
 }
 
-beforeEach(async () => (server = await start()));
-afterEach(() => server.close());
+/** Gives each test of a suite a server. */
+function serveEach(): void {
+  beforeEach(async () => (server = await start()));
+  afterEach(() => server.close());
+}
 
 describe('serve answers', () => {
+  serveEach();
+
   it('with the file, its length and a strong ETag, and closes the connection', async () => {
     const { status, headers, body } = await ask(server.port, '/www.bin', {
       'Accept-Encoding': 'gzip, br',
@@ -180,6 +185,8 @@ describe('serve answers', () => {
 });
 
 describe('serve answers ranges:', () => {
+  serveEach();
+
   it('each range with its bytes', async () => {
     for (const [range, first, end] of RANGES) {
       const { status, headers, body } = await ask(server.port, '/www.bin', { Range: range });
@@ -227,6 +234,8 @@ describe('serve answers ranges:', () => {
 });
 
 describe('serve answers conditions:', () => {
+  serveEach();
+
   it('304 and 412 as the conditions say', async () => {
     const { etag = '' } = (await ask(server.port, '/www.bin')).headers;
     const same = await ask(server.port, '/www.bin', { 'If-None-Match': etag });
@@ -253,6 +262,8 @@ describe('serve answers conditions:', () => {
 });
 
 describe('serve keeps to its directory', () => {
+  serveEach();
+
   const PATHS: [string, number][] = [
     ['/../secret.bin', 404],
     ['/sub/../../secret.bin', 404],
@@ -303,6 +314,8 @@ describe('serve keeps to its directory', () => {
 });
 
 describe('serve hands out manifests', () => {
+  serveEach();
+
   it('as they are stored, if they are of the image', async () => {
     const { status, body, headers } = await ask(server.port, '/www.bin.ota');
     assert.equal(status, 200);
@@ -373,6 +386,8 @@ const unescaped = (html: string) =>
   });
 
 describe('the page of serve', () => {
+  serveEach();
+
   /** Runs the scripts on a page, and @returns what they ask ota-http for. */
   function updatesOn(page: string) {
     const updates: { url: string; partition: string; digest: string }[] = [];
@@ -400,7 +415,7 @@ describe('the page of serve', () => {
       { url: at('latest.bin'), partition: 'latest', digest: digestOf(www) },
       { url: at('notes.txt'), partition: 'notes', digest: digestOf(Buffer.from('notes')) },
       { url: at('storage.bin'), partition: 'storage', digest: digestOf(storage) },
-      // What the manifest says.
+      // What is in the manifest.
       { url: at('www.bin'), partition: 'web', digest: digestOf(www) },
     ]);
     for (const { url, digest } of updates) {
@@ -433,6 +448,8 @@ describe('the page of serve', () => {
 });
 
 describe('serve logs', () => {
+  serveEach();
+
   it('method, path, status, range and bytes of each request', async () => {
     await ask(server.port, '/www.bin', { Range: 'bytes=0-99' });
     const { client, method, path, status, range, bytes, isCut } = await recordOf(1);
@@ -466,6 +483,8 @@ describe('serve logs', () => {
 });
 
 describe('serve', () => {
+  serveEach();
+
   it('sends no faster than it is told, all clients together', async () => {
     await server.close();
     server = await start({ rate: 40_000 });
@@ -517,7 +536,7 @@ describe('serve', () => {
 });
 
 describe('part-ota serve', () => {
-  /** Starts the program, and waits until it says where it listens. */
+  /** Starts the program, and waits until it has printed where it listens. */
   async function startProgram(...words: string[]) {
     const child = spawn(process.execPath, [PART_OTA, 'serve', root, '--port', '0', ...words]);
     let output = '';
@@ -568,6 +587,8 @@ describe('part-ota serve', () => {
 });
 
 describe('serve, beside others', () => {
+  serveEach();
+
   it('gives curl each range', function () {
     needs(this, 'curl', '--version');
     return Promise.all(
