@@ -234,7 +234,7 @@ describe('examples/air-sd.js', () => {
   });
 });
 
-/** Who is at the other end of the console: answers what the board asks for, as examples/air-serial.js says. */
+/** The program at the other end of the console: it answers the board, as examples/air-serial.js describes. */
 class Host {
   readonly board: Board;
   /** Bytes that were sent of each file. */
@@ -248,7 +248,7 @@ class Host {
     this.board = board;
   }
 
-  /** Answers for some time of the board's, in seconds, at most until it has asked for nothing for a minute. */
+  /** Answers for so many seconds of the board's clock, or until the board has asked for nothing for a minute. */
   serve(seconds = 600): void {
     for (let silent = 0; silent < 60 && seconds; silent++, seconds--) {
       const asked = this.board.output.slice(this.#heard).filter((line) => line.startsWith('ota? '));
@@ -266,7 +266,7 @@ class Host {
       this.sent[name] = (this.sent[name] ?? 0) + bytes.length;
       const line = `otaPort.take(${at},"${bytes.toString('base64')}",${crc32(bytes)})`;
       const arrives = this.fault(line, ++this.#lines);
-      // What a damaged line does to the parser, Espruino prints.
+      // Espruino prints what its parser thinks of a damaged line.
       if (arrives !== undefined)
         try {
           this.board.run(arrives);

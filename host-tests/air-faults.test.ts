@@ -1,7 +1,7 @@
 /**
  * Everything that a network and a server can do to an update: at every request, at every byte of small responses, one
- * after the other, and with power cuts in between. In the end the partition holds the new image, or the old one and the error
- * says why. Nothing hangs: the clock is the board's.
+ * after the other, and with power cuts in between. In the end the partition holds the new image, or it holds the old
+ * one and the error tells why. Nothing hangs: the clock is the board's.
  */
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
@@ -237,7 +237,7 @@ function setUpLater(image?: Uint8Array) {
 
 /** Requests of an undisturbed update to NEW: head, hashes, and three runs of sectors. */
 const REQUESTS_OF_NEW = 5;
-/** What sends something that is taken for a manifest at the first request is not survived, but refused. */
+/** Faults whose answer to the first request is taken for a manifest: they are refused, not survived. */
 const REFUSED = /page instead|begins later|flipped|zeros|gzip/;
 
 describe('a fault', () => {
@@ -564,7 +564,7 @@ describe('a fault and a power cut', () => {
           try {
             site.update();
           } catch (error) {
-            // What is sent for a manifest at first may be refused before power fails.
+            // An answer that is taken for a manifest may be refused before power fails.
             if (error instanceof PowerCut) cutCounts.cuts++;
             else assert.ok(request === 1 && REFUSED.test(name), String(error));
           }

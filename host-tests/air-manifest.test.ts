@@ -1,6 +1,6 @@
 /**
- * Manifests that are not what they should be, in the device's own code, over a core that has no flash: none gets as far as
- * to begin an update. `npm run fuzz` tries a million of them.
+ * Manifests that are wrong, read by the device's own code, over a core that has no flash: with none of them does an
+ * update begin. `npm run fuzz` tries a million.
  */
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
@@ -26,10 +26,10 @@ const blank = '\xff'.repeat(SECTOR);
 const sha256 = (bytes: string) => latin1(hash('sha256', Buffer.from(bytes, 'latin1'), 'buffer'));
 const blankHash = sha256(blank);
 
-/** The module without a board: a core that only notes what is asked of it, and a server with one manifest. */
+/** The module without a board: a core that only notes how it is called, and a server with one manifest. */
 class Bench {
   manifest: Buffer = Buffer.alloc(0);
-  /** What was called of the core that leads to a write. */
+  /** The calls of the core that lead to a write. */
   begun = 0;
   requests = 0;
   readonly #http: OtaHttp;
@@ -105,7 +105,7 @@ class Bench {
     return outcome;
   }
 
-  /** When nothing else is to be done, time passes. */
+  /** Lets time pass, as nothing else is left to do. */
   #nextTimer(): (() => void) | undefined {
     for (const [id, call] of this.#timers) {
       this.#timers.delete(id);
@@ -115,7 +115,7 @@ class Bench {
   }
 }
 
-/** Writes the CRC-32 that a head has to have, as whoever alters one on purpose would. */
+/** Writes the CRC-32 that belongs to a head, as an attacker would after changing it. */
 function reseal(manifest: Buffer, metadataAt = 112): void {
   const end = metadataAt + manifest.readUInt16LE(4) + manifest.readUInt16LE(6);
   if (end + 4 <= manifest.length) manifest.writeUInt32LE(crc32(manifest.subarray(0, end)), end);

@@ -17,9 +17,9 @@ export interface Reply {
   status: number;
   headers: Record<string, string | number>;
   body: Uint8Array;
-  /** Bytes of all of it, status line and headers included, after which the connection is over. */
+  /** Bytes, status line and headers included, after which the connection is over. */
   cutAt?: number;
-  /** What then happens: the server closes the connection, or says nothing any more. Default: close. */
+  /** What then happens: the server closes the connection, or sends nothing any more. Default: close. */
   then?: 'close' | 'stall';
   /** Bytes that are sent at once, and milliseconds in between. Default: everything. */
   pace?: { bytes: number; ms: number };

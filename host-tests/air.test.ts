@@ -169,7 +169,7 @@ describe('an update over the air takes', () => {
     ];
     const make = (options = {}) => new Board({ table, size: 0x1000000, ...options });
     const old = pattern('10 MiB', 0xa00000);
-    // More than can be kept in mind: 300 sectors, in 20 blocks of hashes.
+    // More hashes than fit in memory: 300 sectors, in 20 blocks of hashes.
     const changes = Array.from({ length: 300 }, (_, i) => Math.floor((i * 2560) / 300));
     const wanted = changedAt(old, changes);
     const site = siteWith(wanted, { make, partitions: { storage: old } });
@@ -645,7 +645,7 @@ describe('after power loss', () => {
           const result = site.update(options);
           assert.ok(['committed', 'untouched'].includes(result.state), result.state);
           assertContent(site.board, to, `cut at ${cut}, ${state}:`);
-          // What it holds, it holds for good: no cell was left as the cut had left it.
+          // Its content stays: no cell is left in the state in which the cut left it.
           site.board.powerOn(cut % 2 ? 'zeros' : 'ones');
           assert.match(otaOf(site.board).recover().state, /none|committed|restored/);
           assertContent(site.board, to, `cut at ${cut}, ${state}, later:`);

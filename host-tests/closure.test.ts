@@ -3,7 +3,7 @@
  * no state is new. What is closed needs no deeper search.
  *
  * Cuts in target and backup are unlimited. In the journal they are not: each one may leave a slot that only
- * zeroing makes safe, so that no two logs are alike; their number is bounded, and said in the test's name.
+ * zeroing makes safe, so that no two logs are alike; their number is bounded, and in the test's name.
  */
 import assert from 'node:assert/strict';
 import { type Mood, SECTOR, type Tear, TEARS, fingerprint } from '../host/index.ts';
@@ -17,7 +17,7 @@ const NEW = image(`b0 page, b1 page, ${IS_FULL ? 'b2 blank' : 'a2 hole'}${same}`
 /** Sector 0 is that of NEW, sector 2 that of OLD. */
 const OTHER = image(`b0 page, c1 page, a2 hole${same}`);
 
-/** That nothing was done yet is a boot without a cut. */
+/** Without the form in which nothing was done: that is a boot without a cut. */
 const IN_DATA: Tear[] = [TEARS.everyBit, TEARS.everything];
 const IN_JOURNAL: Tear[] = [TEARS.firstHalf, ...IN_DATA];
 const MOODS: Mood[] = IS_FULL ? ['ones', 'zeros', 'before'] : ['ones', 'zeros'];
@@ -30,7 +30,7 @@ interface State {
   moment: Moment;
   /** How often power has failed in the journal. */
   inJournal: number;
-  /** Updates that were gone on with. */
+  /** Updates that were resumed. */
   resumed: number;
   story: string[];
 }
@@ -50,7 +50,7 @@ function close(life: Life, first: Act, acts: Act[], limit: number): Result {
   const queue: State[] = [];
   let cuts = 0;
 
-  /** Lets power fail in each operation. @returns what there is if it does not */
+  /** Lets power fail in each operation. @returns the state if it does not fail */
   function fail(state: State, act: Act, resumed: number): Moment {
     const steps = record(
       life.board,

@@ -96,7 +96,7 @@ describe('the boot script in docs/ota.md', () => {
     const [shown] = read('docs/ota.md')
       .split('\n```\n')
       .filter((block) => block.startsWith('var recovered'));
-    // The first and the last line say whose it is.
+    // The first and the last line mark the part that is ours.
     assert.deepEqual(
       shown.split('\n').map((line) => line.trim()),
       lines.slice(1, -1),

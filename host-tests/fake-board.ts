@@ -23,7 +23,7 @@ export class FakeBoard extends FakeConsole {
     });
   }
 
-  /** @param greeting - what the board sends when somebody connects */
+  /** @param greeting - what the board sends at each new connection */
   static async start(behaviour: Behaviour = evaluate, greeting = ''): Promise<FakeBoard> {
     const board = new FakeBoard(behaviour, greeting);
     await new Promise<void>((resolve) => board.#server.listen(0, '127.0.0.1', resolve));

@@ -1,5 +1,5 @@
 /**
- * A board that does as a test says: Espruino's console as far as `link/` meets it, and what its scripts find there. It
+ * A board that does what a test wants: Espruino's console as far as `link/` meets it, and what its scripts find there. It
  * needs no Node, so that it works in a browser, too.
  */
 import { crc32 } from '#hashes';
@@ -44,7 +44,7 @@ export class FakeConsole {
     this.behaviour = behaviour;
   }
 
-  /** To be called when somebody connects: half a line of before is not continued. */
+  /** To be called at each new connection, so that it does not continue half a line of the one before. */
   forget(): void {
     this.#rest = '';
   }

@@ -1,7 +1,7 @@
 /**
- * The fence: whatever a journal says, nothing is written outside the target, the backup and the journal itself,
- * and nothing at all to what the board needs to boot. The journals here are forged: their CRCs are right, what they
- * say is not.
+ * The fence: whatever is in a journal, nothing is written outside the target, the backup and the journal itself,
+ * and nothing at all to what the board needs to boot. The journals here are forged: their CRCs are right, their
+ * content is not.
  */
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';

@@ -164,7 +164,7 @@ export function update(
   return update.end();
 }
 
-/** @returns the code of the error of this library that `call` throws. Others pass. */
+/** @returns the code of the error that `call` throws, if it is one of this library's. Other errors pass through. */
 export function codeOf(call: () => unknown): string {
   try {
     call();
@@ -192,7 +192,7 @@ export interface Step {
   note?: unknown;
 }
 
-/** Runs `act`, and notes each operation that power could fail in, and whatever else is asked for. */
+/** Runs `act`, and notes each operation that power could fail in, with what `note` returned before it. */
 export function record(board: Board, act: () => void, note?: () => unknown): Step[] {
   const { flash } = board;
   const steps: Step[] = [];
@@ -235,7 +235,7 @@ export function cutIn(board: Board, step: Step, tear: Tear): void {
   flash.restore(step.before);
   flash.cutAt(1, tear);
   const { stackTraceLimit } = Error;
-  // What is thrown here is never seen, and a stack is what costs most.
+  // This error is never seen, and its stack would cost more time than all else.
   Error.stackTraceLimit = 0;
   try {
     if (step.data) flash.program(step.address, step.data);
@@ -262,13 +262,13 @@ export function isHead({ kind, address, length }: Step): boolean {
   return kind === 'program' && length < PAGE && address % SECTOR < 32;
 }
 
-/** @returns a cut, as a failure names it. */
+/** @returns the name of a cut, for messages. */
 export function nameOf(step: Step, steps: Step[], tear: Tear): string {
   const address = `0x${step.address.toString(16)}`;
   return `cut in operation ${step.number} of ${steps.length} (${step.kind} of ${step.length} bytes at ${address}), ${tear.name}`;
 }
 
-/** Runs a check; if it fails, says in which run. */
+/** Runs a check; if it fails, the message tells in which run. */
 export function during<T>(name: () => string, check: () => T): T {
   try {
     return check();
@@ -355,7 +355,7 @@ export function everyForm(
   }
 }
 
-/** @returns a pair of moods, as a failure names it. */
+/** @returns the name of a pair of moods, for messages. */
 export function moodName([first, second]: [Mood, Mood]): string {
   return `cells read ${JSON.stringify(first)}, then ${JSON.stringify(second)}`;
 }
@@ -450,7 +450,7 @@ export function assertHolds(board: Board, label: string, content: Uint8Array): v
   );
 }
 
-/** Checks that a report is one that may be, and true. */
+/** Checks that a report is among those expected, and is true. */
 export function assertReport(scene: Scene, report: Report): void {
   const { outcomes, board, options } = scene;
   assert.ok(report.state in outcomes, `reported ${report.state}`);

@@ -23,7 +23,7 @@ const NEW = image('b0 page, b1 page, a2 blank, a3 hole, a4 page, a5 page');
 /** Sector 1 is that of OLD. */
 const OTHER = image('c0 page, a1 page, c2 page, c3 page, a4 page, a5 page');
 
-/** Half programmed, in three ways; half erased, in two. */
+/** Ways to half program, which are three, and to half erase, which are two. */
 const TORN: Tear[] = [TEARS.everyBit, someBits(1), TEARS.firstHalf];
 /** Each record reads whole, as it was before the cut or as it was to be after it. */
 const WHOLE: Mood[] = Array.from({ length: 24 }, (_, seed) => ({ seed, whole: 16 }));
@@ -37,7 +37,7 @@ interface Boot {
   act: (life: Life) => void;
   /** Which operations are cut. */
   cut?: Where;
-  /** Whether the rule sees to it that there is none of these. */
+  /** Whether the rule leaves no such operation to cut. */
   isPrevented?: true;
   tears?: Tear[];
 }

@@ -26,7 +26,7 @@ import { type Ota, otaOf } from './subject.ts';
 /** A complete content that the target may hold. */
 interface Content {
   bytes: Uint8Array;
-  /** Whether it was there before the update that is under way, or is what that leads to; undefined: neither. */
+  /** Whether it is the content before the update that is under way, or the one after it; undefined: neither. */
   isNew?: boolean;
 }
 
@@ -50,7 +50,7 @@ export interface Moment {
 
 const isSame = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
-/** Codes with which a call may say that it cannot be done; nothing has changed then. */
+/** Codes with which a call may be refused; nothing has changed then. */
 const REFUSED = ['E_STATE', 'E_CHANGED', 'E_PENDING', 'E_SPACE'];
 
 export class Life {
@@ -206,7 +206,7 @@ export class Life {
     this.story.push(`${this.story.pop()} -> ${result}`);
   }
 
-  /** Does what may be refused, or cut. */
+  /** Does something that may be refused, or in which power may fail. */
   #attempt(from: World, act: () => string): string {
     let result = '';
     const code = codeOf(() => (result = act()));
@@ -259,7 +259,7 @@ export class Life {
     const { address } = this.plan.partition;
     const found = may.find((content) => this.board.flash.holds(address, content.bytes))!;
     const replaced = may.filter(({ isNew }) => !isNew).map(({ bytes }) => bytes);
-    // What is not the new content may be that of an update before: there is more that it has replaced.
+    // A content that is not the new one may be that of an earlier update, which itself has replaced another.
     const more = previous.filter((bytes) => !replaced.some((other) => isSame(bytes, other)));
     const kept = found.isNew ? replaced : [...replaced, ...more];
     this.world = {
@@ -272,7 +272,7 @@ export class Life {
   }
 }
 
-/** @returns what may be there before an update: nobody knows how `begin` finishes what a cut left behind. */
+/** @returns what may be there before an update: it is open how `begin` finishes what a cut left behind. */
 function before({ may, isOpen }: World): Content[] {
   return may.map(({ bytes }) => ({ bytes, isNew: isOpen ? undefined : false }));
 }

@@ -359,7 +359,7 @@ function describePowerLoss(tested: Tested): void {
     assert.deepEqual(tested.target, base);
   });
 
-  // The simulated board is done before anybody could press a key.
+  // The simulated board is done before a key could be pressed.
   if (tested.setup.engine === 'espruino')
     it('Ctrl-C leaves the board at work, and says so', async () => {
       await tested.bench.run(`${write(16)}return 0`);

@@ -59,7 +59,7 @@ function changed(manifest: Buffer, at: number, bytes: string | number[], isSigne
   return isSigned ? signed(copy) : copy;
 }
 
-/** Gives a manifest the CRC-32 that its bytes have, where its lengths say it is. */
+/** Gives a manifest the CRC-32 of its bytes, in the place that follows from its lengths. */
 function signed(manifest: Buffer, metadataAt = 112): Buffer {
   const at = metadataAt + manifest.readUInt16LE(4) + manifest.readUInt16LE(6);
   if (at + 4 <= manifest.length) manifest.writeUInt32LE(crc32(manifest.subarray(0, at)), at);
@@ -200,7 +200,7 @@ describe('the digest', () => {
   });
 });
 
-/** What is then spoilt. */
+/** A right manifest, to be spoilt. */
 const good = makeManifest(pattern('image', 600000), {
   partition: 'www',
   version: '1.4',
@@ -345,7 +345,7 @@ describe('a manifest survives no mutations', () => {
       const below = (limit: number) => Math.floor(random() * limit);
       const { bytes, says } = originals[below(originals.length)];
       const mutation = mutate(bytes, below);
-      // Half of them get the right CRC-32, as those get that somebody makes on purpose.
+      // Half of them get the right CRC-32, as an attacker would give it.
       const isSigned = below(2) === 1 && mutation.length >= 116;
       if (isSigned) signed(mutation);
       let read: typeof says;

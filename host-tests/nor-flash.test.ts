@@ -1,5 +1,5 @@
 /**
- * The simulated chip itself. Simulators rot: one of the two best known lets later operations succeed
+ * The simulated chip itself. Simulators may be wrong: one of the two best known lets later operations succeed
  * after a power cut, against its own documentation. So everything that tests rely on is tested here.
  */
 import assert from 'node:assert/strict';
@@ -33,7 +33,7 @@ function torn(flash: NorFlash, tear: Tear, operation: () => void, mood?: Mood): 
   flash.restart(mood);
 }
 
-/** What the first bytes read as in every mood. */
+/** @returns what the first bytes read as, in every mood. */
 function moods(flash: NorFlash, length = 4): Record<string, number[]> {
   const seen: Record<string, number[]> = {};
   for (const mood of ['ones', 'zeros', 'before', 'after'] as const) {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** The folder of the package. */
 export const root = new URL('../', import.meta.url);
 
-/** @param file - from the folder of the package on */
+/** @param file - relative to the folder of the package */
 export const pathOf = (file: string): string => fileURLToPath(new URL(file, root));
 export const read = (file: string): Buffer => readFileSync(pathOf(file));
 

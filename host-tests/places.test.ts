@@ -508,7 +508,7 @@ describe('places: the journal', () => {
   });
 });
 
-/** Puts another table onto a board from outside. */
+/** Checks that with this partition table every call is refused with this code. */
 function assertTable(table: Uint8Array, code: string): void {
   const board = boardWith();
   board.flash.load(TABLE, table);

@@ -1,4 +1,4 @@
-/** `cli/ports.ts`: TCP and serial ports as they are, and what is said of those that cannot be opened. */
+/** `cli/ports.ts`: TCP and serial ports, and the messages about those that cannot be opened. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ import type { Session } from '../link/session.ts';
 import { FakeBoard, refused } from './fake-board.ts';
 import { needs } from './tools.ts';
 
-/** Milliseconds that no answer takes, so that a slow machine does not fail. */
+/** Milliseconds to wait for an answer: more than a slow machine needs. */
 const LATE = 60_000;
 
 /** The package is optional. */

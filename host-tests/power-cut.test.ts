@@ -2,9 +2,9 @@
  * The promise of this library: whenever power fails, after `recover` the partition holds the complete
  * old or the complete new content, and no byte outside target, backup and journal has changed.
  *
- * These tests let power fail in every single flash operation of everything that can be done, in every way
- * a torn operation can look, with the torn cells reading one way at the next boot and another way at the
- * one after. Two cuts and more are in two-cuts.test.ts and closure.test.ts.
+ * These tests let power fail in each flash operation of everything that can be done, in every form that
+ * a torn operation can take, with the torn cells reading one way at the next boot and another way at the
+ * boot after that. Two cuts and more are in two-cuts.test.ts and closure.test.ts.
  */
 import assert from 'node:assert/strict';
 import type { Options, Result } from '../device/api.ts';
@@ -64,7 +64,7 @@ interface Situation {
   outcomes: Outcomes;
 }
 
-/** What goes on the chip does so over Espruino's functions, all the way. */
+/** What goes on the chip is searched through Espruino's functions; a sample goes straight to the simulated chip. */
 const bootAfterCut = IS_SAMPLE ? bootStraight : boot;
 
 /** Boots, and calls `act` on what is there. */
@@ -281,8 +281,8 @@ function enact({ board: made, options, before = [], prepare, act, outcomes }: Si
 }
 
 /**
- * Boots once more and updates to another image, with nobody calling `recover` in between.
- * An update on trial is in the way; nothing else may be.
+ * Boots once more and updates to another image, without a call of `recover` in between.
+ * Only an update on trial may be in the way.
  */
 function assertUpdates(scene: Scene, image: Uint8Array, [first, second]: [Mood, Mood]): void {
   const { board, options } = scene;
@@ -301,7 +301,7 @@ function assertUpdates(scene: Scene, image: Uint8Array, [first, second]: [Mood, 
   assertNeighbours(scene);
   board.flash.cut();
   const { state } = bootAfterCut(board, second).recover();
-  // Nothing is written to say that it has held this content already.
+  // No record tells that the partition held this content already.
   if (result.state !== 'untouched') assert.equal(state, 'committed');
   assertHolds(board, options.partition, padded(image));
 }

@@ -26,7 +26,7 @@ export interface Job extends Partial<Cut> {
   options?: Options;
 }
 
-/** What a process says at its end. */
+/** What a process prints at its end. */
 export interface Reply {
   /** The number of the operation in which it ended. Nothing else is there then. */
   cut?: number;
@@ -104,7 +104,7 @@ export function contentOf(flash: Buffer, what: string): 'old' | 'new' {
   return 'new';
 }
 
-/** Fails unless the reply is a result; `state` is what it says. */
+/** Fails unless the reply is a result. @returns its state */
 export function stateOf(reply: Reply, what: string): string {
   assert.equal(reply.code ?? reply.message, undefined, `${what}: ${reply.message}`);
   return reply.result.state;

@@ -23,7 +23,7 @@ const passedOn = isFull ? ['--timeout=0', ...process.argv.slice(3)] : process.ar
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MOCHA = join(ROOT, 'node_modules/mocha/bin/mocha.js');
-/** What the suites of device code run on. The first takes longest; the others get a sample of the searches. */
+/** The forms of the modules that device code is tested in. The first takes longest; the others get a sample of searches. */
 const SUBJECTS = ['ota.min.js', 'ota.js', 'sources'];
 
 /** What the build reads, and the first and the last that it writes. */
@@ -47,7 +47,7 @@ const LONG = [
   'closure',
 ];
 
-/** mocha's configuration, without what a job says itself: the list of files; and node is told what to import. */
+/** mocha's configuration without the list of files, which each job has itself, and without what node has to import. */
 const { import: hook, ...config } = JSON.parse(readFileSync(join(ROOT, '.mocharc.json'), 'utf8'));
 const options = Object.entries(config)
   .filter(([name]) => name !== 'spec')
@@ -131,7 +131,7 @@ function run(job) {
   });
 }
 
-/** @returns what a run of mocha came to; that it did not end well without a failed test is a failure, too. */
+/** @returns the result of a run of mocha. If it did not end well although no test failed, that is a failure, too. */
 function resultOf(report, code, signal, output) {
   const how = signal ? `killed by ${signal}` : `exit code ${code}`;
   const broken = { title: `mocha ended with ${how}`, message: output };

@@ -533,7 +533,7 @@ describe('options of the table', () => {
 });
 
 describe('warnings', () => {
-  /** What is said of `csv` on the way to a binary or a refusal. */
+  /** The warnings about `csv`, on the way to a binary or a refusal. */
   function said(csv: string): string[] {
     const lines: string[] = [];
     try {

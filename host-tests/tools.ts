@@ -31,7 +31,7 @@ function isInstalled(program: string, ...args: string[]): boolean {
   return spawnSync(program, args, { stdio: 'ignore' }).error === undefined;
 }
 
-/** Skips the test or suite unless a program is on the PATH, and says so. */
+/** Skips the test or suite unless a program is on the PATH, and prints so. */
 export function needs(context: Context, program: string, ...args: string[]): void {
   if (isInstalled(program, ...args)) return;
   console.log(`      ▸ not compared with ${program}: it is not installed`);

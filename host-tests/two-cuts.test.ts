@@ -171,7 +171,7 @@ for (const [first, { prepare, act }] of Object.entries(FIRST)) {
 }
 
 describe('a direct update ends well when power fails in it', () => {
-  /** Recovers, which may say that the content is incomplete, and updates again. */
+  /** Recovers, which may report that the content is incomplete, and updates again. */
   function endDirect(scene: Scene, moods: [Mood, Mood]): void {
     const { board, options } = scene;
     assertRecovers(scene, moods);

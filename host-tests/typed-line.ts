@@ -1,4 +1,4 @@
-/** A serial line to a board at a TCP port, and what the espruino CLI says on it. */
+/** A serial line to a board at a TCP port, and what the espruino CLI types on it. */
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 

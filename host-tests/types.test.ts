@@ -55,7 +55,7 @@ const AS_COMMONJS = `
   const options: ota.Options = { partition: 'www', trial: 3 };
   ${SCRIPT}`;
 
-/** Statements, and what TypeScript says to each. */
+/** Statements, and TypeScript's message about each. */
 const WRONG: [statement: string, message: RegExp][] = [
   [`require('ota').begin({});`, /'partition' is missing/],
   [`require('ota').begin({ partition: 'www', sizes: 1 });`, /'sizes' does not exist/],
@@ -91,7 +91,7 @@ function install(): void {
 const messageOf = ({ messageText, start, file }: ts.Diagnostic) =>
   `${file?.text.slice(start).split('\n')[0] ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
 
-/** @returns what TypeScript has against some files. */
+/** @returns TypeScript's messages about some files. */
 function check(
   scripts: Record<string, string> | string[],
   options: ts.CompilerOptions = {},

@@ -152,7 +152,7 @@ export class Site {
     }
   }
 
-  /** Runs a script on the board as somebody types it. @returns the line that it prints in the end */
+  /** Types a script at the board's console. @returns the line that it prints in the end */
   async type(script: string, last: RegExp): Promise<string> {
     const session = await openSession(this.port);
     try {

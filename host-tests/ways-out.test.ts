@@ -85,7 +85,7 @@ function assertUpdatable(board: Board, ota: Ota): void {
   assertStays(board, 'committed', next);
 }
 
-/** Checks that recover says this, at this boot and the next ones, and writes nothing. */
+/** Checks that recover reports this, at this boot and the next ones, and writes nothing. */
 function assertStays(board: Board, state: Report['state'], content: Uint8Array): void {
   for (const mood of ['after', 'before', 'ones', 'zeros'] as const)
     assertIdle(`with cells that read ${mood}`, board, () => {
@@ -238,7 +238,7 @@ describe('ways out of a lost backup', () => {
   });
 });
 
-/** Starts an update that is given up in the callback when `isDue` says so, at most once. */
+/** Starts an update that is given up, once, in the first callback for which `isDue` is true. */
 function givenUp(options: Options, isDue: (progress: Progress) => boolean) {
   const board = boardWith();
   const ota = boot(board);
@@ -701,7 +701,7 @@ describe('ways out of what a chip seems to be', () => {
       row('storage', 1, 0x82, 0x30, SECTORS),
     ];
     const board = boardWith({ table, board: 'ESP32C3' });
-    // It says ota_1, which is not there; the bootloader goes on with some other slot.
+    // otadata names ota_1, which is not there; the bootloader goes on with some other slot.
     const entry = Buffer.alloc(32, 0xff);
     entry.writeUInt32LE(2, 0);
     entry.writeUInt32LE(crc32(entry.subarray(0, 4), 0xffffffff), 28);

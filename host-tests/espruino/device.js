@@ -177,6 +177,6 @@ function start() {
   return undefined;
 }
 
-// An update over the air goes on when this script has run, and its text is in memory no more: it begins like that, too.
+// An update over the air goes on when this script has ended, and its text has left memory; so it also begins then.
 if (job.act === 'air') setTimeout(start, 0);
 else start();

@@ -1,5 +1,5 @@
 /**
- * What our documents and comments say of Espruino, seen in Espruino.
+ * What our documents and comments state about Espruino, tried in Espruino.
  *
  * Each statement is quoted from where it is made, so that it is corrected here when it is there, and the other way round.
  */
@@ -126,7 +126,7 @@ function der(tag: number, ...parts: Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.of(tag, 0x82, body.length >> 8, body.length & 255), body]);
 }
 
-/** @returns a certificate that nobody should take: signed by itself, for "nobody", and out of date since 2001. */
+/** @returns a certificate that no client should take: signed by itself, for "nobody", and out of date since 2001. */
 function makeCertificate(): ServerOptions {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const sha256WithRsa = Buffer.from('300d06092a864886f70d01010b0500', 'hex');

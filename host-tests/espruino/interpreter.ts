@@ -23,13 +23,13 @@ export interface Job {
   measure?: boolean;
 }
 
-/** What a process says at its end. */
+/** What a process prints at its end. */
 export interface Reply {
   /** The number of the operation in which it ended. Nothing else is there then. */
   cut?: number;
   /** What the call returned. */
   result: Result | Report | AirResult;
-  /** What `recover` said before an update over the air. */
+  /** What `recover` reported before an update over the air. */
   recovered?: string;
   /** Or what it threw. */
   code?: Code;

@@ -177,7 +177,7 @@ static double not_a_number(void)
 
 #define NO_BYTES 8u
 
-/** What is no string of bytes, by number. `message` is what program() says of it. */
+/** What is no string of bytes, by number. `message` is that of program(). */
 static jerry_value_t no_bytes(unsigned which, const char **message)
 {
     static const uint8_t above[] = {'a', 0xc4, 0x80};

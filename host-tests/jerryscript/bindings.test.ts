@@ -1,6 +1,6 @@
 /**
  * native/jerryscript/part_ota.c by itself: compiled with the strictest warnings, and run under sanitizers over
- * stand-ins for JerryScript and ESP-IDF. Wants a C compiler, and nothing else.
+ * stand-ins for JerryScript and ESP-IDF. It needs a C compiler, and nothing else.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

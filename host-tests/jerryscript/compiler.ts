@@ -38,11 +38,11 @@ const WARNINGS = [
   'null-dereference',
   'error',
 ];
-/** A mutant is to be found by what it does, not by a warning. */
+/** A mutant has to be found by what it does, not by a warning. */
 export const STRICT = process.env.PART_OTA ? ['-w'] : WARNINGS.map((name) => `-W${name}`);
 export const SANITIZE = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 
-/** @returns what a compiler says it is, behind its name; undefined: there is none. */
+/** @returns the version that a compiler prints of itself, behind its name; undefined: there is none. */
 function versionOf(name: string): string | undefined {
   const { stdout } = spawnSync(name, ['--version'], { encoding: 'utf8' });
   return stdout?.split('\n')[0].replace(/^\S+ /, '');
@@ -64,7 +64,7 @@ export class Workshop {
   /**
    * Compiles.
    * @returns the program
-   * @throws with what the compiler says
+   * @throws with what the compiler prints
    */
   build(compiler: string, name: string, args: string[]): string {
     const program = join(this.folder, name);

@@ -30,10 +30,10 @@ export interface Job extends Omit<CutJob, 'act'> {
   http?: string;
 }
 
-/** What a process says at its end. */
+/** What a process prints at its end. */
 export interface Reply extends CutReply {
   result: (Result | AirResult) & { state: string };
-  /** What `recover` said before an update over the air. */
+  /** What `recover` reported before an update over the air. */
   recovered?: string;
   reads: number;
   /** Bytes of JerryScript's heap: all of it, in use, at most, by the core. Missing where it does not count them. */

@@ -1,5 +1,5 @@
 /**
- * Plants each mutant in the sources, runs suites on it until a test fails, and says which.
+ * Plants each mutant in the sources, runs suites on it until a test fails, and prints which test that was.
  *
  *     npm run mutants                 all of them
  *     npm run mutants -- spoiled      those with "spoiled" in their name

@@ -34,7 +34,7 @@ struct value {
     bool is_getter;
 };
 
-/** The first is none; the next three are those that nobody frees. */
+/** The first is none; the next three are never freed. */
 static struct value *s_values[VALUES];
 static struct value s_undefined = {.kind = UNDEFINED};
 static struct value s_false = {.kind = BOOLEAN, .number = 0.0};
