@@ -88,6 +88,44 @@ export function begin(options: Options): Update {
   return startUpdate();
 }
 
+// What `recover` does is found by four facts:
+// - the last decision in the journal;
+// - whether SOLID follows it; for RESTORE: whether SOLID ends the log;
+// - the trial boots that COMMIT allows: none; some are left; all have happened, it is over;
+// - whether target and journal are usable: the places are as they were, and may still be written to.
+//
+//     decision  SOLID  trial  usable  `status`     `recover`     and writes
+//     none      any    any    any     none         none
+//     RESTORED  yes    any    any     restored     restored
+//     RESTORED  no     any    yes     restored     restored      zeros, ENDING, RESTORED, SOLID
+//     RESTORED  no     any    no      restored     restored
+//     BEGIN     no     any    yes     interrupted  restored      zeros, ENDING, RESTORED, SOLID
+//     BEGIN     no     any    no      damaged      damaged
+//     SAVED     no     any    yes     interrupted  restored      zeros, again, RESTORE, SOLID, sectors, ENDING, RESTORED, SOLID
+//     SAVED     no     any    no      damaged      damaged
+//     RESTORE   no     any    yes     interrupted  restored      zeros, RESTORE, SOLID, sectors, ENDING, RESTORED, SOLID
+//     RESTORE   yes    any    yes     interrupted  restored      sectors, zeros, ENDING, RESTORED, SOLID
+//     RESTORE   any    any    no      damaged      damaged
+//     COMMIT    no     none   yes     committed    committed     zeros, again, CONFIRM, SOLID
+//     COMMIT    no     left   yes     trial        trial         zeros, again, BOOT
+//     COMMIT    no     over   yes     trial        restored      zeros, again, RESTORE, SOLID, sectors, ENDING, RESTORED, SOLID
+//     COMMIT    no     any    no      committed    committed
+//     REOPEN    no     any    yes     committed    committed     zeros, CONFIRM, SOLID
+//     REOPEN    no     any    no      committed    committed
+//     CONFIRM   yes    any    any     committed    committed
+//     CONFIRM   no     any    yes     committed    committed     zeros, CONFIRM, SOLID
+//     CONFIRM   no     any    no      committed    committed
+//
+// "zeros" are programmed over what a cut may have left (`settle`), "again" is the last record once more, "sectors" are the
+// old content of the target. SOLID follows no other decision. But:
+// - SAVED with `resume: true`: interrupted, and nothing is written.
+// - SAVED in a direct update: incomplete, and nothing is written.
+// - SAVED or RESTORE, and the backup is not what it was: damaged, and nothing is written.
+// - COMMIT, trial over, but the backup or a sector that was never saved is not what it was: CONFIRM and SOLID in place of
+//   RESTORE; committed, with code E_CHANGED.
+// - COMMIT, trial left, a second call in the same boot: nothing is written.
+// - A full journal: the sectors are put back, what does not fit is not written, and `sealed` is false.
+
 /**
  * Finishes or undoes what power loss interrupted. Call it once per boot, before the app uses the partition.
  * @param options - `resume: true` leaves an interrupted update open

@@ -9,7 +9,16 @@ import { isIn } from './flash.ts';
 import type { Range } from './flash.ts';
 import * as journal from './journal.ts';
 import { isTrial, readJournal as readHeads } from './journal.ts';
-import { BEGIN, COMMIT, RESERVE, RESTORE, RESTORED, SAVED, journalSectors } from './records.ts';
+import {
+  COMMIT,
+  INCOMPLETE,
+  RESERVE,
+  RESTORE,
+  RESTORED,
+  SAVED,
+  UNTOUCHED,
+  journalSectors,
+} from './records.ts';
 import { SECTOR } from './runtime.ts';
 import * as transaction from './transaction.ts';
 import { CHECK, walkBackup } from './transaction.ts';
@@ -126,11 +135,11 @@ export function isUsable(): boolean {
 export function stateOf(isFit: boolean): Report['state'] {
   if (!journal.decision) return 'none';
   if (journal.decision === RESTORED) return 'restored';
-  if (journal.decision > RESTORE && !(isTrial() && isFit)) return 'committed';
+  if (journal.decision > INCOMPLETE && !(isTrial() && isFit)) return 'committed';
   if (!isFit) return 'damaged';
   return isTrial()
     ? 'trial'
-    : journal.decision > BEGIN && !journal.backup.span
+    : journal.decision > UNTOUCHED && !journal.backup.span
       ? 'incomplete'
       : transaction.outcome || 'interrupted';
 }

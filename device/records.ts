@@ -27,8 +27,8 @@
  *       10  FORGET     the old content is not kept any more: another transaction is about to begin
  *       11  SOLID      the record before this one was programmed whole, in the same boot: it cannot flicker
  *
- * Up to CONFIRM they are decisions, in the order in which the new content comes to count: up to BEGIN there is
- * nothing to put back, from COMMIT on the new content is complete. Argument and words are 0 but for these:
+ * Up to CONFIRM they are decisions, in the order in which the new content comes to count: up to BEGIN there is nothing to
+ * put back, from COMMIT on the new content is complete. Argument and words are 0 but for these:
  *
  *     BEGIN   argument  sectors of the journal
  *             word 1    target: first sector, absolute; number of sectors (2 bytes each)
@@ -71,6 +71,13 @@ export const BOOT = 8;
 export const ENDING = 9;
 export const FORGET = 10;
 export const SOLID = 11;
+
+/**
+ * Bounds among the decisions: above UNTOUCHED there may be old content to put back, above INCOMPLETE the new content is
+ * complete.
+ */
+export const UNTOUCHED = BEGIN;
+export const INCOMPLETE = RESTORE;
 
 /** The names of the records, by their types. Not for the device: its bundles leave out what it does not use. */
 export const RECORD_NAMES = [

@@ -29,18 +29,19 @@ import {
 } from './journal.ts';
 import { tick } from './progress.ts';
 import {
-  BEGIN,
   BLANK,
   BOOT,
   BOOT_SLOTS,
   COMMIT,
   CONFIRM,
   ENDING,
+  INCOMPLETE,
   NOT_KEPT,
   REOPEN,
   RESTORE,
   RESTORED,
   SAVED,
+  UNTOUCHED,
 } from './records.ts';
 import { SECTOR, crc32, erase, fill, pack, program } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
@@ -176,7 +177,7 @@ export function walkBackup(onlyChecks: typeof CHECK | typeof PUT_BACK): boolean 
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
 export function restore(): void {
-  if (journal.decision > BEGIN) {
+  if (journal.decision > UNTOUCHED) {
     if (!walkBackup(CHECK)) return;
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
     if (!isRestoring()) decide(RESTORE, journal.decision !== RESTORE);
@@ -239,11 +240,11 @@ export function undo(isUsable: boolean): void {
   if (
     !isUsable ||
     journal.decision === RESTORED ||
-    (journal.decision > RESTORE && !journal.savedCount) ||
+    (journal.decision > INCOMPLETE && !journal.savedCount) ||
     !walkBackup(CHECK)
   )
     fail('STATE restore: no backup');
-  if (journal.decision > RESTORE && checkUnsaved() !== journal.unsaved)
+  if (journal.decision > INCOMPLETE && checkUnsaved() !== journal.unsaved)
     fail('CHANGED restore: target changed');
   if (journal.decision === CONFIRM) {
     needSlots(1);

@@ -10,7 +10,7 @@ import * as places from './places.ts';
 import { followJournal, isUsable, stateOf } from './places.ts';
 import * as progress from './progress.ts';
 import { tick } from './progress.ts';
-import { BEGIN, REOPEN } from './records.ts';
+import { REOPEN, UNTOUCHED } from './records.ts';
 import { SECTOR, bytes as bytesOf, crc32, fill, join, pack, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 import { commit, restore, resume, save, writeSector } from './transaction.ts';
@@ -214,7 +214,8 @@ function checkChunk(chunk: unknown): Bytes | undefined {
 /** Starts an update in the places that were chosen, or goes on with the one in the journal. */
 export function startUpdate(): Update {
   ownsJournal = places.isResumed;
-  isSuspect = !ownsJournal && journal.decision > BEGIN && journal.decision < REOPEN;
+  // The journal ends in SAVED, RESTORE or COMMIT: that update was not finished, and this one does not go on with it.
+  isSuspect = !ownsJournal && journal.decision > UNTOUCHED && journal.decision < REOPEN;
   isForgetting = isUsable() && !isIn(places.target, journal.area.first);
   forgetChip();
   received = taken = changed = 0;
