@@ -311,8 +311,8 @@ function spoil(slot: number): void {
 }
 
 /**
- * Makes sure that no record that a cut left half-written turns valid at a later boot. It has to be called once per boot,
- * before the first append to a journal that an earlier boot has written to.
+ * Makes sure that no record that a cut left half-written turns valid at a later boot. Has to be called before the first
+ * append to a journal that was read from flash: an earlier boot may have written to it.
  *
  * Programs zero over every invalid slot after the last valid record, and over the first two that look blank.
  * @param isRepeated - whether to append the last record again: a cut may have fallen into that one, too

@@ -1,0 +1,150 @@
+/**
+ * Makes the golden files: chips, manifests and partition tables of this format version, which every version to come has to
+ * read. They were made once, and stay as they are: what is there already is never written again.
+ *
+ *     node --import=./host-tests/register.js host-tests/golden/make.ts
+ *
+ * For a new kind of record, or a new format version, add a recipe here and its facts to index.ts, and run this.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { makeManifest } from '../../cli/manifest.ts';
+import type { Options } from '../../device/api.ts';
+import { Board, PowerCut, SECTOR, TEARS, type Tear, encodeTable } from '../../host/index.ts';
+import { type Ota, otaOf, uploadTo } from '../subject.ts';
+import { dump } from './dump.ts';
+import { CHIP_TABLE, MANIFESTS, TABLES, imageOf, sectorsOf } from './index.ts';
+import { pathOf } from './read.ts';
+
+const NEW = sectorsOf('a.cDef');
+const WWW: Options = { partition: 'www' };
+
+/** @returns a board whose chip is blank but for what an update needs: header, table, otadata, apps, and `www`. */
+function makeBoard(): Board {
+  const board = new Board({ size: 0x100000, table: CHIP_TABLE });
+  board.flash.load(0, new Uint8Array(0x100000).fill(0xff));
+  // The header of an ESP32's bootloader: a chip of 1 MB.
+  board.flash.load(0x1000, Buffer.from([0xe9, 3, 2, 0]));
+  board.flash.load(0x8000, encodeTable(CHIP_TABLE));
+  for (const { type, address } of CHIP_TABLE)
+    if (type === 0) board.flash.load(address, Buffer.from([0xe9]));
+  board.setRunning('ota_0');
+  board.load('www', sectorsOf('AB.DEF'));
+  uploadTo(board);
+  return board;
+}
+
+/** Boots, and does something; power fails in an operation, if one is given. */
+function life(board: Board, act: (ota: Ota) => void, cutAt?: [operation: number, tear: Tear]) {
+  board.powerOn();
+  const ota = otaOf(board);
+  if (cutAt) board.flash.cutAt(...cutAt);
+  try {
+    act(ota);
+    if (cutAt) throw new Error(`there is no operation ${cutAt[0]}`);
+    board.flash.cut();
+  } catch (error) {
+    if (!(error instanceof PowerCut)) throw error;
+  }
+}
+
+/** @returns what writes the new content, or some of its sectors, and leaves the update open. */
+const write =
+  (sectors: number, options: Partial<Options> = {}) =>
+  (ota: Ota) =>
+    ota.begin({ ...WWW, ...options }).write(NEW.subarray(0, sectors * SECTOR));
+
+/** @returns what updates to the new content. */
+const update =
+  (options: Partial<Options> = {}) =>
+  (ota: Ota) => {
+    const open = ota.begin({ ...WWW, ...options });
+    open.write(NEW);
+    open.end();
+  };
+
+/**
+ * By the name of the file. The operations of an update: 1 zero over SOLID, 2 the journal is erased, 3 BEGIN, 4 SOLID; then
+ * for each sector that is not blank 1 erase and 16 pages of its copy, SAVED, 1 erase and up to 16 pages.
+ */
+const CHIPS: Record<string, (board: Board) => void> = {
+  none: () => undefined,
+  begun: (board) => life(board, write(1), [4, TEARS.nothing]),
+  open: (board) => life(board, write(3)),
+  // In the SAVED of the second sector.
+  'torn-record': (board) => life(board, write(3), [57, TEARS.firstHalf]),
+  // In the sixth page of the third sector.
+  'torn-sector': (board) => life(board, write(3), [66, TEARS.first64]),
+  resumed: (board) => {
+    life(board, write(3));
+    life(board, (ota) => {
+      ota.recover({ resume: true });
+      write(5)(ota);
+    });
+  },
+  direct: (board) => life(board, write(3, { backup: false })),
+  damaged: (board) => {
+    life(board, write(3));
+    board.flash.load(board.partition('ota_1').address, sectorsOf('Z'));
+  },
+  restoring: (board) => {
+    life(board, write(3));
+    // RESTORE is the fourth operation, SOLID the fifth; the first sector is back.
+    life(board, (ota) => ota.recover(), [24, TEARS.nothing]);
+  },
+  restored: (board) => {
+    life(board, write(3));
+    life(board, (ota) => ota.recover());
+  },
+  trial: (board) => {
+    life(board, update({ trial: 3 }));
+    life(board, (ota) => ota.recover());
+    life(board, (ota) => ota.recover());
+  },
+  confirmed: (board) => {
+    life(board, update({ trial: 3 }));
+    life(board, (ota) => {
+      ota.recover();
+      ota.confirm();
+    });
+  },
+  committed: (board) => life(board, update()),
+  reopened: (board) => {
+    life(board, update());
+    // After two zeros and REOPEN.
+    life(board, (ota) => ota.restore(), [4, TEARS.nothing]);
+  },
+  'begun-elsewhere': (board) => {
+    life(board, update());
+    // After two zeros and FORGET in the old journal; zero, the erase and BEGIN in the new one.
+    const begin = (ota: Ota) => ota.begin({ ...WWW, journal: 'log' }).write(sectorsOf('x'));
+    life(board, begin, [7, TEARS.nothing]);
+  },
+};
+
+let made = 0;
+
+/** Writes a file, unless it is there. */
+function store(name: string, bytes: Uint8Array): void {
+  const path = pathOf(name);
+  if (existsSync(path)) return;
+  writeFileSync(path, dump(bytes));
+  console.log(`made ${name}`);
+  made++;
+}
+
+for (const folder of ['chips', 'manifests', 'tables'])
+  mkdirSync(pathOf(folder, ''), { recursive: true });
+for (const [name, make] of Object.entries(CHIPS)) {
+  const board = makeBoard();
+  make(board);
+  board.flash.restart('after');
+  store(`chips/${name}`, board.flash.peek(0, board.flash.size));
+}
+for (const { file, image, fields } of MANIFESTS)
+  store(file, makeManifest(imageOf(image), { ...fields, metadata: Buffer.from(fields.metadata) }));
+for (const { file, rows, hasMd5 } of TABLES) {
+  const table = encodeTable(rows);
+  if (!hasMd5) table.fill(0xff, rows.length * 32);
+  store(file, table);
+}
+console.log(`${made} made; what was there is left as it is`);
