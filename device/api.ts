@@ -38,6 +38,13 @@ export interface Options {
   /**
    * Called after each sector. What it throws stops the update: the old content is put back. Calls of this module
    * in it throw E_STATE.
+   * @example
+   * require('ota').begin({
+   *   partition: 'www',
+   *   onProgress: function (progress) {
+   *     print(progress.phase, progress.done, progress.total);
+   *   },
+   * });
    */
   onProgress?: (progress: Progress) => void;
 }
@@ -90,13 +97,34 @@ export interface Update {
    * Copies the old content of the first `size` bytes (default: the whole partition) to the backup
    * now. What is not copied now is copied just before it is overwritten.
    * A full copy lets `restore` work even after the app has written to the partition.
+   * @example
+   * var update = require('ota').begin({ partition: 'www', trial: 3 });
+   * update.backup();
    */
   backup: (size?: number) => void;
-  /** Takes the next bytes of the image: any number of them, in order. */
+  /**
+   * Takes the next bytes of the image: any number of them, in order.
+   * @example
+   * var update = require('ota').begin({ partition: 'www', size: 5 });
+   * update.write('12');
+   * update.write(new Uint8Array([51, 52, 53]));
+   */
   write: (chunk: string | Uint8Array | ArrayBuffer) => void;
-  /** Erases what follows the image, verifies, commits. */
+  /**
+   * Erases what follows the image, verifies, commits.
+   * @example
+   * var update = require('ota').begin({ partition: 'www', crc32: 0xcbf43926 });
+   * update.write('123456789');
+   * print('sectors rewritten:', update.end().changed);
+   */
   end: () => Result;
-  /** Gives up. Puts the old content back if anything was touched. */
+  /**
+   * Gives up. Puts the old content back if anything was touched.
+   * @example
+   * var update = require('ota').begin({ partition: 'www' });
+   * update.write('half of it');
+   * update.abort();
+   */
   abort: () => Result;
 }
 

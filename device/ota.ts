@@ -52,6 +52,10 @@ function report(): Report {
 /**
  * @returns the partition table, in its order
  * @throws E_NO_PARTITION if there is none, or it is damaged
+ * @example
+ * require('ota').partitions().forEach(function (row) {
+ *   print(row.label, row.address, row.size);
+ * });
  */
 export function partitions(): Partition[] {
   look();
@@ -63,6 +67,9 @@ export function partitions(): Partition[] {
  * @param options - as for `begin`
  * @returns where target, backup and journal would be, and the worst case in erases, bytes and seconds
  * @throws what `begin` would throw
+ * @example
+ * var plan = require('ota').plan({ partition: 'www' });
+ * print(plan.backup, plan.worst.seconds);
  */
 export function plan(options: Options): Plan {
   lookAll();
@@ -79,6 +86,10 @@ export function plan(options: Options): Plan {
  * @returns the update: `write` the image to it, then `end` it
  * @throws E_NO_PARTITION, E_FORBIDDEN, E_NO_BACKUP, E_SPACE, E_ARGUMENT, E_SIZE, if the options do not fit the chip;
  * E_PENDING if another update is unfinished or on trial; E_STATE if one is in progress; E_FLASH
+ * @example
+ * var update = require('ota').begin({ partition: 'www' });
+ * update.write('<h1>The new content</h1>');
+ * print(update.end().state); // committed
  */
 export function begin(options: Options): Update {
   lookAll(options);
@@ -131,6 +142,10 @@ export function begin(options: Options): Update {
  * @param options - `resume: true` leaves an interrupted update open
  * @returns what the partition holds now
  * @throws E_FLASH if the chip does not write; E_STATE if an update is in progress
+ * @example
+ * // in .boot0
+ * var recovered = require('ota').recover();
+ * if (recovered.state === 'incomplete') print('update it again: ' + recovered.partition);
  */
 export function recover(options?: RecoverOptions): Report {
   lookAll(options);
@@ -151,7 +166,11 @@ export function recover(options?: RecoverOptions): Report {
 
 /**
  * Ends the trial: the new content stays.
+ * @returns what the partition holds now: `committed`
  * @throws E_STATE if there is no trial; E_FLASH
+ * @example
+ * // the app has seen that it works with the new content
+ * if (require('ota').status().state === 'trial') require('ota').confirm();
  */
 export function confirm(): Report {
   lookAll();
@@ -166,6 +185,8 @@ export function confirm(): Report {
  * @returns what the partition holds now
  * @throws E_STATE if the old content is not kept; E_CHANGED if the app has written to the partition since, so that
  * old and new would mix; E_SPACE, E_FLASH
+ * @example
+ * print(require('ota').restore().state); // restored
  */
 export function restore(options?: RecoverOptions): Report {
   if (updating.active) return updating.active.abort();
@@ -175,7 +196,13 @@ export function restore(options?: RecoverOptions): Report {
   return report();
 }
 
-/** @returns where the last update stands. Writes nothing. */
+/**
+ * Tells where the last update stands. Writes nothing.
+ * @returns what the partition holds
+ * @example
+ * var report = require('ota').status();
+ * print(report.state, report.partition, report.saved);
+ */
 export function status(): Report {
   if (updating.active)
     return {

@@ -63,7 +63,12 @@ export let crc32: Runtime['crc32'];
 export let running: Runtime['running'];
 export let live: number;
 
-/** Works on this chip from now on. Without it, the first call makes one for Espruino. */
+/**
+ * Works on this chip from now on. Without it, the first call makes a runtime for Espruino.
+ * @example
+ * // `runtime` is what the firmware has made of the chip and of the engine
+ * require('ota').use(runtime);
+ */
 export function use(runtime: Runtime): void {
   read = runtime.read;
   program = runtime.program;

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { docExamples } from './doc-examples.ts';
 import { root as packageRoot } from './package.ts';
 import { scratchFolder } from './tools.ts';
 
@@ -165,6 +166,15 @@ describe('the types', () => {
     // As an editor checks JavaScript.
     it(`fit examples/${example}`, () =>
       assert.deepEqual(check([join('examples', example)], { strict: false }), []));
+
+  for (const file of ['ota.d.ts', 'ota-http.d.ts'])
+    it(`fit the examples in dist/${file}`, () => {
+      const given = `declare const runtime: import('esp-part-ota').Runtime;
+        declare const seam: import('esp-part-ota/ota-http').Seam;`;
+      const scripts = docExamples(file).map(({ script }) => `{\n${script}}`);
+      const text = [given, ...scripts].join('\n').replaceAll('var ', 'let ');
+      assert.deepEqual(check({ 'examples.ts': text }), []);
+    });
 });
 
 describe('the types in an editor', () => {

@@ -61,6 +61,9 @@ let wanted: Bytes;
 /**
  * Works over another engine, or takes the bytes from elsewhere, from the next call on.
  * @param seam - default: Espruino's
+ * @example
+ * // `seam` is what the firmware has made of its network
+ * require('ota-http').use(seam);
  */
 export function use(seam?: Seam): void {
   given = seam;
@@ -251,6 +254,17 @@ function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
  * on where the last one was, if `ota.recover({ resume: true })` was called at boot.
  * @param options - `url` of the image, `partition`, its label; best also `digest`
  * @returns a promise of the result; it is rejected with an HttpError
+ * @example
+ * require('ota-http')
+ *   .update({ url: 'http://192.168.1.2:8080/www.bin', partition: 'www' })
+ *   .then(
+ *     function (result) {
+ *       print(result.state, result.changed + ' sectors');
+ *     },
+ *     function (error) {
+ *       print(error.message); // the old content is in place
+ *     },
+ *   );
  */
 export function update(options: UpdateOptions): Promise<AirResult> {
   return run(options, true);
@@ -260,6 +274,12 @@ export function update(options: UpdateOptions): Promise<AirResult> {
  * Tells what an update would fetch. Writes nothing.
  * @param options - `url` of the image
  * @returns a promise of version, size and digest of the image, and of what an update to it would take
+ * @example
+ * require('ota-http')
+ *   .check({ url: 'http://192.168.1.2:8080/www.bin', partition: 'www' })
+ *   .then(function (found) {
+ *     print(found.version, found.same ? 'is there already' : found.fetch + ' bytes to fetch');
+ *   });
  */
 export function check(options: CheckOptions): Promise<Check> {
   return run(options as UpdateOptions);

@@ -26,6 +26,14 @@ export interface UpdateOptions extends CheckOptions, Omit<Options, 'size' | 'crc
   /**
    * Called before the first sector is fetched. What it throws stops the update: nothing is written, or, if it would
    * have gone on with one that was interrupted, the old content is put back.
+   * @example
+   * require('ota-http').update({
+   *   url: 'http://192.168.1.2:8080/www.bin',
+   *   partition: 'www',
+   *   onPlan: function (plan) {
+   *     if (plan.fetch > 100000) throw new Error('too much for this network');
+   *   },
+   * });
    */
   onPlan?: (plan: Check) => void;
 }
