@@ -275,4 +275,41 @@ export const MUTANTS = [
     suites: ['places', 'api'],
     edits: [['places', 'area.need > 1 &&', 'area.need > 2 &&']],
   },
+  {
+    name: 'a record has another number',
+    suites: ['golden'],
+    edits: [['records', 'export const SOLID = 11;', 'export const SOLID = 12;']],
+  },
+  {
+    name: 'a slot of the head belongs to the log',
+    suites: ['golden'],
+    edits: [['records', 'export const HEAD_SLOTS = 2;', 'export const HEAD_SLOTS = 3;']],
+  },
+  {
+    name: 'a sector is taken for half as many slots',
+    suites: ['places', 'ways-out'],
+    edits: [['records', 'export const SLOTS = 256;', 'export const SLOTS = 128;']],
+  },
+  {
+    name: 'a journal has no room for its reserve',
+    suites: ['places', 'ways-out'],
+    edits: [
+      ['records', '(HEAD_SLOTS + DECISIONS + RESERVE + SLOTS - 1)', '(HEAD_SLOTS + SLOTS - 1)'],
+    ],
+  },
+  {
+    name: 'no slots are left to decisions',
+    suites: ['ways-out', 'scenarios'],
+    edits: [['records', 'export const RESERVE = 40;', 'export const RESERVE = 0;']],
+  },
+  {
+    name: 'a restore that is decided is decided again',
+    suites: ['recover-table'],
+    edits: [['transaction', 'if (!isRestoring()) decide(', 'decide(']],
+  },
+  {
+    name: 'a record that is seen twice counts twice',
+    suites: ['golden', 'api'],
+    edits: [['journal', '      if (!savedAt(inFlight)) {\n', '      if (last) {\n']],
+  },
 ];
