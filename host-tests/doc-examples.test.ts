@@ -1,13 +1,11 @@
 /** The examples that editors show for `ota` and `ota-http` run as they stand, and print what they should. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { Board, type Row } from '../host/index.ts';
 import { makeManifest } from '../cli/manifest.ts';
 import { WebServer } from './air-server.ts';
 import { docExamples } from './doc-examples.ts';
+import { bundleOf } from './package.ts';
 import { runtimeOf } from './runtime.ts';
-
-const read = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url), 'latin1');
 
 const TABLE: Row[] = [
   { label: 'factory', type: 0, subtype: 0, address: 0x10000, size: 0x10000 },
@@ -53,7 +51,7 @@ function makeBoard(): Board {
       return server.network({ ...address, host: 'host', port: 80 }, socket);
     },
   });
-  for (const name of ['ota', 'ota-http']) board.upload(name, read(`dist/${name}.min.js`));
+  for (const name of ['ota', 'ota-http'] as const) board.upload(name, bundleOf(name));
   board.run(`var update = require('ota').begin({ partition: 'www' });
     update.write('before'); update.end();`);
   board.reboot();

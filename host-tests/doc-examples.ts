@@ -1,5 +1,5 @@
 /** The examples that editors show: those in the comments of dist/ota.d.ts and dist/ota-http.d.ts. */
-import { readFileSync } from 'node:fs';
+import { read } from './package.ts';
 
 /** An example, and the name of what it is shown for. */
 export interface DocExample {
@@ -9,7 +9,7 @@ export interface DocExample {
 
 /** @returns the examples of a file in dist, in its order. */
 export function docExamples(file: string): DocExample[] {
-  const text = readFileSync(new URL(`../dist/${file}`, import.meta.url), 'utf8');
+  const text = read(`dist/${file}`).toString();
   const found = text.matchAll(
     /^( *) \* @example\n((?: * \*.*\n)+?) *\*\/\n *(?:declare function )?(\w+)/gm,
   );
