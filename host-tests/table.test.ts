@@ -739,10 +739,7 @@ describe('the command `part-ota table`', () => {
   });
 
   it('reads the standard input and writes the standard output', () => {
-    const program = `import { tableCommand } from './cli/table-command.ts';
-      tableCommand().parse(['-', '-q'], { from: 'user' });`;
-    const flags = ['--import', 'ts-blank-space/register', '--input-type=module', '-e', program];
-    const run = spawnSync(process.execPath, flags, { cwd: ROOT, input: ESPRUINO });
+    const run = spawnSync(process.execPath, [PART_OTA, 'table', '-', '-q'], { input: ESPRUINO });
     assert.equal(run.stderr.toString(), '');
     assert.equal(hexOf(run.stdout), hexOf(tableOf(GOLDEN.espruino)));
   });
@@ -774,7 +771,7 @@ for line in sys.stdin:
     print(json.dumps(result))
 `;
 import { root } from './package.ts';
-import { scratchFolder } from './tools.ts';
+import { PART_OTA, scratchFolder } from './tools.ts';
 
 /** Makes \`count\` CSVs and options, the same ones every time. */
 function randomTables(count: number): [string, TableOptions][] {
