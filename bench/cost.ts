@@ -13,7 +13,8 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { makeManifest } from '../cli/manifest.ts';
-import { encodeTable, row } from '../host/tables.ts';
+import { encodeTable } from '../formats/table/binary.ts';
+import { row } from '../host/tables.ts';
 import { type Job, Lab } from './espruino.ts';
 
 const SECTOR = 4096;

@@ -1,10 +1,11 @@
 /** The chip of a board to test against: a file with all that its flash holds. */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { bootOf, entriesOf } from '../formats/otadata.ts';
-import { Board, decodeTable, type Row } from '../host/index.ts';
+import { rowsOf, TABLE_SIZE } from '../formats/table/binary.ts';
+import { TABLE_ADDRESS, type TableRow } from '../formats/table/row.ts';
+import { Board } from '../host/index.ts';
 import { packageFile } from './files.ts';
 import { InputError } from './words.ts';
-import { TABLE_ADDRESS, TABLE_SIZE } from './partition-binary.ts';
 import { readTable } from './table-file.ts';
 
 /** Bytes of the chip: what Espruino's boards have, and its `Flash.getPage` knows. */
@@ -21,7 +22,7 @@ export function defaultTable(): Uint8Array {
  * @throws InputError if it does not fit the chip or has no app
  */
 export function makeChip(table: Uint8Array): Uint8Array {
-  const rows = decodeTable(table);
+  const rows = rowsOf(table);
   const end = Math.max(...rows.map(({ address, size }) => address + size));
   if (end > CHIP_SIZE)
     throw new InputError(`--table: it ends at ${end} bytes; the chip has ${CHIP_SIZE}`);
@@ -66,12 +67,12 @@ export function tableBytesOf(chip: Uint8Array): Uint8Array {
 }
 
 /** @returns the partition table that a chip holds. */
-export function tableOf(chip: Uint8Array): Row[] {
-  return decodeTable(tableBytesOf(chip));
+export function tableOf(chip: Uint8Array): TableRow[] {
+  return rowsOf(tableBytesOf(chip));
 }
 
 /** @returns the app that the bootloader starts; if it has to try one after the other, the first. */
-export function runningApp(chip: Buffer): Row {
+export function runningApp(chip: Buffer): TableRow {
   const rows = tableOf(chip);
   return bootOf(rows, entriesOf(chip, rows)).app ?? bootOf(rows, []).app!;
 }

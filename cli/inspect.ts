@@ -2,16 +2,17 @@
  * What is on a chip, from an image of all its flash. What the next boot does about a journal the device module is
  * asked, on a simulated board that holds the image: there is no second opinion about that here.
  */
-import type { Area, Partition, Report } from '../device/api.ts';
+import type { Area, Report } from '../device/api.ts';
 import { bootOf, entriesOf } from '../formats/otadata.ts';
-import { Board, SECTOR, seconds } from '../host/index.ts';
+import { SECTOR } from '../formats/sectors.ts';
+import { decodeTable, hasCheck, isBinary, TABLE_SIZE } from '../formats/table/binary.ts';
+import { TableError } from '../formats/table/errors.ts';
+import { gapsOf, TABLE_ADDRESS, type TableRow } from '../formats/table/row.ts';
+import { Board, seconds } from '../host/index.ts';
 import type { Ota } from './device-module.ts';
-import { InputError } from './words.ts';
+import { InputError, wordingOf } from './words.ts';
 import { findJournal, type Journal, type JournalRecord, recordsOf } from './journal-records.ts';
-import { isBinary, ROW_SIZE, TABLE_ADDRESS, TABLE_SIZE } from './partition-binary.ts';
-import { parseTable, TableError } from './partition-csv.ts';
 
-const MD5_MAGIC = 0xebeb;
 /** An entry that says "there is none": the board falls back on otadata. */
 const NO_MMU = 0x100;
 
@@ -31,7 +32,7 @@ export interface Inspection {
   tableOffset: number;
   /** Whether the table has an MD5 row; it is right then. */
   hasMd5: boolean;
-  partitions: Partition[];
+  partitions: TableRow[];
   /** Flash that is in no partition. */
   gaps: Area[];
   /** Label of the app that boots; missing if the table has none. */
@@ -43,7 +44,7 @@ export interface Inspection {
 }
 
 /** @throws InputError if this is no image of a whole chip */
-function readTable(chip: Buffer, tableOffset: number): Partition[] {
+function readTable(chip: Buffer, tableOffset: number): TableRow[] {
   if (isBinary(chip))
     throw new InputError('is a partition table, not an image of a whole chip; see "table"');
   if (chip.length % SECTOR || chip.length < tableOffset + SECTOR)
@@ -52,7 +53,7 @@ function readTable(chip: Buffer, tableOffset: number): Partition[] {
   const where = `partition table at 0x${tableOffset.toString(16)}`;
   if (!isBinary(table)) throw new InputError(`no ${where}`);
   try {
-    const rows = parseTable(table, { offset: tableOffset, verify: false });
+    const rows = decodeTable(table);
     const end = rows.find(({ address, size }) => address + size > chip.length);
     if (!end) return rows;
     throw new InputError(
@@ -60,24 +61,8 @@ function readTable(chip: Buffer, tableOffset: number): Partition[] {
     );
   } catch (error) {
     if (!(error instanceof TableError)) throw error;
-    throw new InputError(`${where}: ${error.message}`);
+    throw new InputError(`${where}: ${wordingOf(error)!.message}`);
   }
-}
-
-/** @returns the flash that is in no partition, from an address on. */
-export function gapsOf(
-  partitions: Pick<Partition, 'address' | 'size'>[],
-  size: number,
-  from: number,
-): Area[] {
-  const gaps: Area[] = [];
-  let at = from;
-  for (const row of [...partitions].sort((a, b) => a.address - b.address)) {
-    if (row.address > at) gaps.push({ address: at, size: row.address - at });
-    at = Math.max(at, row.address + row.size);
-  }
-  if (at < size) gaps.push({ address: at, size: size - at });
-  return gaps;
 }
 
 /** Makes a board with this flash, and the table where the module looks for it. */
@@ -125,7 +110,7 @@ export function inspect(chip: Buffer, tableOffset: number, bundle: string): Insp
   return {
     size: chip.length,
     tableOffset,
-    hasMd5: chip.readUInt16LE(tableOffset + partitions.length * ROW_SIZE) === MD5_MAGIC,
+    hasMd5: hasCheck(chip.subarray(tableOffset), partitions.length),
     partitions,
     gaps,
     running: bootOf(partitions, entriesOf(chip, partitions)).app?.label,

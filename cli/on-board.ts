@@ -1,6 +1,8 @@
 /** What commands ask a board first, and how they use the module there. */
 import { crc32 } from 'node:zlib';
-import { decodeTable, type Row, SECTOR } from '../host/index.ts';
+import { SECTOR } from '../formats/sectors.ts';
+import { rowsOf } from '../formats/table/binary.ts';
+import type { Row } from '../formats/table/row.ts';
 import { PortError } from '../link/port.ts';
 import type { RunOptions, Session } from '../link/session.ts';
 
@@ -86,7 +88,7 @@ function flashSizeOf(headers: string[]): number | undefined {
 export async function askBoard(session: Session): Promise<BoardFacts> {
   const answer = (await session.run(ASK)) as Answer;
   const { env, memory, stats } = answer;
-  const partitions = decodeTable(Buffer.concat(answer.rows.map(bytesOf)));
+  const partitions = rowsOf(Buffer.concat(answer.rows.map(bytesOf)));
   if (!partitions.length) {
     throw new PortError('E_NOT_ESP32', { port: session.port.name, board: env.BOARD });
   }

@@ -1,12 +1,12 @@
 /** What `part-ota status` finds out about a board. */
 import type { Area, Code, Plan, Report } from '../device/api.ts';
 import { bootOf, isSlot } from '../formats/otadata.ts';
-import { type Row, SECTOR } from '../host/index.ts';
+import { SECTOR } from '../formats/sectors.ts';
+import { gapsOf, type Row, TABLE_ADDRESS } from '../formats/table/row.ts';
 import { type BootScript, readBootScript } from './boot-script.ts';
 import type { Session } from '../link/session.ts';
 import { readBundle, VERSION } from './files.ts';
 import { InputError } from './words.ts';
-import { gapsOf } from './inspect.ts';
 import {
   askBoard,
   BOOT,
@@ -18,7 +18,6 @@ import {
   type StoredFile,
   withModule,
 } from './on-board.ts';
-import { TABLE_ADDRESS } from './partition-binary.ts';
 
 /** A call that the module refuses. */
 export interface Refusal {

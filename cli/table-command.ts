@@ -1,21 +1,22 @@
 /** `part-ota table`: ESP-IDF's gen_esp32part.py without ESP-IDF. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { convertTable, FLASH_SIZES, TableError, type TableOptions } from './partition-csv.ts';
-import { parseInteger } from './python.ts';
+import { convertTable, FLASH_SIZES, type TableOptions } from '../formats/table/csv.ts';
+import { parseInteger } from '../formats/table/numbers.ts';
+import { readInput, writeOutput } from './files.ts';
+import { TABLE_STEPS, TABLE_WARNINGS } from './words/table.ts';
 
 /** The flags as commander hands them over. */
 interface Flags {
   output?: string;
-  offset: bigint;
+  offset: number;
   flashSize?: TableOptions['flashSize'];
   disableMd5sum?: true;
   verify: boolean;
   quiet?: true;
   secure?: TableOptions['secure'];
-  primaryBootloaderOffset?: bigint;
-  recoveryBootloaderOffset?: bigint;
+  primaryBootloaderOffset?: number;
+  recoveryBootloaderOffset?: number;
   extraPartitionSubtypes?: string[];
 }
 
@@ -29,7 +30,7 @@ Examples:
 Only the table is replaced; what lies in the partitions stays where it is. Espruino's
 Storage has to stay in a partition "storage" at 0x320000 with 896 KiB.`;
 
-function parseAddress(text: string): bigint {
+function parseAddress(text: string): number {
   const address = parseInteger(text);
   if (address === undefined) throw new InvalidArgumentError('It is not a whole number.');
   return address;
@@ -41,19 +42,8 @@ function parseSecure(text: string): string {
   throw new InvalidArgumentError('Allowed choices are v1, v2.');
 }
 
-/** Does `action` on a file; what the system refuses becomes a TableError. */
-function onFile<T>(file: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const why = code === 'ENOENT' ? 'no such file' : (error as Error).message;
-    throw new TableError(`${file}: ${why}`);
-  }
-}
-
 function run(input: string, output: string, flags: Flags, print: (line: string) => void): void {
-  const file = onFile(input, () => readFileSync(input === '-' ? process.stdin.fd : input));
+  const file = input === '-' ? readFileSync(process.stdin.fd) : readInput(input);
   const converted = convertTable(file, {
     offset: flags.offset,
     flashSize: flags.flashSize,
@@ -63,23 +53,15 @@ function run(input: string, output: string, flags: Flags, print: (line: string) 
     primaryBootloaderOffset: flags.primaryBootloaderOffset,
     recoveryBootloaderOffset: flags.recoveryBootloaderOffset,
     extraSubtypes: flags.extraPartitionSubtypes,
-    warn: print,
-    status: flags.quiet ? undefined : print,
+    variables: process.env,
+    warn: (code, facts) => print(TABLE_WARNINGS[code](facts)),
+    onStep: flags.quiet ? undefined : (step) => print(TABLE_STEPS[step]),
   });
-  if (output === '-') {
-    process.stdout.write(converted);
-    return;
-  }
-  onFile(output, () => {
-    mkdirSync(dirname(output), { recursive: true });
-    writeFileSync(output, converted);
-  });
+  if (output === '-') process.stdout.write(converted);
+  else writeOutput(output, converted);
 }
 
-/**
- * Makes the command. It throws what it refuses as a TableError, whose `exitCode` is for whoever runs
- * it; warnings go where commander writes errors.
- */
+/** Makes the command. It throws a TableError; warnings go where commander writes errors. */
 export function tableCommand(): Command {
   const command = new Command('table')
     .description('convert a partition table from CSV to binary, or from binary to CSV')
@@ -92,7 +74,7 @@ export function tableCommand(): Command {
     .addOption(
       new Option('--offset <address>', 'where the table itself lies')
         .argParser(parseAddress)
-        .default(0x8000n, '0x8000'),
+        .default(0x8000, '0x8000'),
     )
     .option('--disable-md5sum', 'neither write nor check the MD5 row')
     .option('--no-verify', 'do not check the table')

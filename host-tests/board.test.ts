@@ -49,7 +49,7 @@ describe('a board as it comes out of the factory', () => {
     assert.equal(digests[1], '262482a5f6d74f4261f6d52cea326110b4acda552a69347a10cafc1d746ad045');
     assert.equal(digests[2], 'f42c1223f77ab8ba3fc0c93a0a0b0995101f3ecc0f2b3663618192783d319bfe');
     for (const rows of Object.values(TABLES)) {
-      const flags = rows.map((row) => ({ ...row, flags: 0 }));
+      const flags = rows.map((row) => ({ ...row, encrypted: false, readonly: false, flags: 0 }));
       assert.deepEqual(decodeTable(encodeTable(rows)), flags);
       const board = new Board({ table: encodeTable(rows) });
       assert.deepEqual(board.table, flags);

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { type Node, parse } from 'acorn';
 import { planBoot } from '../cli/boot-script.ts';
 import { makeManifest } from '../cli/manifest.ts';
-import { csvToTable } from '../cli/partition-csv.ts';
+import { csvToTable } from '../formats/table/csv.ts';
 import { Board, type Network, pattern } from '../host/index.ts';
 import { read as readBytes } from './package.ts';
 import { WebServer } from './air-server.ts';

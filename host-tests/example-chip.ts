@@ -2,7 +2,8 @@
  * A chip of 4 MiB for real interpreters, to be updated over the air: its partition of 1 MiB holds the first of the
  * example images, and is updated to the second.
  */
-import { encodeTable, row } from '../host/tables.ts';
+import { encodeTable } from '../formats/table/binary.ts';
+import { row } from '../host/tables.ts';
 import { OLD_IMAGE } from './package.ts';
 
 const MEGABYTE = 0x100000;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startBoard } from '../cli/board.ts';
 import { makeManifest, readManifest } from '../cli/manifest.ts';
-import { csvToTable } from '../cli/partition-csv.ts';
+import { csvToTable } from '../formats/table/csv.ts';
 import { startFileServer } from '../cli/serve.ts';
 import type { Plan, Report } from '../device/api.ts';
 import { Board, SECTOR, TABLES, pattern } from '../host/index.ts';

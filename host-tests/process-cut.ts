@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Options } from '../device/api.ts';
-import { TABLES, encodeTable, row } from '../host/tables.ts';
+import { encodeTable } from '../formats/table/binary.ts';
+import { TABLES, row } from '../host/tables.ts';
 
 const SECTOR = 4096;
 

@@ -3,7 +3,7 @@ import type { Snapshot } from './cell-array.ts';
 import type { FlashProfile } from './flash-timing.ts';
 import type { BootKind } from './halts.ts';
 import type { Network } from './network.ts';
-import type { Row } from './tables.ts';
+import type { Row } from '../formats/table/row.ts';
 
 /** Hears of what a board does that its console shows. */
 export interface BoardConsole {

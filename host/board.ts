@@ -1,11 +1,13 @@
 import { bootOf, findOtadata, isSlot, otaEntry } from '../formats/otadata.ts';
+import { encodeTable, rowsOf } from '../formats/table/binary.ts';
+import { TABLE_ADDRESS, type TableRow } from '../formats/table/row.ts';
 import { Agenda } from './agenda.ts';
 import type { BoardConsole, BoardOptions, BoardSnapshot } from './board-options.ts';
 import type { Mood } from './cell-array.ts';
 import { cryptoLibrary, shown } from './e-library.ts';
 import { flashLibrary } from './flash-library.ts';
 import { type FlashProfile, seconds } from './flash-timing.ts';
-import { MEGABYTE, TABLE_ADDRESS, fillChip } from './fresh-chip.ts';
+import { MEGABYTE, fillChip } from './fresh-chip.ts';
 import { makeGlobals } from './globals.ts';
 import { Panic, Reboot, isFatal } from './halts.ts';
 import { HttpClient } from './http.ts';
@@ -16,7 +18,7 @@ import { PowerCut } from './operations.ts';
 import { observe } from './outcome.ts';
 import { type Globals, Scripts } from './scripts.ts';
 import { Files, storageLibrary } from './storage-library.ts';
-import { type Row, TABLES, decodeTable, encodeTable } from './tables.ts';
+import { TABLES } from './tables.ts';
 
 /** One boot: from power on to the next reboot or cut. */
 interface World extends Loaded {
@@ -60,7 +62,7 @@ export class Board {
   /** Hears of what is printed, beside `output`. */
   console: BoardConsole | undefined;
   /** The partition table that the board was made with. */
-  readonly table: readonly Row[];
+  readonly table: readonly TableRow[];
 
   readonly #options: BoardOptions;
   readonly #files = new Files();
@@ -71,7 +73,7 @@ export class Board {
   readonly #agenda = new Agenda();
   /** Called when something comes from the network. */
   #wake: () => void = () => undefined;
-  #running: Row;
+  #running: TableRow;
   #world: World | undefined;
   /** What has stopped the CPU; thrown again by everything. */
   #halted: Error | undefined;
@@ -82,7 +84,7 @@ export class Board {
     const binary = table instanceof Uint8Array ? table : encodeTable(table);
     this.#options = options;
     this.#timing = watchdogMs === undefined ? undefined : (options.profile ?? 'w25q32jv_typ');
-    this.table = decodeTable(binary);
+    this.table = rowsOf(binary);
     this.flash = new NorFlash({ size });
     const first = bootOf(this.table, []).app;
     if (!first) throw new RangeError('a partition table without an app');
@@ -123,7 +125,7 @@ export class Board {
    * Finds a partition.
    * @throws RangeError if there is none of this label
    */
-  partition(label: string): Row {
+  partition(label: string): TableRow {
     const row = this.table.find((row) => row.label === label);
     if (!row) throw new RangeError(`no partition "${label}"`);
     return row;

@@ -1,12 +1,10 @@
 /** What is on a chip before anything is done to it. */
+import { type Row, TABLE_ADDRESS } from '../formats/table/row.ts';
 import type { Snapshot } from './cell-array.ts';
 import { pattern } from './pattern.ts';
 import { latin1 } from './latin1.ts';
 import type { NorFlash } from './nor-flash.ts';
-import type { Row } from './tables.ts';
 
-/** Where the partition table is. */
-export const TABLE_ADDRESS = 0x8000;
 export const MEGABYTE = 0x100000;
 
 /** Chips that were filled, by what they were filled for. */

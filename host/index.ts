@@ -1,4 +1,6 @@
 /** A simulated ESP32 that runs JavaScript, for tests of device code. */
+export { encodeTable, rowsOf as decodeTable } from '../formats/table/binary.ts';
+export type { Row, TableRow } from '../formats/table/row.ts';
 export { Board } from './board.ts';
 export type * from './board-options.ts';
 export { type Mood, type Snapshot, differences, fingerprint } from './cell-array.ts';
@@ -11,5 +13,5 @@ export { latin1 } from './latin1.ts';
 export { NorFlash } from './nor-flash.ts';
 export * from './operations.ts';
 export type { Globals } from './scripts.ts';
-export { type Row, TABLES, decodeTable, encodeTable } from './tables.ts';
+export { TABLES } from './tables.ts';
 export { TEARS, type Tear, someBits, tearsOf } from './tears.ts';
