@@ -3,15 +3,16 @@
  * asked, on a simulated board that holds the image: there is no second opinion about that here.
  */
 import type { Area, Report } from '../device/api.ts';
+import { BLANK, NOT_KEPT, RECORD_LETTERS, RECORD_NAMES } from '../device/records.ts';
+import { SECTOR } from '../formats/chip.ts';
+import { type Journal, type JournalSlot, readJournal } from '../formats/journal.ts';
 import { bootOf, entriesOf } from '../formats/otadata.ts';
-import { SECTOR } from '../formats/sectors.ts';
 import { decodeTable, hasCheck, isBinary, TABLE_SIZE } from '../formats/table/binary.ts';
 import { TableError } from '../formats/table/errors.ts';
 import { gapsOf, TABLE_ADDRESS, type TableRow } from '../formats/table/row.ts';
 import { Board, seconds } from '../host/index.ts';
 import type { Ota } from './device-module.ts';
 import { InputError, wordingOf } from './words.ts';
-import { findJournal, type Journal, type JournalRecord, recordsOf } from './journal-records.ts';
 
 /** An entry that says "there is none": the board falls back on otadata. */
 const NO_MMU = 0x100;
@@ -26,6 +27,16 @@ export interface NextBoot {
   seconds: number;
 }
 
+/** A slot that is not blank. */
+export interface ShownRecord {
+  slot: number;
+  address: number;
+  /** A letter for a record, of RECORD_LETTERS; `0`: zeroed; `?`: torn, or of another transaction. */
+  letter: string;
+  /** In words. */
+  says: string;
+}
+
 /** What is on a chip. Addresses and sizes in bytes. */
 export interface Inspection {
   size: number;
@@ -38,8 +49,9 @@ export interface Inspection {
   /** Label of the app that boots; missing if the table has none. */
   running?: string;
   status: Report;
-  journal?: Journal;
-  records: JournalRecord[];
+  journal?: Omit<Journal, 'slots'> & { isDirect: boolean };
+  /** After BEGIN, up to the end of the log. */
+  records: ShownRecord[];
   nextBoot: NextBoot;
 }
 
@@ -79,6 +91,36 @@ function boardWith(chip: Buffer, tableOffset: number, bundle: string): Board {
   return board;
 }
 
+const hexOf = (sector: number) => `0x${(sector * SECTOR).toString(16)}`;
+
+/** @returns a slot as people read it. */
+function shownRecord({ slot, address, record, isZeroed }: JournalSlot): ShownRecord {
+  if (!record)
+    return { slot, address, letter: isZeroed ? '0' : '?', says: isZeroed ? 'zeroed' : 'torn' };
+  const { type, argument, word1 } = record;
+  const letter = RECORD_LETTERS[type] ?? '?';
+  let says = RECORD_NAMES[type] ?? `type ${type}`;
+  if (letter === 'T') says += ` ${argument}`;
+  if (letter === 'C' && argument) says += ` for ${argument} trial boots`;
+  if (letter === 'S') {
+    const kept = word1 >>> 16;
+    const where = { [BLANK]: 'blank', [NOT_KEPT]: 'not kept' }[kept] ?? hexOf(kept);
+    says += ` ${hexOf(word1 & 0xffff)}: ${where}`;
+  }
+  return { slot, address, letter, says };
+}
+
+/** @returns the journal that counts, if any does, and its slots after BEGIN. */
+function journalOf(chip: Buffer, partitions: TableRow[]): Pick<Inspection, 'journal' | 'records'> {
+  const found = readJournal(chip, partitions);
+  if (!found) return { records: [] };
+  const { slots, ...journal } = found;
+  return {
+    journal: { ...journal, isDirect: !journal.backup },
+    records: slots.slice(1).map(shownRecord),
+  };
+}
+
 /** Lets the board boot, on flash that is thrown away afterwards. */
 function nextBootOf(board: Board): NextBoot {
   const { flash } = board;
@@ -105,8 +147,6 @@ export function inspect(chip: Buffer, tableOffset: number, bundle: string): Insp
   } catch (error) {
     throw new InputError(`the module on the board stops: ${(error as Error).message}`);
   }
-  const journal =
-    status.state === 'none' ? undefined : findJournal(chip, [...partitions, ...gaps], partitions);
   return {
     size: chip.length,
     tableOffset,
@@ -115,8 +155,7 @@ export function inspect(chip: Buffer, tableOffset: number, bundle: string): Insp
     gaps,
     running: bootOf(partitions, entriesOf(chip, partitions)).app?.label,
     status,
-    journal,
-    records: journal ? recordsOf(chip, journal) : [],
+    ...journalOf(chip, partitions),
     nextBoot: nextBootOf(board),
   };
 }

@@ -3,7 +3,7 @@
  * under them each sector in the colour of what was done to it.
  */
 import type { Area } from '../device/api.ts';
-import { SECTOR } from '../formats/sectors.ts';
+import { SECTOR } from '../formats/chip.ts';
 import type { Row } from '../formats/table/row.ts';
 import { grouped, hex, sizeOf } from './report-format.ts';
 import type { Simulation } from './simulate.ts';

@@ -1,6 +1,6 @@
 /** What commands ask a board first, and how they use the module there. */
 import { crc32 } from 'node:zlib';
-import { SECTOR } from '../formats/sectors.ts';
+import { SECTOR } from '../formats/chip.ts';
 import { rowsOf } from '../formats/table/binary.ts';
 import type { Row } from '../formats/table/row.ts';
 import { PortError } from '../link/port.ts';

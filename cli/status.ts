@@ -1,7 +1,7 @@
 /** What `part-ota status` finds out about a board. */
 import type { Area, Code, Plan, Report } from '../device/api.ts';
 import { bootOf, isSlot } from '../formats/otadata.ts';
-import { SECTOR } from '../formats/sectors.ts';
+import { SECTOR } from '../formats/chip.ts';
 import { gapsOf, type Row, TABLE_ADDRESS } from '../formats/table/row.ts';
 import { type BootScript, readBootScript } from './boot-script.ts';
 import type { Session } from '../link/session.ts';

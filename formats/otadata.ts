@@ -13,7 +13,7 @@
 import { crc32 } from '#hashes';
 import type { Partition } from '../device/api.ts';
 import { filled, readU32, words, writeU32 } from './bytes.ts';
-import { SECTOR } from './sectors.ts';
+import { SECTOR } from './chip.ts';
 
 const ENTRY = 32;
 const STATE_AT = 24;

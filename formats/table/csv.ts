@@ -3,7 +3,7 @@
  * does: the same bytes for every CSV that it takes, and it refuses the same, in the same order.
  */
 import { decodeText, toHex, toUtf8 } from '../bytes.ts';
-import { SECTOR } from '../sectors.ts';
+import { SECTOR } from '../chip.ts';
 import { decodeTable, encodeTable, isBinary } from './binary.ts';
 import { TableError } from './errors.ts';
 import { APP, BOOTLOADER, type Names, PARTITION_TABLE, TYPES, UNDEFINED } from './names.ts';

@@ -1,5 +1,5 @@
 /** What ESP-IDF's gen_esp32part.py 1.5 demands of a partition table, in its order. */
-import { SECTOR } from '../sectors.ts';
+import { SECTOR } from '../chip.ts';
 import { TableError, type Warn } from './errors.ts';
 import {
   APP,
