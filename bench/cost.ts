@@ -12,7 +12,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { makeManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
 import { encodeTable } from '../formats/table/binary.ts';
 import { row } from '../host/tables.ts';
 import { type Job, Lab } from './espruino.ts';

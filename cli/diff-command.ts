@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { Command } from 'commander';
 import { diff, type Difference, readSide, type Side } from './diff.ts';
 import { about, readInput } from './files.ts';
-import { MANIFEST_SUFFIX } from './manifest.ts';
+import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 import { columns, grouped, plural, rangesOf, rangesText, secondsText } from './report-format.ts';
 
 interface Flags {

@@ -1,11 +1,14 @@
 /** What an update over the air from one image to another would cost, from images or from manifests. */
-import { hash } from 'node:crypto';
+import { sha256 } from '#hashes';
 import { KNOWN, QUEUE_HASHES } from '../device/http/limits.ts';
-import { BLOCK_HASHES, HASH_BYTES, MAGIC } from '../device/http/manifest.ts';
+import { BLOCK_HASHES, HASH_BYTES } from '../device/http/manifest.ts';
 import { SLOT, journalSectors } from '../device/records.ts';
-import { SECTOR, seconds, type Work } from '../host/index.ts';
-import { examineImage, treeBytes } from './manifest-tree.ts';
-import { packFacts, readManifest } from './manifest.ts';
+import { concat, filled, isFilled, toHex } from '../formats/bytes.ts';
+import { SECTOR } from '../formats/chip.ts';
+import { seconds, type Work } from '../host/index.ts';
+import { packFacts } from '../formats/manifest/make.ts';
+import { isManifest, readManifest } from '../formats/manifest/read.ts';
+import { examineImage, hashAt, treeBytes } from '../formats/manifest/tree.ts';
 
 /** One sector of an image. */
 interface Sector {
@@ -14,7 +17,7 @@ interface Sector {
   /** Bytes of the image in it: SECTOR, or fewer in the last one. */
   bytes: number;
   /** What the chip holds, filled up with 0xff; unknown where only the manifest is at hand. */
-  content?: Buffer;
+  content?: Uint8Array;
   /** Hash of what the chip holds; unknown if the image fills a part of it and only the manifest is at hand. */
   chip?: string;
 }
@@ -50,8 +53,8 @@ export interface Difference {
   seconds: number;
 }
 
-const hashOf = (bytes: Uint8Array) => hash('sha256', bytes, 'hex');
-const BLANK = Buffer.alloc(SECTOR, 0xff);
+const hashOf = (bytes: Uint8Array) => toHex(sha256(bytes));
+const BLANK = filled(SECTOR, 0xff);
 /** What follows an image in its partition. */
 const erased: Sector = {
   hash: hashOf(BLANK),
@@ -60,13 +63,13 @@ const erased: Sector = {
   chip: hashOf(BLANK),
 };
 
-function sectorsOf(size: number, hashes: Buffer, image?: Buffer): Sector[] {
+function sectorsOf(size: number, hashes: Uint8Array, image?: Uint8Array): Sector[] {
   const sectors: Sector[] = [];
   for (let at = 0; at < size; at += SECTOR) {
     const n = at / SECTOR;
     const bytes = Math.min(SECTOR, size - at);
-    const hash = hashes.toString('hex', n * HASH_BYTES, (n + 1) * HASH_BYTES);
-    const content = image && Buffer.concat([image.subarray(at, at + bytes), BLANK], SECTOR);
+    const hash = toHex(hashAt(hashes, n));
+    const content = image && concat([image.subarray(at, at + bytes)], SECTOR, 0xff);
     const chip = bytes === SECTOR ? hash : content && hashOf(content);
     sectors.push({ hash, bytes, content, chip });
   }
@@ -75,10 +78,10 @@ function sectorsOf(size: number, hashes: Buffer, image?: Buffer): Sector[] {
 
 /**
  * Takes what a file holds: a manifest, if it begins like one or is said to be, else an image.
- * @throws InputError if it is neither
+ * @throws ManifestError if it is neither
  */
-export function readSide(bytes: Buffer, isManifest: boolean): Side {
-  if (isManifest || bytes.toString('latin1', 0, MAGIC.length) === MAGIC) {
+export function readSide(bytes: Uint8Array, isSaid: boolean): Side {
+  if (isSaid || isManifest(bytes)) {
     const { size, digest, hashes, length } = readManifest(bytes);
     const sectors = sectorsOf(size, hashes);
     return { size, digest, sectors, manifest: length, head: length - treeBytes(size) };
@@ -102,8 +105,8 @@ function isSame(a: Sector, b: Sector): boolean {
  */
 function heldHash(old: Sector, { bytes }: Sector): string | undefined {
   if (old.bytes === bytes) return old.hash;
-  if (!old.content?.subarray(bytes).equals(BLANK.subarray(bytes))) return old.chip;
-  return hashOf(Buffer.concat([old.content.subarray(0, bytes)], SECTOR));
+  if (!old.content || !isFilled(old.content.subarray(bytes), 0xff)) return old.chip;
+  return hashOf(concat([old.content.subarray(0, bytes)], SECTOR));
 }
 
 /** @returns bytes that are programmed for a sector: all, unless it is blank. */

@@ -2,7 +2,8 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import { about, readInput, writeOutput } from './files.ts';
-import { makeManifest, MANIFEST_SUFFIX, readManifest } from './manifest.ts';
+import { makeManifest, MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
+import { readManifest } from '../formats/manifest/read.ts';
 import { columns, grouped, hex, plural } from './report-format.ts';
 import { SECTOR } from '../host/index.ts';
 

@@ -1,13 +1,16 @@
 /** The files of a directory, as a server may hand them out: found, refused, hashed. */
-import { createHash } from 'node:crypto';
+import { sha256 } from '#hashes';
 import { type BigIntStats, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join, relative, sep } from 'node:path';
+import { toHex } from '../formats/bytes.ts';
+import { ManifestError } from '../formats/manifest/errors.ts';
 import { IMAGE_LIMIT } from '../device/http/manifest.ts';
-import { InputError } from './words.ts';
-import { examineImage, type ImageFacts } from './manifest-tree.ts';
-import { type Manifest, MANIFEST_SUFFIX, packFacts, readManifest } from './manifest.ts';
+import { InputError, wordingOf } from './words.ts';
+import { MANIFEST_SUFFIX, packFacts } from '../formats/manifest/make.ts';
+import { type Manifest, readManifest } from '../formats/manifest/read.ts';
+import { examineImage, type ImageFacts } from '../formats/manifest/tree.ts';
 
 /** Why a request gets no file. */
 export class Refusal extends Error {
@@ -33,7 +36,7 @@ export interface Image {
   name: string;
   size: number;
   /** Why it can be none, or what follows from it. */
-  facts: ImageFacts | InputError;
+  facts: ImageFacts | ManifestError;
   manifest: ServedManifest | undefined;
 }
 
@@ -47,10 +50,9 @@ export interface ServedManifest extends Entry {
 /** What a file holds: a strong ETag, and, if it can be an image, what follows from it. */
 interface Known {
   etag: string;
-  facts: ImageFacts | InputError;
+  facts: ImageFacts | ManifestError;
 }
 
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const isManifestName = (name: string) => name.endsWith(MANIFEST_SUFFIX);
 /** Dot files, and dots that lead up. */
 const isHidden = (name: string) => name.startsWith('.');
@@ -165,7 +167,8 @@ export class Files {
   know({ path, stats }: Entry): Promise<Known> {
     return this.#known.get(path, stampOf(stats), async (stamp) => {
       if (stats.size > IMAGE_LIMIT) {
-        const facts = new InputError(`image: ${stats.size} bytes, limit ${IMAGE_LIMIT}`);
+        const [size, limit] = [Number(stats.size), IMAGE_LIMIT];
+        const facts = new ManifestError('E_IMAGE_SIZE', { size, limit });
         return { etag: `"${stamp}"`, facts };
       }
       const bytes = await contentOf(path);
@@ -173,7 +176,8 @@ export class Files {
         const facts = examineImage(bytes);
         return { etag: `"${facts.digest}"`, facts };
       } catch (error) {
-        if (error instanceof InputError) return { etag: `"${sha256(bytes)}"`, facts: error };
+        if (error instanceof ManifestError)
+          return { etag: `"${toHex(sha256(bytes))}"`, facts: error as ManifestError };
         throw error;
       }
     });
@@ -193,14 +197,14 @@ export class Files {
     const stored = await this.#tryFind([...names.slice(0, -1), name]);
     const stamp = [image, stored].map((entry) => entry && stampOf(entry.stats)).join();
     return this.#manifests.get(names.join('/'), stamp, async () => {
-      if (facts instanceof InputError) throw new Refusal(404, facts.message);
+      if (facts instanceof ManifestError) throw new Refusal(404, wordingOf(facts)!.message);
       if (!stored) return this.#make(facts, '', `there is no ${name}`);
       const bytes = await contentOf(stored.path);
       let says: Manifest;
       try {
         says = readManifest(bytes);
       } catch (error) {
-        return this.#make(facts, '', `${name}: ${(error as Error).message}`);
+        return this.#make(facts, '', `${name}: ${wordingOf(error)!.message}`);
       }
       if (says.digest === facts.digest) return { ...stored, says };
       // It is for the same partition, but its version is that of another image.
@@ -241,7 +245,7 @@ export class Files {
 
   async #describe(names: string[], entry: Entry): Promise<Image> {
     const { facts } = await this.know(entry);
-    const isImage = !(facts instanceof InputError);
+    const isImage = !(facts instanceof ManifestError);
     const manifest = isImage ? await this.manifestOf(names) : undefined;
     return { name: names.at(-1)!, size: Number(entry.stats.size), facts, manifest };
   }

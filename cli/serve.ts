@@ -12,7 +12,7 @@ import { networkInterfaces } from 'node:os';
 import { basename, dirname } from 'node:path';
 import send from 'send';
 import { InputError } from './words.ts';
-import { MANIFEST_SUFFIX } from './manifest.ts';
+import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 import { type Entry, Files, Refusal, segmentsOf } from './serve-files.ts';
 import { makePage } from './serve-page.ts';
 

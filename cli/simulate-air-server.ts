@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MANIFEST_SUFFIX } from './manifest.ts';
+import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 import { type FileServer, startFileServer } from './serve.ts';
 
 const HOST = '127.0.0.1';

@@ -8,7 +8,8 @@ import type { Plan } from '../device/api.ts';
 import type { Check } from '../device/http/api.ts';
 import { type Board, type Operation, PowerCut, SECTOR, TEARS } from '../host/index.ts';
 import { InputError } from './words.ts';
-import { makeManifest, readManifest } from './manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
+import { readManifest } from '../formats/manifest/read.ts';
 import { AirBoard, type AirListener, type AirSetup, type Traffic } from './simulate-air-board.ts';
 import { AirServer, isManifest } from './simulate-air-server.ts';
 import { costOf, Judge, makeBoard, planOf } from './simulate-chip.ts';
@@ -84,7 +85,7 @@ class AirRun implements AirSimulation {
   constructor(
     [board, scout]: [Board, Board],
     setup: AirSetup,
-    [server, manifest]: [AirServer, Buffer],
+    [server, manifest]: [AirServer, Uint8Array],
     listener: AirListener,
   ) {
     const { digest } = readManifest(manifest);

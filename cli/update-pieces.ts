@@ -1,7 +1,7 @@
 /** Answers a board that asks over its console for pieces of an image: examples/air-serial.js says how. */
 import { crc32 } from 'node:zlib';
 import { SECTOR } from '../host/index.ts';
-import { MANIFEST_SUFFIX } from './manifest.ts';
+import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 
 /** Bytes of each line but the last: what examples/air-serial.js takes. */
 const LINE = 512;

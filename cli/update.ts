@@ -4,7 +4,7 @@ import type { AirResult, Check } from '../device/http/api.ts';
 import { PortError } from '../link/port.ts';
 import { BoardError, type Session } from '../link/session.ts';
 import { InputError, wordingOf } from './words.ts';
-import { readManifest } from './manifest.ts';
+import { readManifest } from '../formats/manifest/read.ts';
 import { grouped, sizeOf } from './report-format.ts';
 import { Pieces, type Sent } from './update-pieces.ts';
 import {
@@ -22,7 +22,7 @@ export type Source =
   /** The board fetches it by itself. */
   | { url: string; digest: string | undefined }
   /** The board is sent it. */
-  | { name: string; image: Uint8Array; manifest: Buffer };
+  | { name: string; image: Uint8Array; manifest: Uint8Array };
 
 /** What an update is asked for. */
 export interface UpdateRequest {

@@ -4,8 +4,9 @@ import { basename } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { about, readInput } from './files.ts';
 import { InputError } from './words.ts';
-import { differingHashes, examineImage } from './manifest-tree.ts';
-import { type Manifest, MANIFEST_SUFFIX, readManifest } from './manifest.ts';
+import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
+import { type Manifest, readManifest } from '../formats/manifest/read.ts';
+import { differingHashes, examineImage } from '../formats/manifest/tree.ts';
 import { columns, grouped, hex, plural, rangesOf, rangesText } from './report-format.ts';
 
 interface Flags {

@@ -2,9 +2,11 @@
 import type { Fault, Words } from '../formats/errors.ts';
 import { PortError } from '../link/port.ts';
 import { BoardError } from '../link/session.ts';
+import { ManifestError } from '../formats/manifest/errors.ts';
 import { TableError } from '../formats/table/errors.ts';
 import { OpenError } from './ports.ts';
 import { BOARD_WORDS, OPEN_WORDS, PORT_WORDS } from './words/link.ts';
+import { MANIFEST_WORDS } from './words/manifest.ts';
 import { TABLE_WORDS } from './words/table.ts';
 
 /** The user has to change something: an argument, a file. The message names it. */
@@ -43,6 +45,7 @@ const ENTRIES: Entry[] = [
   entry(PortError, PORT_WORDS, 2),
   entry(BoardError, BOARD_WORDS, 1),
   entry(TableError, TABLE_WORDS, 2),
+  entry(ManifestError, MANIFEST_WORDS, 2),
 ];
 
 /** @returns how an error is told to the user; undefined if it is a fault of this program */

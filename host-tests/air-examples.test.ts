@@ -1,7 +1,7 @@
 /** The scripts in examples/ that update over the air run as they stand. */
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
-import { makeManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
 import { Board, PowerCut, TABLES, TEARS, pattern } from '../host/index.ts';
 import { bundleOf, NEW_IMAGE as NEW, OLD_IMAGE as OLD, read } from './package.ts';
 import { WebServer } from './air-server.ts';

@@ -1,6 +1,6 @@
 /** What the suites of updates over the air share: a board, a server with an image, and what must be true at the end. */
 import assert from 'node:assert/strict';
-import { type ManifestFields, makeManifest } from '../cli/manifest.ts';
+import { makeManifest, type ManifestFields } from '../formats/manifest/make.ts';
 import type { AirResult, Check, CheckOptions, UpdateOptions } from '../device/http/api.ts';
 import { type Board, type BoardOptions, pattern } from '../host/index.ts';
 import { WebServer } from './air-server.ts';

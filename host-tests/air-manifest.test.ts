@@ -5,12 +5,16 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { makeManifest, readManifest } from '../cli/manifest.ts';
+import { makeManifest as make } from '../formats/manifest/make.ts';
+import { readManifest } from '../formats/manifest/read.ts';
 import type { Header, UpdateOptions } from '../device/http/index.ts';
 import { SECTOR, latin1, pattern } from '../host/index.ts';
 import { promiseLibrary } from '../host/promise.ts';
 import { during, random } from './fixtures.ts';
 import { type OtaHttp, SUBJECT, buildHttp, sourceOfHttp } from './subject.ts';
+
+/** @returns a manifest as a Buffer, which a test can spoil. */
+const makeManifest = (...args: Parameters<typeof make>) => Buffer.from(make(...args));
 
 /** Manifests to try. */
 const IS_FUZZ = process.env.npm_lifecycle_event === 'fuzz';

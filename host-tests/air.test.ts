@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { makeManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
 import type { Check, Seam } from '../device/http/index.ts';
 import {
   Board,

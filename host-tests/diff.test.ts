@@ -4,8 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { diff, type Difference, readSide } from '../cli/diff.ts';
-import { InputError } from '../cli/words.ts';
-import { makeManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
 import type { Ota } from '../cli/device-module.ts';
 import { type RequestRecord, startFileServer } from '../cli/serve.ts';
 import { randomOf } from '../cli/simulate-cuts.ts';
@@ -271,6 +270,6 @@ describe('part-ota diff', () => {
     const bad = await run('v1.bin', 'bad.ota');
     assert.equal(bad.status, 2);
     assert.match(bad.stderr, /^error: bad\.ota: manifest: does not begin with "OTA"/);
-    assert.throws(() => readSide(Buffer.from('OTA\x01'), false), InputError);
+    assert.throws(() => readSide(Buffer.from('OTA\x01'), false), { code: 'E_CUT' });
   });
 });

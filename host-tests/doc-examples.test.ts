@@ -1,7 +1,7 @@
 /** The examples that editors show for `ota` and `ota-http` run as they stand, and print what they should. */
 import assert from 'node:assert/strict';
 import { Board, type Row } from '../host/index.ts';
-import { makeManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
 import { WebServer } from './air-server.ts';
 import { docExamples } from './doc-examples.ts';
 import { bundleOf } from './package.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 import { type Node, parse } from 'acorn';
 import { planBoot } from '../cli/boot-script.ts';
-import { makeManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
 import { csvToTable } from '../formats/table/csv.ts';
 import { Board, type Network, pattern } from '../host/index.ts';
 import { read as readBytes } from './package.ts';

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { makeManifest, readManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
+import { readManifest } from '../formats/manifest/read.ts';
 import { pattern } from '../host/index.ts';
 import { runPartOta, scratchFolder } from './tools.ts';
 
@@ -142,7 +143,7 @@ describe('part-ota verify', () => {
 describe('part-ota verify refuses', () => {
   it('a manifest that is wrong, and arguments', async () => {
     const other = digest.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
-    const lying = makeManifest(image);
+    const lying = Buffer.from(makeManifest(image));
     lying.writeUInt32LE(crc32(image) ^ 1, 8);
     lying.writeUInt32LE(crc32(lying.subarray(0, 112)), 112);
     writeFileSync(inFolder('lying.ota'), lying);

@@ -1,7 +1,8 @@
 /** The scripts, the partition table and the figures in README.md are true. */
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
-import { makeManifest, readManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
+import { readManifest } from '../formats/manifest/read.ts';
 import { csvToTable, parseCsv } from '../formats/table/csv.ts';
 import type { Plan } from '../device/api.ts';
 import type { Code } from '../device/http/api.ts';

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { runInNewContext } from 'node:vm';
 import { InputError } from '../cli/words.ts';
-import { makeManifest, readManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
+import { readManifest } from '../formats/manifest/read.ts';
 import {
   type FileServer,
   type RequestRecord,
@@ -338,7 +339,7 @@ describe('serve hands out manifests', () => {
   });
 
   it('made here if the stored one is of another image or damaged', async () => {
-    const served = async (manifest: Buffer | string) => {
+    const served = async (manifest: Uint8Array | string) => {
       writeFileSync(inRoot('storage.bin.ota'), manifest);
       const { body } = await ask(server.port, '/storage.bin.ota');
       rmSync(inRoot('storage.bin.ota'));

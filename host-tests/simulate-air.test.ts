@@ -1,7 +1,7 @@
 /** `part-ota simulate` over the air, run as a program; and that a simulation finds what is wrong. */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { makeManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
 import type { AirSetup } from '../cli/simulate-air-board.ts';
 import { simulateAir } from '../cli/simulate-air.ts';
 import { encodeTable, SECTOR, TABLES } from '../host/index.ts';

@@ -1,7 +1,7 @@
 /** What `part-ota update` does, on whatever engine runs the board. */
 import assert from 'node:assert/strict';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
-import { makeManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
 import { type FileServer, type RequestRecord, startFileServer } from '../cli/serve.ts';
 import { type Run, runPartOta } from './tools.ts';
 import {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type BoardSetup, type RunningBoard, startBoard } from '../cli/board.ts';
 import { makeChip } from '../cli/board-chip.ts';
 import { openSession } from '../cli/connection.ts';
-import { makeManifest } from '../cli/manifest.ts';
+import { makeManifest } from '../formats/manifest/make.ts';
 import { encodeTable, TABLES } from '../host/index.ts';
 import { bundleOf, NEW_IMAGE as NEW, OLD_IMAGE as OLD } from './package.ts';
 import { PART_OTA, type Run } from './tools.ts';

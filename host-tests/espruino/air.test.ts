@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { type Server, type Socket, connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { makeManifest } from '../../cli/manifest.ts';
+import { makeManifest } from '../../formats/manifest/make.ts';
 import { type FileServer, startFileServer } from '../../cli/serve.ts';
 import type { AirResult } from '../../device/http/api.ts';
 import { CHANGED, chip, contentOf, fresh, storage } from '../example-chip.ts';

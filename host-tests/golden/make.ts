@@ -7,7 +7,7 @@
  * For a new kind of record, or a new format version, add a recipe here and its facts to index.ts, and run this.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { makeManifest } from '../../cli/manifest.ts';
+import { makeManifest } from '../../formats/manifest/make.ts';
 import type { Options } from '../../device/api.ts';
 import { Board, PowerCut, SECTOR, TEARS, type Tear, encodeTable } from '../../host/index.ts';
 import { type Ota, otaOf, uploadTo } from '../subject.ts';

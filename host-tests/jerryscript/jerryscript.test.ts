@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeManifest } from '../../cli/manifest.ts';
+import { makeManifest } from '../../formats/manifest/make.ts';
 import type { AirResult } from '../../device/http/api.ts';
 import * as example from '../example-chip.ts';
 import {
