@@ -1,7 +1,6 @@
 /** What `part-ota simulate --json` prints. All sizes and addresses are in bytes, times in seconds. */
 import { SECTOR } from '../host/index.ts';
 import { VERSION } from './files.ts';
-import { referenceCost } from './reference.ts';
 import type { AirSimulation, AirStep } from './simulate-air.ts';
 import type { Simulation, Step } from './simulate.ts';
 
@@ -22,7 +21,6 @@ function simulationToJson(simulation: Simulation, from: string, to: string) {
     plan,
     sectors: { total: size / SECTOR, changed: judge.changed.length },
     update: uncut,
-    reference: { name: 'esp_custom_part_ota', ...referenceCost(setup, size) },
     steps: steps.map(stepToJson),
     cuts: steps.filter(({ cut }) => cut).length,
     total,

@@ -2,7 +2,6 @@
 import { styleText } from 'node:util';
 import type { Progress, Report, Result } from '../device/api.ts';
 import { SECTOR } from '../host/index.ts';
-import { referenceCost } from './reference.ts';
 import { columns, grouped, hex, plural, secondsText, sizeOf } from './report-format.ts';
 import { type Bars, barsOn, type Output } from './report-progress.ts';
 import type { Listener, Simulation, Step } from './simulate.ts';
@@ -101,27 +100,16 @@ export const costRow = (name: string, { erases, bytesProgrammed, seconds }: Cost
   secondsText(seconds),
 ];
 
-function sums(simulation: Simulation): string[] {
-  const { setup, plan, uncut, total, steps } = simulation;
-  const reference = referenceCost(setup, plan.partition.size);
-  const share = (part: number, whole: number) => `${((100 * part) / whole).toFixed(0)} %`;
+function sums({ uncut, total, steps }: Simulation): string[] {
   const rows = [
-    ['One update, no cut', 'sectors erased', 'bytes programmed', 'flash time'],
-    costRow('  part-ota', uncut),
-    costRow('  esp_custom_part_ota', reference),
-    [
-      '  part-ota takes',
-      share(uncut.erases, reference.erases),
-      share(uncut.bytesProgrammed, reference.bytesProgrammed),
-      share(uncut.seconds, reference.seconds),
-    ],
+    ['', 'sectors erased', 'bytes programmed', 'flash time'],
+    costRow('One update, no cut', uncut),
   ];
   if (steps.some(({ cut }) => cut)) rows.push(costRow('This run, cuts included', total));
   return [
     ...columns(rows, [1, 2, 3], ''),
     '',
-    'Flash time is modelled: W25Q32JV, typical, erased by sectors of 4 KiB. Erased by',
-    `blocks of 64 KiB esp_custom_part_ota takes ${secondsText(reference.secondsByBlocks)}; Espruino cannot do that.`,
+    'Flash time is modelled: W25Q32JV, typical, erased by sectors of 4 KiB.',
   ];
 }
 

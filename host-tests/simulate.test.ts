@@ -33,7 +33,6 @@ interface Printed {
   cuts: number;
   sectors: { total: number; changed: number };
   update: { erases: number; bytesProgrammed: number; seconds: number };
-  reference: { erases: number; bytesProgrammed: number; seconds: number };
   total: { erases: number };
   steps: { call: string; target: string; cut?: { phase: string; tear: string } }[];
   compared: { chip: number; target: number; outside: number };
@@ -50,7 +49,7 @@ describe('part-ota simulate --no-air', () => {
     for (const n of [1, 2, 3]) assert.match(stdout, new RegExp(`^ +CUT ${n} +while `, 'm'));
     assert.match(stdout, /backup {2}\d+ of 76 sectors/);
     assert.match(stdout, /restore (\d+) of \1 sectors/);
-    assert.match(stdout, /esp_custom_part_ota +512 +2,097,152 +26\.8 s/);
+    assert.match(stdout, /^One update, no cut +\d+ +[\d,]+ +[\d.]+ s$/m);
     assert.ok(Date.now() - started < 10_000, 'it takes too long');
     assert.doesNotMatch(stdout, /[\x00-\x09\x0b-\x1f\x7f]/, 'no control codes but line ends');
     for (const line of stdout.split('\n')) assert.ok(line.length <= 84, line);
@@ -71,9 +70,6 @@ describe('part-ota simulate --no-air', () => {
       cuts.map(({ phase }) => phase),
       ['backup', 'write', 'restore'],
     );
-    assert.equal(printed.reference.erases, 512);
-    assert.equal(printed.reference.bytesProgrammed, 2_097_152);
-    assert.ok(Math.abs(printed.reference.seconds - 26.76) < 0.01);
     assert.ok(printed.update.erases <= 2 * 76 + 2);
     assert.ok(printed.total.erases > printed.update.erases);
     assert.deepEqual(printed.compared, { chip: 0x400000, target: 0x100000, outside: 0x1fd000 });
