@@ -1,0 +1,93 @@
+/**
+ * Holds what ARCHITECTURE.md says of the folders: what each may import, so that nothing points up; and that no imports
+ * go in a circle. Prints what is wrong; the exit code is 1 then.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import ts from 'typescript';
+
+/** Files of device/ that have no state, so that others may use them. */
+const DESCRIPTIONS = ['device/records.ts', 'device/http/manifest.ts', 'device/http/limits.ts'];
+/** Files of device/ that others take types from. */
+const TYPES = ['device/api.ts', 'device/http/api.ts', 'device/index.ts', 'device/http/index.ts'];
+const OF_DEVICE = [...DESCRIPTIONS, ...TYPES];
+
+/** What each folder may import: files and folders, beside its own; packages and all other files. */
+const LAYERS = {
+  device: { below: [], packages: /^$/ },
+  formats: { below: OF_DEVICE, packages: /^(#hashes|@noble\/hashes\/.*)$/ },
+  link: { below: [...OF_DEVICE, 'formats'], packages: /^#hashes$/ },
+  host: { below: [...OF_DEVICE, 'formats'], packages: /^(#hashes|node:.*)$/ },
+  cli: { below: [...OF_DEVICE, 'formats', 'link', 'host'], packages: /./ },
+  bench: { below: [...OF_DEVICE, 'formats', 'link', 'host', 'cli'], packages: /./ },
+  'host-tests': { below: [''], packages: /./ },
+};
+
+const folderOf = (file) => file.slice(0, file.indexOf('/'));
+const isIn = (file, place) => file === place || file.startsWith(place && `${place}/`);
+
+/** @returns what a file imports: paths from the root, or names of packages. */
+function importsOf(file, text) {
+  return ts
+    .preProcessFile(text)
+    .importedFiles.map(({ fileName }) =>
+      fileName.startsWith('.') ? normalize(join(dirname(file), fileName)) : fileName,
+    );
+}
+
+/** @returns circles of files, each that was found first. */
+function circlesOf(graph) {
+  const circles = [];
+  const done = new Set();
+  const path = [];
+  const visit = (file) => {
+    if (done.has(file)) return;
+    const start = path.indexOf(file);
+    if (start >= 0) {
+      circles.push([...path.slice(start), file].join(' > '));
+      return;
+    }
+    path.push(file);
+    for (const next of graph.get(file) ?? []) visit(next);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file);
+  return circles;
+}
+
+/**
+ * @param files - text by path
+ * @returns what is wrong, a line each
+ */
+export function problemsOf(files) {
+  const graph = new Map(Object.entries(files).map(([file, text]) => [file, importsOf(file, text)]));
+  const problems = circlesOf(graph).map((circle) => `a circle: ${circle}`);
+  for (const [file, imports] of graph) {
+    const folder = folderOf(file);
+    const { below, packages } = LAYERS[folder];
+    for (const name of imports) {
+      const isFile = folderOf(name) in LAYERS;
+      const isAllowed = isFile
+        ? [folder, ...below].some((place) => isIn(name, place))
+        : packages.test(name);
+      if (!isAllowed) problems.push(`${file} imports ${name}, which ${folder}/ must not`);
+    }
+  }
+  return problems;
+}
+
+/** @returns all modules of the folders, by path. */
+function readAll() {
+  const files = Object.keys(LAYERS).flatMap((folder) =>
+    readdirSync(folder, { recursive: true }).map((name) => join(folder, name)),
+  );
+  const modules = files.filter((file) => /\.[jt]s$/.test(file));
+  return Object.fromEntries(modules.map((file) => [file, readFileSync(file, 'utf8')]));
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const problems = problemsOf(readAll());
+  for (const problem of problems) console.error(problem);
+  process.exitCode = problems.length ? 1 : 0;
+}
