@@ -3,12 +3,13 @@
  * gives it an ESP32's flash, the file of the chip. Storage is its own, in a folder beside that file. Each power-on is a
  * process, which ends by SIGKILL: nothing it was about to do is done.
  */
-import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { CHIP_SIZE, readChip, runningApp, writeChip } from './board-chip.ts';
 import { Typist } from './board-input.ts';
 import type { Engine, EngineListener, Reached } from './board-engine.ts';
+import { CONFINED, output } from './board-process.ts';
 import { packageFile } from './files.ts';
 import { InputError } from './words.ts';
 
@@ -36,35 +37,8 @@ const LONGEST_BUG = 200;
 const CTRL_D = 4;
 /** Boots in a row that do not come to the stand-in before the board counts as broken. */
 const ATTEMPTS = 5;
-const MILLISECONDS = 20_000;
 /** Of the folder beside the chip's file. */
 const FOLDER = '.espruino';
-
-/** @returns a tool of util-linux and its options, if it is there: it runs the command that follows. */
-function tool(name: string, ...options: string[]): string[] {
-  const path = ['/usr/bin/', '/bin/'].map((folder) => folder + name).find(existsSync);
-  return path ? [path, ...options] : [];
-}
-
-/** Ends the interpreter with us, even if we are killed: without its input it would take all of a processor. */
-const TOGETHER = tool('setpriv', '--pdeathsig', 'KILL');
-/** Runs both its threads on one processor: so they do not touch the queue between them at once, see board-input.ts. */
-const ALONE = onOneProcessor();
-
-/** @returns what runs a command on one of the processors that we may use, best on another one than the next board. */
-function onOneProcessor(): string[] {
-  try {
-    const status = readFileSync('/proc/self/status', 'latin1');
-    const [, list] = /^Cpus_allowed_list:\s*(.*)$/m.exec(status)!;
-    const all = list.split(',').flatMap((range) => {
-      const [first, last = first] = range.split('-').map(Number);
-      return Array.from({ length: last - first + 1 }, (_, n) => first + n);
-    });
-    return tool('taskset', '-c', String(all[process.pid % all.length]));
-  } catch {
-    return [];
-  }
-}
 
 /** How an engine of this kind is made. */
 export interface EspruinoOptions {
@@ -73,20 +47,6 @@ export interface EspruinoOptions {
   /** The file of the chip. */
   flash: string;
   listener: EngineListener;
-}
-
-/** @returns what a process prints. @throws InputError if it cannot be run */
-function output(command: string, args: string[], cwd: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const options = { cwd, timeout: MILLISECONDS, encoding: 'latin1' as const };
-    execFile(command, args, options, (error, stdout, stderr) => {
-      if (error && typeof error.code === 'string')
-        reject(
-          new InputError(`${command}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`),
-        );
-      else resolve(stdout + stderr);
-    });
-  });
 }
 
 export class EspruinoEngine implements Engine {
@@ -173,7 +133,7 @@ export class EspruinoEngine implements Engine {
   }
 
   #spawn(): void {
-    const [command, ...args] = [...ALONE, ...TOGETHER, this.#command];
+    const [command, ...args] = [...CONFINED, this.#command];
     const child = spawn(command, args, { cwd: this.#folder });
     this.#process = child;
     this.#typist = undefined;
