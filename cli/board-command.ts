@@ -28,7 +28,7 @@ Engines:
   espruino    a real Espruino for Linux, whose path is in ESPRUINO or --engine-path
   simulated   the simulated board of this package, with node's JavaScript
 
-Whoever can reach the port can run programs on this machine: with --host be careful.
+Everybody who can reach the port can run programs on this machine: take care with --host.
 
 Examples:
   part-ota board

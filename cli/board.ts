@@ -18,7 +18,7 @@ export interface BoardSetup {
   command?: string;
   /** TCP port; 0: any that is free. */
   port: number;
-  /** Where it listens; default 127.0.0.1. Who reaches it can run programs of their own on the board. */
+  /** Where it listens; default 127.0.0.1. Everybody who reaches it can run programs on the board. */
   host?: string;
   /**
    * The file with what the chip holds, 4 MB; is made if it does not exist. Storage lies beside it.

@@ -28,7 +28,7 @@ async function choosePort(named: string | undefined): Promise<string> {
 
 /**
  * Does something on the board, and hangs up. What is running there when the user presses Ctrl-C goes on.
- * @param onCtrlC - says to the user what that means; gets the port's name
+ * @param onCtrlC - gets the port's name, returns what the user is told then
  * @throws PortError, BoardError
  */
 export async function onBoard<T>(
@@ -45,7 +45,7 @@ export async function onBoard<T>(
   const session = await openSession(name, options);
   const stop = () => {
     process.stderr.write(`\n${onCtrlC(name)}\n`);
-    // As the shell says of a program that was ended by SIGINT.
+    // A shell has the same exit code for a program that SIGINT has ended.
     void session.close().then(() => process.exit(130));
   };
   process.once('SIGINT', stop);

@@ -4,7 +4,8 @@ import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Fault } from '../formats/errors.ts';
-import { Line, type Port, PortError, type PortFacts } from '../link/port.ts';
+import { PortError, type PortFacts } from '../link/errors.ts';
+import { Line, type Port } from '../link/port.ts';
 
 /** Why a port cannot be opened. `port`: its name. */
 export interface OpenFacts {

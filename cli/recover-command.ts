@@ -1,15 +1,11 @@
 /** `part-ota recover`, `restore` and `confirm`: the calls of the module, on the board. */
 import { Command } from 'commander';
-import type { Progress, Report } from '../device/api.ts';
-import type { Session } from '../link/session.ts';
+import type { Report } from '../device/api.ts';
+import { type Call, callModule } from '../link/module.ts';
 import { onBoard } from './connection.ts';
-import { askBoard, OTA, withModule } from './on-board.ts';
 import { type PortFlags, withPort } from './options.ts';
-import { InputError } from './words.ts';
 import { barsOn } from './report-progress.ts';
 import { reportLines } from './states.ts';
-
-type Call = 'recover' | 'restore' | 'confirm';
 
 interface Flags extends PortFlags {
   json?: true;
@@ -44,29 +40,6 @@ const ON_CTRL_C: Record<Call, (port: string) => string> = {
     'tells what has become of it; after a reset "part-ota recover" finishes it.',
   confirm: (port) => `"part-ota status --port ${port}" tells whether it was confirmed.`,
 };
-
-/** @throws InputError if the module is not on the board */
-async function checkModule(session: Session): Promise<void> {
-  const facts = await askBoard(session);
-  if (!facts.files[OTA])
-    throw new InputError(
-      `${session.port.name}: the board has no module "${OTA}"; part-ota upload first`,
-    );
-}
-
-/** Makes one of the calls. @param onProgress - hears of each sector that is put back */
-async function callModule(
-  session: Session,
-  call: Call,
-  onProgress: (progress: Progress) => void,
-): Promise<Report> {
-  await checkModule(session);
-  const options = call === 'confirm' ? '' : '{onProgress:function(p){say(p)}}';
-  const report = await withModule(session, `return o.${call}(${options})`, {
-    onSay: (progress) => onProgress(progress as Progress),
-  });
-  return report as Report;
-}
 
 /** @returns what a command exits with after a report. */
 const exitCodeOf = ({ state }: Report) => (state === 'damaged' || state === 'incomplete' ? 1 : 0);

@@ -2,8 +2,16 @@
 import { Command } from 'commander';
 import type { Plan } from '../device/api.ts';
 import type { Row } from '../host/index.ts';
+import {
+  askStatus,
+  type BoardStatus,
+  isRefusal,
+  type KnownFiles,
+  type Refusal,
+  type StoredModule,
+} from '../link/status.ts';
 import { onBoard } from './connection.ts';
-import { VERSION } from './files.ts';
+import { readBundle, VERSION } from './files.ts';
 import { type PortFlags, withPort } from './options.ts';
 import {
   columns,
@@ -16,13 +24,6 @@ import {
   typeOf,
 } from './report-format.ts';
 import { reportLines } from './states.ts';
-import {
-  askStatus,
-  type BoardStatus,
-  isRefusal,
-  type Refusal,
-  type StoredModule,
-} from './status.ts';
 
 interface Flags extends PortFlags {
   partition?: string;
@@ -133,6 +134,12 @@ function updateLines({ update, plans }: BoardStatus): string[] {
   ];
 }
 
+const readKnown = (): KnownFiles => ({
+  version: VERSION,
+  ota: [readBundle('dist/ota.min.js'), readBundle('dist/ota.js')],
+  otaHttp: [readBundle('dist/ota-http.min.js'), readBundle('dist/ota-http.js')],
+});
+
 /** Makes the command. */
 export function statusCommand(): Command {
   return withPort(
@@ -146,7 +153,7 @@ export function statusCommand(): Command {
     .action(async (flags: Flags) => {
       const status = await onBoard(
         flags,
-        (session) => askStatus(session, flags.partition),
+        (session) => askStatus(session, readKnown(), flags.partition),
         () => 'Nothing has changed on the board.',
       );
       const lines = flags.json

@@ -5,16 +5,17 @@ import { Command, Option } from 'commander';
 import type { AirResult } from '../device/http/api.ts';
 import { QUEUE_HASHES } from '../device/http/limits.ts';
 import type { Session } from '../link/session.ts';
+import type { Sent } from '../link/update-pieces.ts';
+import { BoardUpdate, type Outcome, type Source, type UpdateRequest } from '../link/update.ts';
 import { onBoard } from './connection.ts';
-import { about, readInput } from './files.ts';
+import { about, readBundle, readInput } from './files.ts';
 import { type PortFlags, wholeNumber, withPort } from './options.ts';
 import { InputError } from './words.ts';
 import { makeManifest, MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 import { readManifest } from '../formats/manifest/read.ts';
 import { columns, grouped, plural, secondsText } from './report-format.ts';
-import type { Sent } from './update-pieces.ts';
-import { BoardUpdate, type Outcome, type Source, type UpdateRequest } from './update.ts';
-import { UpdateBar } from './update-progress.ts';
+import { UpdateBar } from './report-progress.ts';
+import { restText } from './words/link.ts';
 
 interface Flags extends PortFlags {
   partition: string;
@@ -31,8 +32,8 @@ The board compares what it has with the image, and only what differs is fetched:
 board itself from a URL, or over the console from a file, which needs no network.
 The modules have to be on the board: part-ota upload --http.
 
-If the cable is pulled, say the same again: it goes on. Ctrl-C leaves the board as it is,
-and says what it holds.
+If the cable is pulled, run the same command again: it goes on. Ctrl-C leaves the board
+as it is, and tells what it holds.
 
 Exit code: 0 the partition holds the image; 1 it does not; 2 an argument is wrong, and
 nothing was written; 130 Ctrl-C.
@@ -45,20 +46,22 @@ Examples:
  * Takes the manifest that lies beside an image, so that its version and label count, or makes one.
  * @throws InputError if it is for another partition
  */
-function sourceOf(file: string, { partition, version, digest }: Flags): Source {
+function sourceOf(file: string, flags: Flags): Source {
+  const { partition, version } = flags;
   const image = readInput(file);
   const made = about(file, () => makeManifest(image, { partition, version }));
-  const wanted = readManifest(made);
-  if (digest !== undefined && digest !== wanted.digest)
-    throw new InputError(`${file}: its digest is ${wanted.digest}, not ${digest}`);
+  const { digest } = readManifest(made);
+  if (flags.digest !== undefined && flags.digest !== digest)
+    throw new InputError(`${file}: its digest is ${digest}, not ${flags.digest}`);
   const beside = file + MANIFEST_SUFFIX;
-  const source = { name: basename(file), image, manifest: made };
+  const script = readBundle('dist/air-serial.min.js');
+  const source = { name: basename(file), image, manifest: made, digest, script };
   if (version !== undefined || !existsSync(beside)) return source;
   const bytes = readInput(beside);
   const manifest = about(beside, () => readManifest(bytes));
-  if (manifest.digest !== wanted.digest)
+  if (manifest.digest !== digest)
     throw new InputError(
-      `${beside}: is the manifest of another image; say "part-ota pack ${file}", or remove it`,
+      `${beside}: is the manifest of another image; run "part-ota pack ${file}", or remove it`,
     );
   if (manifest.partition && manifest.partition !== partition)
     throw new InputError(
@@ -160,7 +163,7 @@ async function update(file: string | undefined, flags: Flags): Promise<void> {
   };
   await onBoard(flags, act, () => {
     bar.stop();
-    return running ? running.rest : 'Nothing was asked of the board yet.';
+    return running ? restText(running.rest) : 'Nothing was asked of the board yet.';
   });
 }
 

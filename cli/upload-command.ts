@@ -1,13 +1,20 @@
 /** `part-ota upload` */
 import { Command } from 'commander';
+import { BOOT } from '../link/facts.ts';
+import {
+  isWritten,
+  planUpload,
+  upload,
+  type UploadPlan,
+  type UploadSource,
+  type Wanted,
+} from '../link/upload.ts';
 import { onBoard } from './connection.ts';
-import { VERSION } from './files.ts';
-import { BOOT } from './on-board.ts';
+import { packageFile, readBundle, readInput, VERSION } from './files.ts';
 import { type PortFlags, withPort } from './options.ts';
 import { listPorts } from './ports.ts';
 import { columns, grouped, plural } from './report-format.ts';
 import type { Output } from './report-progress.ts';
-import { isWritten, planUpload, upload, type UploadPlan, type Wanted } from './upload.ts';
 
 interface Flags extends PortFlags {
   http?: true;
@@ -87,12 +94,21 @@ function progressOn(output: Output): (file: Wanted, done: number) => void {
 const print = (lines: string[]) =>
   void process.stdout.write(lines.map((line) => `${line}\n`).join(''));
 
+const readSource = (): UploadSource => ({
+  ota: readBundle('dist/ota.min.js'),
+  otaHttp: readBundle('dist/ota-http.min.js'),
+  boot: {
+    version: VERSION,
+    script: readInput(packageFile('examples/boot0.js')).toString('latin1'),
+  },
+});
+
 async function run(flags: Flags): Promise<void> {
   if (flags.list) return printPorts();
   await onBoard(
     flags,
     async (session) => {
-      const plan = await planUpload(session, {
+      const plan = await planUpload(session, readSource(), {
         http: flags.http ?? false,
         resume: flags.resume ?? false,
         boot: flags.boot,
@@ -133,7 +149,7 @@ export function uploadCommand(): Command {
     )
     .option('--no-boot', 'leave .boot0 alone: the app calls recover() itself')
     .option('--compact', 'let Espruino compact a full Storage: power must not fail in that')
-    .option('--dry-run', 'say what would be stored, and write nothing')
+    .option('--dry-run', 'tell what would be stored, and write nothing')
     .option('--list', 'list the serial ports, and do nothing')
     .addHelpText('after', HELP)
     .action(run);

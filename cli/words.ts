@@ -1,11 +1,23 @@
 /** What the command says when something is wrong, and what it exits with. */
 import type { Fault, Words } from '../formats/errors.ts';
-import { PortError } from '../link/port.ts';
-import { BoardError } from '../link/session.ts';
 import { ManifestError } from '../formats/manifest/errors.ts';
 import { TableError } from '../formats/table/errors.ts';
+import { BoardError, PortError } from '../link/errors.ts';
+import { ModuleError } from '../link/module.ts';
+import { StatusError } from '../link/status.ts';
+import { UpdateError, UpdateRefused } from '../link/update.ts';
+import { UploadError } from '../link/upload.ts';
 import { OpenError } from './ports.ts';
-import { BOARD_WORDS, OPEN_WORDS, PORT_WORDS } from './words/link.ts';
+import {
+  BOARD_WORDS,
+  MODULE_WORDS,
+  OPEN_WORDS,
+  PORT_WORDS,
+  REFUSAL_WORDS,
+  STATUS_WORDS,
+  UPDATE_WORDS,
+  UPLOAD_WORDS,
+} from './words/link.ts';
 import { MANIFEST_WORDS } from './words/manifest.ts';
 import { TABLE_WORDS } from './words/table.ts';
 
@@ -46,6 +58,11 @@ const ENTRIES: Entry[] = [
   entry(BoardError, BOARD_WORDS, 1),
   entry(TableError, TABLE_WORDS, 2),
   entry(ManifestError, MANIFEST_WORDS, 2),
+  entry(ModuleError, MODULE_WORDS, 2),
+  entry(StatusError, STATUS_WORDS, 2),
+  entry(UploadError, UPLOAD_WORDS, 1),
+  entry(UpdateRefused, REFUSAL_WORDS, 2),
+  entry(UpdateError, UPDATE_WORDS, 1),
 ];
 
 /** @returns how an error is told to the user; undefined if it is a fault of this program */

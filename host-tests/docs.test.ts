@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 import { type Node, parse } from 'acorn';
-import { planBoot } from '../cli/boot-script.ts';
+import { planBoot } from '../link/boot-script.ts';
 import { makeManifest } from '../formats/manifest/make.ts';
 import { csvToTable } from '../formats/table/csv.ts';
 import { Board, type Network, pattern } from '../host/index.ts';
@@ -92,7 +92,9 @@ for (const page of WEBSITE)
 
 describe('the boot script in docs/ota.md', () => {
   it('is what part-ota upload stores', () => {
-    const lines = planBoot(undefined, false).content.trimEnd().split('\n');
+    const lines = planBoot({ version: '1', script: read('examples/boot0.js') }, false)
+      .content.trimEnd()
+      .split('\n');
     const [shown] = read('docs/ota.md')
       .split('\n```\n')
       .filter((block) => block.startsWith('var recovered'));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { OpenFacts } from '../cli/ports.ts';
 import { wordingOf } from '../cli/words.ts';
-import type { PortFacts } from '../link/port.ts';
+import type { PortFacts } from '../link/errors.ts';
 import { type Behaviour, evaluate, FakeConsole } from './fake-port.ts';
 
 export class FakeBoard extends FakeConsole {

@@ -4,7 +4,8 @@
  */
 import { crc32 } from '#hashes';
 import { fromLatin1, toBase64, toLatin1 } from '../formats/bytes.ts';
-import { Line, type Port, PortError } from '../link/port.ts';
+import { PortError } from '../link/errors.ts';
+import { Line, type Port } from '../link/port.ts';
 
 /** Answers a line as Espruino would, unless a test wants something else. */
 export type Behaviour = (line: string, board: FakeConsole) => void;

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import type { BoardSetup } from '../cli/board.ts';
-import { type BoardStatus, isRefusal } from '../cli/status.ts';
+import { crcOf } from '../link/facts.ts';
+import { type BoardStatus, isRefusal } from '../link/status.ts';
 import { encodeTable, TABLES } from '../host/index.ts';
-import { Bench, crcOf, ended } from './link-commands-fixtures.ts';
+import { Bench, ended } from './link-commands-fixtures.ts';
 import { bundleOf } from './package.ts';
 
 const SECTOR = 4096;

@@ -1,11 +1,8 @@
 /** What the tests of `upload`, `status`, `recover`, `restore` and `confirm` have in common, on whatever board. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { crc32 } from 'node:zlib';
 import { type BoardSetup, type RunningBoard, startBoard } from '../cli/board.ts';
 import { openSession } from '../cli/connection.ts';
 import { PART_OTA, type Run } from './tools.ts';
-
-export const crcOf = (text: string) => crc32(Buffer.from(text, 'latin1'));
 
 /** Milliseconds after which a test counts as hung; no test waits that long. */
 const SILENCE = 120_000;

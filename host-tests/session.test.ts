@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { openSession } from '../cli/connection.ts';
 import { openPort } from '../cli/ports.ts';
 import { wordingOf } from '../cli/words.ts';
+import { BoardError } from '../link/errors.ts';
 import type { Port } from '../link/port.ts';
-import { BoardError, Session, type SessionOptions } from '../link/session.ts';
+import { Session, type SessionOptions } from '../link/session.ts';
 import { FakeBoard, refused } from './fake-board.ts';
 import { type Behaviour, evaluate } from './fake-port.ts';
 
@@ -219,6 +220,16 @@ describe('Session.run notices', () => {
     const opened = await open(board);
     const send = board.send.bind(board);
     board.send = (text) => send(text.replace('bcd', 'b'));
+    await refused(opened.run('return "abcde"'), 'E_GARBLED', /arrived damaged/);
+    board.send = send;
+    assert.equal(await opened.run('return "abcde"'), 'abcde');
+  });
+
+  it('that bytes of an answer are others', async () => {
+    const board = await start();
+    const opened = await open(board);
+    const send = board.send.bind(board);
+    board.send = (text) => send(text.replace('abcde"', 'abcde]'));
     await refused(opened.run('return "abcde"'), 'E_GARBLED', /arrived damaged/);
     board.send = send;
     assert.equal(await opened.run('return "abcde"'), 'abcde');

@@ -1,6 +1,6 @@
 /** `part-ota update` on the simulated board, over TCP. `espruino/update.test.ts` has the same on a real Espruino. */
 import assert from 'node:assert/strict';
-import { UpdateBar } from '../cli/update-progress.ts';
+import { UpdateBar } from '../cli/report-progress.ts';
 import type { Progress } from '../device/api.ts';
 import { read } from './package.ts';
 import { describeFiles, describeOptions, describeRefusals, describeUrls } from './update-cases.ts';

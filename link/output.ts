@@ -1,5 +1,5 @@
 /** What boards print beside answers, and what it tells of them. */
-import { PortError } from './port.ts';
+import { PortError } from './errors.ts';
 
 /** What boards print when they start: the ROM of each ESP32, its bootloader, Espruino's banner. */
 const RESTARTS = [

@@ -1,22 +1,24 @@
 /**
  * A session on the console of a board with Espruino, over a port: runs scripts there, and hears what it prints.
  *
- * A script is one line that begins with 0x10: Espruino then echoes nothing of it (jsiHandleConsoleChar). Its answer is
- * a line with a mark that is drawn anew for each session, so that nothing which the app prints is taken for it:
- *
- *     @<mark>:<number of the script><kind><characters>:<JSON of [value]>
- *
- * kinds: `=` what it returned; `!` what it threw; `~` it returned a promise; `>` what it says meanwhile. A second line of
- * its own prints `.` once the script is over, so one that ends without an answer is noticed at once.
- *
  * Nothing here sends Ctrl-C unless it is asked for: it would stop an update or a recovery half way, and the app would
  * start on what that left.
  */
 import { fromLatin1, toLatin1 } from '../formats/bytes.ts';
-import { Fault } from '../formats/errors.ts';
+import { BoardError, PortError, type ThrownFacts } from './errors.ts';
 import { isRestart, plain, whyNoAnswer } from './output.ts';
-import { type Port, PortError } from './port.ts';
+import type { Port } from './port.ts';
+import {
+  CLEAR_LINE,
+  CTRL_C,
+  greetingOf,
+  linesOf,
+  readAnswer,
+  scriptOf,
+  splitAt,
+} from './protocol.ts';
 import { after, cancel, pause, randomText, type Timer } from './runtime.ts';
+import { Writer } from './writer.ts';
 
 export interface SessionOptions {
   /** Milliseconds that the board may be silent while something is awaited. Default: 10000. */
@@ -32,37 +34,9 @@ export interface RunOptions {
   silence?: number;
 }
 
-/** What can come of a script. */
-export interface ThrownFacts {
-  /** `code`: as on the board: E_STATE, …; missing if it is no error of the module. `message`: the board's words. */
-  E_THROWN: { code?: string; message: string };
-}
-
-/** What a script threw on the board. */
-export class BoardError extends Fault<ThrownFacts> {
-  override name = 'BoardError';
-}
-
 const SILENCE_MS = 10_000;
 /** Between two attempts to be heard; a board that has just been reset loses the first ones. */
 const PROBE_MS = 300;
-
-const DLE = '\x10';
-const CTRL_C = '\x03';
-/** Clears what somebody has typed and not sent: 27 91 '2' 'H' in jsiHandleConsoleChar; harmless elsewhere. */
-const CLEAR_LINE = '\x1b[2H';
-/** How each line to the board begins: what is left of another one would keep it from being run, or from being silent. */
-const START = `${DLE}${CLEAR_LINE}${DLE}`;
-const XON = 0x11;
-const XOFF = 0x13;
-
-/**
- * Bytes that are sent at a time. A board asks for a pause when its buffer is three quarters full: of 1024 bytes on most,
- * of 4096 on an ESP32 (IOBUFFER_XOFF in scripts/build_platform_config.py). A piece has to fit into the last quarter.
- */
-const PIECE = 192;
-/** A board that asked for a pause and was reset never ends it. */
-const PAUSE_MS = 10_000;
 
 /** In which a last word has to leave this machine. */
 const CLOSE_MS = 500;
@@ -87,6 +61,7 @@ interface Waiting {
 /** Over it runs everything that is done on a board. Make it by `Session.open`. */
 export class Session {
   readonly port: Port;
+  readonly #writer: Writer;
   readonly #mark = randomText(4);
   readonly #silence: number;
   #last = 0;
@@ -98,13 +73,13 @@ export class Session {
   #isKnown = false;
   #listeners: ((line: string) => void)[] = [];
   #ended: PortError | undefined;
-  /** While the board wants a pause: what to call when it is over. */
-  #paused: { over: Promise<void>; end: () => void } | undefined;
   /** One script after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(port: Port, options: SessionOptions) {
     this.port = port;
+    // Long scripts take their time: that a piece of them has left is a sign of life.
+    this.#writer = new Writer(port, () => this.#heardSomething());
     this.#silence = options.silence ?? SILENCE_MS;
     port.onData((bytes) => this.#arrived(bytes));
     port.onClose((error) => this.#end(error));
@@ -125,19 +100,19 @@ export class Session {
     return opened;
   }
 
-  /** Waits until Espruino answers again, after a reset say. What it is doing is not interrupted. */
+  /** Waits until Espruino answers again, for example after a reset. What it is doing is not interrupted. */
   async greet(): Promise<void> {
     this.#isKnown = false;
     this.#first = '';
     this.#line = '';
-    this.#paused?.end();
+    this.#writer.resume();
     await this.#greet(false);
   }
 
   /** Says hello until there is an answer. Every hello is the same script, so the answer to any of them will do. */
   async #greet(interrupt: boolean): Promise<void> {
     const number = ++this.#last;
-    const hello = `${START}print("@"+"${this.#mark}:${number}=3:[1]")\n`;
+    const hello = greetingOf(this.#mark, number);
     let isOver = false;
     const heard = new Promise<void>((resolve, reject) => {
       const silence = this.#silence;
@@ -156,9 +131,9 @@ export class Session {
       };
     });
     const say = async () => {
-      if (interrupt) await this.#send(CTRL_C);
+      if (interrupt) await this.#writer.send(CTRL_C);
       while (!isOver) {
-        await this.#send(hello);
+        await this.#writer.send(hello);
         await pause(PROBE_MS);
       }
     };
@@ -194,17 +169,6 @@ export class Session {
 
   #run(script: string, options: RunOptions): Promise<unknown> {
     const number = ++this.#last;
-    const mark = `${this.#mark}:${number}`;
-    // The mark is put together on the board, so that an echo of the script is not its answer.
-    const text =
-      `${START}(function(t){` +
-      'function s(k,v){v=JSON.stringify([v]);print(t+k+v.length+":"+v)}' +
-      'function f(e){s("!",e&&e.message?{code:e.code,message:e.message}:{message:""+e})}' +
-      'function say(v){s(">",v)}' +
-      `try{var r=(function(){${script}\n})();` +
-      'if(r&&r.then){r.then(function(v){s("=",v)},f);s("~")}else s("=",r)}catch(e){f(e)}' +
-      `})("@"+"${mark}")\n`;
-    const end = `${START}print("@"+"${mark}.3:[0]")\n`;
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(this.#ended);
       this.#waiting = {
@@ -218,9 +182,9 @@ export class Session {
         heard: [],
       };
       this.#heardSomething();
-      this.#send(text + end).catch((error: Error) =>
-        this.#settle((waiting) => waiting.reject(error)),
-      );
+      this.#writer
+        .send(scriptOf(this.#mark, number, script))
+        .catch((error: Error) => this.#settle((waiting) => waiting.reject(error)));
     });
   }
 
@@ -239,7 +203,7 @@ export class Session {
    * @throws PortError E_CLOSED
    */
   send(lines: string[]): Promise<void> {
-    return this.#send(`${DLE}${CLEAR_LINE}${lines.map((line) => `${DLE}${line}\n`).join('')}`);
+    return this.#writer.send(linesOf(lines));
   }
 
   /** Ends the line. What runs on the board goes on; a script that has not arrived yet is dropped. */
@@ -253,21 +217,9 @@ export class Session {
     await this.port.close();
   }
 
-  /** Sends text, a byte per character, as fast as the board takes it. */
-  async #send(text: string): Promise<void> {
-    const bytes = fromLatin1(text);
-    for (let at = 0; at < bytes.length; at += PIECE) {
-      if (this.#paused) await Promise.race([this.#paused.over, pause(PAUSE_MS)]);
-      if (this.#ended) throw this.#ended;
-      await this.port.write(bytes.subarray(at, at + PIECE));
-      // A sign of life: long scripts take their time.
-      this.#heardSomething();
-    }
-  }
-
   #end(error: PortError): void {
     this.#ended ??= error;
-    this.#paused?.end();
+    this.#writer.end(error);
     this.#settle((waiting) => waiting.reject(error));
   }
 
@@ -292,37 +244,20 @@ export class Session {
   }
 
   #arrived(bytes: Uint8Array): void {
-    for (const byte of bytes) {
-      if (byte === XOFF) this.#pause();
-      else if (byte === XON) this.#paused?.end();
-    }
-    const text = toLatin1(bytes.filter((byte) => byte !== XOFF && byte !== XON));
+    const text = toLatin1(this.#writer.heed(bytes));
     if (!this.#isKnown) this.#first = (this.#first + text).slice(-LONGEST);
     const lines = (this.#line + text).split('\n');
     this.#line = (lines.pop() ?? '').slice(-LONGEST);
     for (const line of lines) this.#take(line.replace(/\r+$/, ''));
   }
 
-  #pause(): void {
-    if (this.#paused) return;
-    let end = () => {};
-    const over = new Promise<void>((resolve) => (end = resolve));
-    this.#paused = {
-      over,
-      end: () => {
-        this.#paused = undefined;
-        end();
-      },
-    };
-  }
-
   /** Takes a whole line: an answer, or what the app prints. */
   #take(line: string): void {
     // Something may stand before an answer: what the app printed without an end of line, or the prompt.
-    const at = line.indexOf(`@${this.#mark}:`);
-    const shown = plain(at < 0 ? line : line.slice(0, at));
+    const { before, answer } = splitAt(this.#mark, line);
+    const shown = plain(before);
     if (shown) this.#printed(shown);
-    if (at >= 0) this.#answered(line.slice(at + this.#mark.length + 2));
+    if (answer !== undefined) this.#answered(answer);
   }
 
   #printed(line: string): void {
@@ -336,10 +271,10 @@ export class Session {
 
   #answered(text: string): void {
     const waiting = this.#waiting;
-    const [, number, kind, length, json] = /^(\d+)([=!~>.])(\d+):(.*)$/.exec(text) ?? [];
+    const { number, kind, value } = readAnswer(text);
     // That of an older hello, or of a script that was given up.
-    if (!waiting || (number !== undefined && Number(number) !== waiting.number)) return;
-    if (number === undefined || json.length !== Number(length)) {
+    if (!waiting || (number !== undefined && number !== waiting.number)) return;
+    if (kind === undefined) {
       const facts = { port: this.port.name, text };
       return this.#settle(({ reject }) => reject(new PortError('E_GARBLED', facts)));
     }
@@ -347,15 +282,14 @@ export class Session {
     if (kind === '~') {
       waiting.isPromise = true;
     } else if (kind === '>') {
-      waiting.onSay?.((JSON.parse(json) as [unknown])[0]);
-    } else if (kind === '.') {
-      if (!waiting.isPromise) this.#settle(({ reject, heard }) => reject(this.#noResult(heard)));
-    } else {
-      const [value] = JSON.parse(json) as [unknown];
-      this.#settle(({ resolve, reject }) => {
-        if (kind === '=') return resolve(value);
-        reject(new BoardError('E_THROWN', value as ThrownFacts['E_THROWN']));
-      });
+      waiting.onSay?.(value);
+    } else if (kind === '=') {
+      this.#settle(({ resolve }) => resolve(value));
+    } else if (kind === '!') {
+      const error = new BoardError('E_THROWN', value as ThrownFacts['E_THROWN']);
+      this.#settle(({ reject }) => reject(error));
+    } else if (!waiting.isPromise) {
+      this.#settle(({ reject, heard }) => reject(this.#noResult(heard)));
     }
   }
 

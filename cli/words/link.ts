@@ -1,8 +1,12 @@
 /** What the command says of boards, and of the ways to them. */
 import type { Words } from '../../formats/errors.ts';
-import type { PortFacts } from '../../link/port.ts';
-import type { ThrownFacts } from '../../link/session.ts';
+import { PortError, type PortFacts, type ThrownFacts } from '../../link/errors.ts';
+import type { ModuleFacts } from '../../link/module.ts';
+import type { StatusFacts } from '../../link/status.ts';
+import type { RefusalFacts, Rest, UpdateFacts } from '../../link/update.ts';
+import type { UploadFacts } from '../../link/upload.ts';
 import type { OpenFacts } from '../ports.ts';
+import { grouped, hex, sizeOf } from '../report-format.ts';
 
 /** A shortened text for a message. */
 function quoted(text: string): string {
@@ -19,7 +23,7 @@ export const OPEN_WORDS: Words<OpenFacts> = {
   E_NO_CONNECTION: ({ port, seconds }) => `${port}: no connection within ${seconds} s`,
   E_NO_PACKAGE: ({ port, why }) =>
     `${port}: serial ports need the package "serialport", which does not load (${why}); ` +
-    'say "npm install serialport@13.0.0", or use tcp://host:port',
+    'run "npm install serialport@13.0.0", or use tcp://host:port',
   E_NO_PORT: ({ port }) => `${port}: no such port; part-ota upload --list lists those there are`,
   E_NOT_SERIAL: ({ port }) => `${port}: not a serial port`,
   E_BUSY: ({ port }) => `${port}: another program has the port; close its terminal or IDE`,
@@ -38,7 +42,7 @@ const ENDS: Record<PortFacts['E_CLOSED']['by'], string> = {
 
 const INSTEAD: Record<PortFacts['E_NOT_ESPRUINO']['found'], (last: string) => string> = {
   locked: () => 'Espruino is locked by E.setPassword: unlock it in a terminal first',
-  debugger: () => 'Espruino is in its debugger; say "quit" in a terminal first',
+  debugger: () => 'Espruino is in its debugger; type "quit" in a terminal first',
   MicroPython: (last) => `this is MicroPython, not Espruino; it says ${last}`,
   download: () =>
     'the chip waits for firmware (boot mode "download"); reset it with the boot button released',
@@ -74,3 +78,105 @@ export const PORT_WORDS: Words<PortFacts> = {
 };
 
 export const BOARD_WORDS: Words<ThrownFacts> = { E_THROWN: ({ message }) => message };
+
+export const MODULE_WORDS: Words<ModuleFacts> = {
+  E_NO_MODULE: ({ port, name }) =>
+    `${port}: the board has no module "${name}"; part-ota upload first`,
+};
+
+export const STATUS_WORDS: Words<StatusFacts> = {
+  E_NO_PARTITION: ({ label, labels }) =>
+    `--partition: no partition "${label}"; there are ${labels.join(', ')}`,
+};
+
+const bytes = (count: number) => `${grouped(count)} bytes`;
+
+function noRoom({ needed, free, trash }: UploadFacts['E_STORAGE']): string {
+  const missing = needed - free;
+  const remedy =
+    trash >= missing
+      ? `${bytes(trash)} are taken by files that were replaced. Compacting gives them back, but if power fails ` +
+        'in that, Espruino may erase all of Storage at the next boot. --compact does it nevertheless'
+      : "erase files that nobody needs: require('Storage').list(), .erase(name)";
+  return `too little Storage: ${bytes(needed)} needed, ${bytes(free)} free, ${bytes(missing)} missing; ${remedy}`;
+}
+
+export const UPLOAD_WORDS: Words<UploadFacts> = {
+  E_UPDATING: () =>
+    'an update is in progress on the board: wait for its end; part-ota status tells',
+  E_STORAGE: noRoom,
+  E_READ_BACK: ({ name, found, sent }) =>
+    `${name} reads back wrong: ${bytes(found.size)} with CRC-32 ${hex(found.crc32)}, ` +
+    `where ${grouped(sent.size)} with ${hex(sent.crc32)} were sent; upload it again`,
+};
+
+const NO_COPY = 'There is no copy of the old content.';
+
+function mixedText({ port, partition, by, hasBackup, written }: Rest): string {
+  const far = written ? `, ${grouped(written.done)} of ${bytes(written.total)}` : '';
+  const [fate, again, undo] =
+    by === 'url'
+      ? [
+          'The board goes on by itself',
+          'shows how far it is',
+          `part-ota restore --port ${port} puts the old content back, as does a boot with ota.recover().`,
+        ]
+      : [
+          'The board waits ten minutes',
+          'goes on',
+          'After that the old content comes back, as it does by a boot with ota.recover(), or now by ' +
+            `part-ota restore --port ${port}.`,
+        ];
+  return (
+    `The partition "${partition}" holds a mix of the old and the new content${far}. ` +
+    `${fate}: the same command again ${again}. ${hasBackup ? undo : NO_COPY}`
+  );
+}
+
+function resetText({ port, partition, hasBackup }: Rest): string {
+  const fate = hasBackup
+    ? 'If the boot script calls ota.recover(), it holds the old content again; ' +
+      `if not, part-ota recover --port ${port} puts that back.`
+    : NO_COPY;
+  return (
+    `The partition "${partition}" held a mix of the old and the new content. ` +
+    `The same command again brings the new. ${fate}`
+  );
+}
+
+const RESTS: Record<Rest['holds'], (rest: Rest) => string> = {
+  old: ({ partition }) => `The partition "${partition}" holds what it held.`,
+  mixed: mixedText,
+  reset: resetText,
+  told: ({ port }) =>
+    `part-ota status --port ${port} tells what the partition holds: the old content, if there was a copy of it.`,
+};
+
+/** @returns what the partition of an update holds, and what to do. */
+export const restText = (rest: Rest) => RESTS[rest.holds](rest);
+
+/** @returns what the line to a board, or a script there, ended by. */
+function whyText(why: UpdateFacts['E_LOST']['why']): string {
+  return why instanceof PortError
+    ? (PORT_WORDS[why.code] as (facts: object) => string)(why.facts)
+    : BOARD_WORDS[why.code](why.facts);
+}
+
+export const UPDATE_WORDS: Words<UpdateFacts> = {
+  E_LOST: ({ why, rest }) => `${whyText(why)}\n${restText(rest)}`,
+  E_FAILED: ({ message, rest }) => `${message}\n${restText(rest)}`,
+};
+
+export const REFUSAL_WORDS: Words<RefusalFacts> = {
+  E_UPDATING: ({ port, running }) =>
+    `${port}: the board is busy with another update, ${running}; ` +
+    'reset it to put the old content back',
+  E_NO_MODULE: ({ port, missing }) =>
+    `${port}: the board lacks the module ${missing.map((name) => `"${name}"`).join(' and ')}; ` +
+    `part-ota upload --http --port ${port}`,
+  E_NO_PARTITION: ({ label, labels }) =>
+    `--partition: no "${label}" on the board; it has ${labels.join(', ')}`,
+  E_SIZE: ({ name, size, label, limit }) =>
+    `${name}: ${bytes(size)}; the partition "${label}" has ${sizeOf(limit)}`,
+  E_REFUSED: ({ port, message }) => `${port}: ${message}`,
+};

@@ -114,7 +114,7 @@ const MORE: Statement[] = [
   { file: 'README.md', says: 'Espruino checks no certificates' },
   { file: 'docs/ota-http.md', says: 'Espruino checks no certificates' },
   { file: 'README.md', says: 'if power fails in that, Espruino may erase all of it' },
-  { file: 'cli/upload.ts', says: 'Espruino may erase all of Storage at the next boot' },
+  { file: 'cli/words/link.ts', says: 'Espruino may erase all of Storage at the next boot' },
 ];
 
 /** Where Storage begins in an Espruino for Linux. */

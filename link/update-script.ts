@@ -1,8 +1,6 @@
-/** What `part-ota update` runs on a board: bodies of functions for `Session.run`, each on one line. */
-import type { Partition, Report } from '../device/api.ts';
+/** What an update runs on a board: bodies of functions for `Session.run`, each on one line. */
+import type { Partition, Progress, Report } from '../device/api.ts';
 import type { AirResult, Check } from '../device/http/api.ts';
-import type { Progress } from '../device/api.ts';
-import { readBundle } from './files.ts';
 
 /** What a board is before an update. */
 export interface Examined {
@@ -60,7 +58,7 @@ export const EXAMINE = onOneLine(`
   if (cached.indexOf("ota") < 0) Modules.removeCached("ota");
   return found;`);
 
-/** Joins an update that runs, or has just been started: the board says how far it is, and returns what came of it. */
+/** Joins an update that runs, or has just been started: the board says how far it is, and returns the outcome. */
 export const JOIN = onOneLine(`
   var port = global.otaPort;
   if (!port) throw new Error("the update is over");
@@ -68,10 +66,9 @@ export const JOIN = onOneLine(`
   if (port.take) port.ask();
   return port.done;`);
 
-/** @returns examples/air-serial.js as it is built, without its options: an expression that is a function of them. */
-function readExample(): string {
-  const text = readBundle('dist/air-serial.min.js').trim();
-  return text.slice(0, text.lastIndexOf('({url:'));
+/** @returns a built examples/air-serial.js without its options: an expression that is a function of them. */
+function withoutOptions(script: string): string {
+  return script.slice(0, script.lastIndexOf('({url:')).trim();
 }
 
 /** Fetches by itself, through the module's own seam. What it has in common with examples/air-serial.js is there. */
@@ -116,8 +113,11 @@ const [BEFORE, AFTER] = [
   return port.done;`,
 ].map(onOneLine);
 
-/** @returns the script that starts an update. @param isFetched - by the board; or over the console */
-export function updateScript(options: ScriptOptions, isFetched: boolean): string {
-  const code = isFetched ? onOneLine(FETCH) : readExample();
+/**
+ * @param serial - examples/air-serial.js as it is built, for an update over the console; without it the board fetches
+ * @returns the script that starts an update
+ */
+export function updateScript(options: ScriptOptions, serial?: string): string {
+  const code = serial === undefined ? onOneLine(FETCH) : withoutOptions(serial);
   return `${BEFORE}${code}(${JSON.stringify(options)});${AFTER}`;
 }

@@ -1,6 +1,7 @@
 /** Answers a board that asks over its console for pieces of an image: examples/air-serial.js says how. */
-import { crc32 } from 'node:zlib';
-import { SECTOR } from '../host/index.ts';
+import { crc32 } from '#hashes';
+import { toBase64 } from '../formats/bytes.ts';
+import { SECTOR } from '../formats/chip.ts';
 import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 
 /** Bytes of each line but the last: what examples/air-serial.js takes. */
@@ -72,7 +73,7 @@ export class Pieces {
     // On a slow line it asks again before all of the answer has left.
     if (this.#current && isSame(this.#current, asked)) return;
     this.#wanted = asked;
-    // That the line has ended is noticed by whoever waits for the board.
+    // If the line has ended, `Session.run` is rejected.
     if (!this.#current) this.#answerAll().catch(() => undefined);
   }
 
@@ -95,7 +96,7 @@ export class Pieces {
     const lines: string[] = [];
     for (let at = from; at < to; at += LINE) {
       const bytes = file.subarray(at, Math.min(at + LINE, to));
-      lines.push(`otaPort.take(${at},"${Buffer.from(bytes).toString('base64')}",${crc32(bytes)})`);
+      lines.push(`otaPort.take(${at},"${toBase64(bytes)}",${crc32(bytes)})`);
     }
     await this.#sender.send(lines);
     const known = this.#known[kind].subarray(from, to);

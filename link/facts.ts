@@ -1,10 +1,12 @@
-/** What commands ask a board first, and how they use the module there. */
-import { crc32 } from 'node:zlib';
-import { SECTOR } from '../formats/chip.ts';
+/** What a board says of itself. */
+import { crc32 } from '#hashes';
+import { concat, fromBase64, fromLatin1, toLatin1 } from '../formats/bytes.ts';
+import { BOOTLOADERS, flashSizeOf, SECTOR } from '../formats/chip.ts';
+import { findOtadata } from '../formats/otadata.ts';
 import { rowsOf } from '../formats/table/binary.ts';
 import type { Row } from '../formats/table/row.ts';
-import { PortError } from '../link/port.ts';
-import type { RunOptions, Session } from '../link/session.ts';
+import { PortError } from './errors.ts';
+import type { Session } from './session.ts';
 
 /** A file in Espruino's Storage. */
 export interface StoredFile {
@@ -14,7 +16,7 @@ export interface StoredFile {
 }
 
 /** CRC-32 of a file, as E.CRC32 gives it. @param content - a character per byte */
-export const crcOf = (content: string) => crc32(Buffer.from(content, 'latin1'));
+export const crcOf = (content: string) => crc32(fromLatin1(content));
 
 /** What a board says of itself. */
 export interface BoardFacts {
@@ -29,7 +31,7 @@ export interface BoardFacts {
   flashSize?: number;
   partitions: Row[];
   /** The two entries of otadata, 32 bytes each; missing if there is no such partition. */
-  otadata?: Buffer[];
+  otadata?: Uint8Array[];
   /** By name: those of the module; missing if they are not there. */
   files: Record<string, StoredFile | undefined>;
   /** Whether an update is in progress at this moment. */
@@ -41,17 +43,6 @@ export const OTA = 'ota';
 export const OTA_HTTP = 'ota-http';
 export const BOOT = '.boot0';
 const FILES = [OTA, OTA_HTTP, BOOT] as const;
-
-/**
- * Runs a script that has the module as `o`, and frees its memory afterwards unless the app has it, too.
- * @param body - as in Session.run; no promise
- */
-export function withModule(session: Session, body: string, options?: RunOptions): Promise<unknown> {
-  const script =
-    `var h=Modules.getCached().indexOf("${OTA}")>=0,o=require("${OTA}");` +
-    `try{${body}}finally{if(!h)Modules.removeCached("${OTA}")}`;
-  return session.run(script, options);
-}
 
 /** What `ASK` returns. Bytes are base64. */
 interface Answer {
@@ -70,25 +61,18 @@ const ASK =
   'var S=require("Storage"),e=process.env,F,r=[],h=[],a,b,m=process.memory();' +
   'try{F=require("Flash")}catch(x){}' +
   'if(F){for(a=0x8000;a<0x8c00;a+=32){b=E.toString(F.read(32,a));if(b.charCodeAt(0)!=0xaa||b.charCodeAt(1)!=0x50)break;' +
-  'r.push(btoa(b))}[0,0x1000].forEach(function(a){h.push(btoa(E.toString(F.read(4,a))))})}' +
+  'r.push(btoa(b))}' +
+  `${JSON.stringify(BOOTLOADERS)}.forEach(function(a){h.push(btoa(E.toString(F.read(4,a))))})}` +
   `var f=${JSON.stringify(FILES)}.map(function(n){var d=S.read(n);return d===undefined?null:[d.length,E.CRC32(d)]});` +
   `var u=Modules.getCached().indexOf("${OTA}")>=0&&require("${OTA}").status().state=="updating";` +
   'return{env:{BOARD:e.BOARD,VERSION:e.VERSION,STORAGE:e.STORAGE},memory:{free:m.free,total:m.total,blocksize:m.blocksize},' +
   'free:S.getFree(),stats:S.getStats?S.getStats():null,rows:r,headers:h,files:f,isUpdating:u}';
 
-const bytesOf = (base64: string) => Buffer.from(base64, 'base64');
-
-/** @returns bytes of the chip by the header of the bootloader: see `chipSectors` in device/chip.ts. */
-function flashSizeOf(headers: string[]): number | undefined {
-  const header = headers.map(bytesOf).find((bytes) => bytes[0] === 0xe9);
-  return header && 0x100000 << (header[3] >> 4);
-}
-
 /** Asks a board what it is and has. @throws PortError E_NOT_ESP32 if there is no partition table */
 export async function askBoard(session: Session): Promise<BoardFacts> {
   const answer = (await session.run(ASK)) as Answer;
   const { env, memory, stats } = answer;
-  const partitions = rowsOf(Buffer.concat(answer.rows.map(bytesOf)));
+  const partitions = rowsOf(concat(answer.rows.map(fromBase64)));
   if (!partitions.length) {
     throw new PortError('E_NOT_ESP32', { port: session.port.name, board: env.BOARD });
   }
@@ -102,7 +86,7 @@ export async function askBoard(session: Session): Promise<BoardFacts> {
     firmware: env.VERSION,
     memory: { free: memory.free, total: memory.total, blockSize: memory.blocksize ?? 0 },
     storage: { free: answer.free, total, trash: stats?.trashBytes },
-    flashSize: flashSizeOf(answer.headers),
+    flashSize: flashSizeOf(answer.headers.map(fromBase64)),
     partitions,
     otadata: await readOtadata(session, partitions),
     files: Object.fromEntries(files),
@@ -110,14 +94,14 @@ export async function askBoard(session: Session): Promise<BoardFacts> {
   };
 }
 
-async function readOtadata(session: Session, partitions: Row[]): Promise<Buffer[] | undefined> {
-  const row = partitions.find(({ type, subtype }) => type === 1 && subtype === 0);
+async function readOtadata(session: Session, partitions: Row[]): Promise<Uint8Array[] | undefined> {
+  const row = findOtadata(partitions);
   if (!row) return undefined;
   const addresses = JSON.stringify([row.address, row.address + SECTOR]);
   const entries = (await session.run(
     `return ${addresses}.map(function(a){return btoa(E.toString(require("Flash").read(32,a)))})`,
   )) as string[];
-  return entries.map(bytesOf);
+  return entries.map(fromBase64);
 }
 
 /** Bytes of Storage that are read at a time. */
@@ -125,11 +109,11 @@ const PIECE = 512;
 
 /** @returns a file of Storage, a character per byte. */
 export async function readStored(session: Session, name: string, size: number): Promise<string> {
-  const pieces: Buffer[] = [];
+  let text = '';
   for (let at = 0; at < size; at += PIECE) {
     const length = Math.min(PIECE, size - at);
     const read = `return btoa(require("Storage").read(${JSON.stringify(name)},${at},${length}))`;
-    pieces.push(bytesOf((await session.run(read)) as string));
+    text += toLatin1(fromBase64((await session.run(read)) as string));
   }
-  return Buffer.concat(pieces).toString('latin1');
+  return text;
 }

@@ -1,12 +1,10 @@
-/** What `part-ota status` finds out about a board. */
+/** Finds out what a board is, and what an update of it would use. */
 import type { Area, Code, Plan, Report } from '../device/api.ts';
+import { Fault } from '../formats/errors.ts';
 import { bootOf, isSlot } from '../formats/otadata.ts';
 import { SECTOR } from '../formats/chip.ts';
 import { gapsOf, type Row, TABLE_ADDRESS } from '../formats/table/row.ts';
 import { type BootScript, readBootScript } from './boot-script.ts';
-import type { Session } from '../link/session.ts';
-import { readBundle, VERSION } from './files.ts';
-import { InputError } from './words.ts';
 import {
   askBoard,
   BOOT,
@@ -16,8 +14,9 @@ import {
   OTA_HTTP,
   readStored,
   type StoredFile,
-  withModule,
-} from './on-board.ts';
+} from './facts.ts';
+import { withModule } from './module.ts';
+import type { Session } from './session.ts';
 
 /** A call that the module refuses. */
 export interface Refusal {
@@ -48,10 +47,28 @@ export interface BoardStatus {
   /** Flash that is in no partition. */
   gaps: Area[];
   files: { ota?: StoredModule; otaHttp?: StoredModule; boot0?: StoredFile & BootScript };
-  /** What `ota.status()` says; missing if the module is not there. */
+  /** What `ota.status()` returns; missing if the module is not there. */
   update?: Report | Refusal;
-  /** What `ota.plan()` says of each partition that may be updated. */
+  /** What `ota.plan()` returns for each partition that may be updated. */
   plans: { partition: string; plan: Plan | Refusal }[];
+}
+
+/** By which files of the board are known again: those of this package. */
+export interface KnownFiles {
+  version: string;
+  /** Text of the module, a character per byte: as it is stored, and readable. */
+  ota: string[];
+  otaHttp: string[];
+}
+
+/** Why a board cannot be asked. */
+export interface StatusFacts {
+  E_NO_PARTITION: { label: string; labels: string[] };
+}
+
+/** Nothing can be told of what was asked for. */
+export class StatusError extends Fault<StatusFacts> {
+  override name = 'StatusError';
 }
 
 const OTADATA = 0;
@@ -75,14 +92,17 @@ function withApps(partitions: Row[], running: string | undefined): PartitionStat
   });
 }
 
-function storedModule(file: StoredFile | undefined, name: string): StoredModule | undefined {
+function storedModule(
+  file: StoredFile | undefined,
+  texts: string[],
+  version: string,
+): StoredModule | undefined {
   if (!file) return undefined;
-  const texts = [`dist/${name}.min.js`, `dist/${name}.js`].map((path) => readBundle(path));
   const isOurs = texts.some((text) => text.length === file.size && crcOf(text) === file.crc32);
-  return isOurs ? { ...file, version: VERSION } : file;
+  return isOurs ? { ...file, version } : file;
 }
 
-/** What the module says: its status, and a plan for each label. A word of it for each, so that none is too long. */
+/** Asks the module for its status, and for a plan for each label. It says each plan by itself, so that no line is too long. */
 async function askModule(
   session: Session,
   labels: string[],
@@ -109,16 +129,21 @@ const isData = ({ type, subtype }: Row) =>
 
 /**
  * Asks a board. Writes nothing.
+ * @param known - by which its modules are known again
  * @param label - the partition to plan an update of; default: each that may be updated
- * @throws InputError if there is no such partition; PortError
+ * @throws StatusError if there is no such partition; PortError
  */
-export async function askStatus(session: Session, label?: string): Promise<BoardStatus> {
+export async function askStatus(
+  session: Session,
+  known: KnownFiles,
+  label?: string,
+): Promise<BoardStatus> {
   const facts = await askBoard(session);
   const { partitions, files } = facts;
   const flashEnd = Math.max(...partitions.map(({ address, size }) => address + size));
   if (label !== undefined && !partitions.some((row) => row.label === label)) {
-    const labels = partitions.map((row) => row.label).join(', ');
-    throw new InputError(`--partition: no partition "${label}"; there are ${labels}`);
+    const labels = partitions.map((row) => row.label);
+    throw new StatusError('E_NO_PARTITION', { label, labels });
   }
   const labels = label === undefined ? partitions.filter(isData).map((row) => row.label) : [label];
   const asked = files[OTA] && (await askModule(session, labels));
@@ -136,8 +161,8 @@ export async function askStatus(session: Session, label?: string): Promise<Board
     partitions: withApps(partitions, asked?.running ?? chosenApp(facts)),
     gaps: gapsOf(partitions, facts.flashSize ?? flashEnd, TABLE_ADDRESS + SECTOR),
     files: {
-      ota: storedModule(files[OTA], 'ota'),
-      otaHttp: storedModule(files[OTA_HTTP], 'ota-http'),
+      ota: storedModule(files[OTA], known.ota, known.version),
+      otaHttp: storedModule(files[OTA_HTTP], known.otaHttp, known.version),
       boot0: boot && script && { ...boot, ...script },
     },
     update: asked?.update,

@@ -1,6 +1,7 @@
-/** What `part-ota upload` stores on a board, and how. */
-import { type BootPlan, planBoot } from './boot-script.ts';
-import { BoardError, type Session } from '../link/session.ts';
+/** Stores the modules and the boot script on a board. */
+import { Fault } from '../formats/errors.ts';
+import { type BootPlan, type BootSource, planBoot } from './boot-script.ts';
+import { BoardError } from './errors.ts';
 import {
   askBoard,
   BOOT,
@@ -10,9 +11,15 @@ import {
   OTA_HTTP,
   readStored,
   type StoredFile,
-} from './on-board.ts';
-import { readBundle } from './files.ts';
-import { grouped, hex } from './report-format.ts';
+} from './facts.ts';
+import type { Session } from './session.ts';
+
+/** What can be stored: text of files, a character per byte. */
+export interface UploadSource {
+  ota: string;
+  otaHttp: string;
+  boot: BootSource;
+}
 
 /** What the user wants. */
 export interface UploadOptions {
@@ -45,11 +52,18 @@ export interface UploadPlan {
   needed: number;
 }
 
+/** Why files are not on the board. Sizes in bytes. */
+export interface UploadFacts {
+  E_UPDATING: object;
+  /** `trash`: what compacting would give back. */
+  E_STORAGE: { needed: number; free: number; trash: number };
+  /** A file reads back other than it was sent. */
+  E_READ_BACK: { name: string; found: StoredFile; sent: StoredFile };
+}
+
 /** The board cannot take it, or has taken it wrong. */
-export class UploadError extends Error {
+export class UploadError extends Fault<UploadFacts> {
   override name = 'UploadError';
-  /** What a command exits with. */
-  readonly exitCode = 1;
 }
 
 /** Before each file in Storage; files begin at multiples of 4 (JsfFileHeader in src/jsflash.h). */
@@ -59,24 +73,27 @@ const inStorage = (size: number) => HEADER + Math.ceil(size / 4) * 4;
 /** Bytes that are sent at a time: a line of Espruino's input takes a JsVar for each 12 bytes. */
 const PIECE = 1024;
 
+const storedAs = (content: string): StoredFile => ({ size: content.length, crc32: crcOf(content) });
+
 const isSame = (content: string, found: StoredFile | undefined) =>
   found?.size === content.length && found.crc32 === crcOf(content);
 
 /**
- * Looks at the board, and says what is to be stored. Writes nothing.
+ * Looks at the board, and finds out what is to be stored. Writes nothing.
  * @throws UploadError if it does not fit, or an update is in progress; PortError
  */
-export async function planUpload(session: Session, options: UploadOptions): Promise<UploadPlan> {
+export async function planUpload(
+  session: Session,
+  source: UploadSource,
+  options: UploadOptions,
+): Promise<UploadPlan> {
   const facts = await askBoard(session);
-  if (facts.isUpdating)
-    throw new UploadError(
-      'an update is in progress on the board: wait for its end; part-ota status tells',
-    );
+  if (facts.isUpdating) throw new UploadError('E_UPDATING', {});
   // The two belong together, so one that is there goes along.
   const withHttp = options.http || facts.files[OTA_HTTP] !== undefined;
   const modules = [
-    { name: OTA, content: readBundle('dist/ota.min.js') },
-    ...(withHttp ? [{ name: OTA_HTTP, content: readBundle('dist/ota-http.min.js') }] : []),
+    { name: OTA, content: source.ota },
+    ...(withHttp ? [{ name: OTA_HTTP, content: source.otaHttp }] : []),
   ].map(({ name, content }): Wanted => {
     const found = facts.files[name];
     const step = isSame(content, found) ? 'kept' : found ? 'replaced' : 'stored';
@@ -86,7 +103,7 @@ export async function planUpload(session: Session, options: UploadOptions): Prom
   if (options.boot) {
     const found = facts.files[BOOT];
     const old = found && (await readStored(session, BOOT, found.size));
-    files.push({ name: BOOT, ...planBoot(old, options.resume), found });
+    files.push({ name: BOOT, ...planBoot(source.boot, options.resume, old), found });
   }
   const needed = files
     .filter(isWritten)
@@ -101,17 +118,9 @@ export const isWritten = ({ step }: Wanted) => step !== 'kept' && step !== 'fore
 function checkRoom({ storage }: BoardFacts, needed: number, mayCompact: boolean): void {
   const missing = needed - storage.free;
   if (missing <= 0) return;
-  const bytes = (count: number) => `${grouped(count)} bytes`;
   const trash = storage.trash ?? 0;
-  const isEnough = trash >= missing;
-  if (isEnough && mayCompact) return;
-  throw new UploadError(
-    `too little Storage: ${bytes(needed)} needed, ${bytes(storage.free)} free, ${bytes(missing)} missing; ` +
-      (isEnough
-        ? `${bytes(trash)} are taken by files that were replaced. Compacting gives them back, but if power fails ` +
-          'in that, Espruino may erase all of Storage at the next boot. --compact does it nevertheless'
-        : "erase files that nobody needs: require('Storage').list(), .erase(name)"),
-  );
+  if (trash >= missing && mayCompact) return;
+  throw new UploadError('E_STORAGE', { needed, free: storage.free, trash });
 }
 
 /** @returns a literal of Espruino's. @param text - a character per byte */
@@ -155,20 +164,16 @@ async function sendBoot(session: Session, { name, content, found, keep }: Wanted
     await session.run(script);
   } catch (error) {
     if (!(error instanceof BoardError)) throw error;
-    // Out of memory, say. Here is all of it.
+    // It may lack memory for that. Here is all of it.
     await send(session, { name, content, step: 'stored' });
   }
 }
 
-/** @returns why a file is not as it was sent, if so. */
-async function faultOf(session: Session, { name, content }: Wanted): Promise<string | undefined> {
+/** @returns length and CRC-32 of what the board reads. */
+async function readBack(session: Session, name: string): Promise<StoredFile> {
   const read = `var d=require("Storage").read(${literal(name)});return d===undefined?null:[d.length,E.CRC32(d)]`;
-  const [size, crc] = ((await session.run(read)) as [number, number] | null) ?? [0, 0];
-  if (size === content.length && crc === crcOf(content)) return undefined;
-  return (
-    `${grouped(size)} bytes with CRC-32 ${hex(crc)}, ` +
-    `where ${grouped(content.length)} with ${hex(crcOf(content))} were sent`
-  );
+  const [size, crc32] = ((await session.run(read)) as [number, number] | null) ?? [0, 0];
+  return { size, crc32 };
 }
 
 /**
@@ -183,8 +188,10 @@ export async function upload(
   for (const file of files.filter(isWritten)) {
     if (file.keep) await sendBoot(session, file);
     else await send(session, file, (done) => onProgress(file, done));
-    const fault = await faultOf(session, file);
-    if (fault) throw new UploadError(`${file.name} reads back wrong: ${fault}; upload it again`);
-    onProgress(file, file.content.length);
+    const { name, content } = file;
+    const found = await readBack(session, name);
+    if (!isSame(content, found))
+      throw new UploadError('E_READ_BACK', { name, found, sent: storedAs(content) });
+    onProgress(file, content.length);
   }
 }

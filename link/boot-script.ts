@@ -1,7 +1,4 @@
 /** The boot script `.boot0`: our part of it, which recovers, beside what the user has there. */
-import { readFileSync } from 'node:fs';
-import { packageFile, VERSION } from './files.ts';
-
 /** What surrounds our part of a boot script, so that the next upload finds it. */
 const BEGIN = '//part-ota ';
 const END = '//part-ota end\n';
@@ -9,17 +6,19 @@ const OUR_PART = /\n?\/\/part-ota (\S+) begin\n[^]*?\/\/part-ota end\n/;
 /** A boot script that does it by itself, as examples/boot0.js did before there was this command. */
 const RECOVERS = /require\((["'`])ota\1\)\s*\.recover\(/;
 
-/** @returns the text of examples/boot0.js that runs, without comments. */
-function bootCode(resume: boolean): string {
-  const code = readFileSync(packageFile('examples/boot0.js'), 'latin1')
-    .replace(/\/\*[^]*?\*\//g, '')
-    .replace(/^\s+/gm, '');
-  return resume ? code.replace('recover()', 'recover({resume:true})') : code;
+/** What our part of a boot script is made of. */
+export interface BootSource {
+  /** That of this package. */
+  version: string;
+  /** The text of examples/boot0.js. */
+  script: string;
 }
 
-/** @returns our part of a boot script. */
-function bootPart(resume: boolean): string {
-  return `${BEGIN}${VERSION} begin\n${bootCode(resume)}${END}`;
+/** @returns our part of a boot script: the code without comments. */
+function bootPart({ version, script }: BootSource, resume: boolean): string {
+  const code = script.replace(/\/\*[^]*?\*\//g, '').replace(/^\s+/gm, '');
+  const call = resume ? code.replace('recover()', 'recover({resume:true})') : code;
+  return `${BEGIN}${version} begin\n${call}${END}`;
 }
 
 /** What a boot script is. */
@@ -52,9 +51,14 @@ export interface BootPlan {
   keep?: { first: number; from: number };
 }
 
-/** Says what is to become of a boot script. @param old - the one that is there */
-export function planBoot(old: string | undefined, resume: boolean): BootPlan {
-  const ours = bootPart(resume);
+/**
+ * Finds out what is to become of a boot script.
+ * @param source - what our part is made of
+ * @param resume - it leaves an interrupted update open
+ * @param old - the one that is there
+ */
+export function planBoot(source: BootSource, resume: boolean, old?: string): BootPlan {
+  const ours = bootPart(source, resume);
   if (old === undefined) return { content: ours, step: 'stored' };
   const part = OUR_PART.exec(old);
   if (!part) {
