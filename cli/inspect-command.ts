@@ -17,7 +17,7 @@ import {
   sizeOf,
   typeOf,
 } from './report-format.ts';
-import { STATES } from './states.ts';
+import { STATES } from './words/states.ts';
 
 interface Flags {
   tableOffset: number;

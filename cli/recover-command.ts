@@ -5,7 +5,7 @@ import { type Call, callModule } from '../link/module.ts';
 import { onBoard } from './connection.ts';
 import { type PortFlags, withPort } from './options.ts';
 import { barsOn } from './report-progress.ts';
-import { reportLines } from './states.ts';
+import { reportLines } from './words/states.ts';
 
 interface Flags extends PortFlags {
   json?: true;

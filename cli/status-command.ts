@@ -23,7 +23,7 @@ import {
   sizeOf,
   typeOf,
 } from './report-format.ts';
-import { reportLines } from './states.ts';
+import { reportLines } from './words/states.ts';
 
 interface Flags extends PortFlags {
   partition?: string;
