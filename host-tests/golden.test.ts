@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Board, differences } from '../host/index.ts';
 import { WebServer } from './air-server.ts';
 import { assertIdle, boot, random } from './fixtures.ts';
@@ -19,6 +18,7 @@ import {
   sectorsOf,
 } from './golden/index.ts';
 import { readGolden } from './golden/read.ts';
+import { pathOf } from './package.ts';
 import { buildHttp, uploadHttpTo, uploadTo } from './subject.ts';
 
 const TARGET = { address: 0x30000, size: 0x6000 };
@@ -145,8 +145,7 @@ describe('golden tables', () => {
 
 describe('golden files', () => {
   it('are all in the index', () => {
-    const folder = fileURLToPath(new URL('golden', import.meta.url));
-    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    const files = readdirSync(pathOf('host-tests/golden'), { recursive: true, encoding: 'utf8' });
     assert.deepEqual(
       files.filter((name) => name.endsWith('.txt')).sort(),
       [...CHIPS, ...MANIFESTS, ...TABLES].map(({ file }) => `${file}.txt`).sort(),
