@@ -1,190 +1,95 @@
-/** A board to test against, without hardware: the console of a JavaScript engine at a TCP port. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve as resolvePath } from 'node:path';
-import { assertChip, defaultTable, makeChip, readChip, tableOf } from './board-chip.ts';
-import { Clients } from './board-clients.ts';
-import type { BoardEvent, Engine, EngineListener, Reached } from './board-engine.ts';
-import { EspruinoEngine } from './board-espruino.ts';
-import { SimulatedEngine } from './board-simulated.ts';
-import { writeOutput } from './files.ts';
+/** `part-ota board` */
+import { Command, Option } from 'commander';
+import { startBoard, type BoardSetup } from './board/running.ts';
+import { wholeNumber } from './options.ts';
 import { InputError } from './words.ts';
+import { readTable } from './table-file.ts';
 
-/** What a board is made of. */
-export interface BoardSetup {
-  /** What runs JavaScript: a real Espruino for Linux, or the simulated board. */
-  engine: 'espruino' | 'simulated';
-  /** The interpreter. */
-  command?: string;
-  /** TCP port; 0: any that is free. */
+interface Flags {
+  engine?: BoardSetup['engine'];
+  enginePath?: string;
   port: number;
-  /** Where it listens; default 127.0.0.1. Everybody who reaches it can run programs on the board. */
   host?: string;
-  /**
-   * The file with what the chip holds, 4 MB; is made if it does not exist. Storage lies beside it.
-   * Default: in a folder of its own, which goes with the board.
-   */
-  flash?: string;
-  /** The partition table of a chip that is made, binary. Default: that of partitions.csv. */
-  table?: Uint8Array;
-  onEvent?: (event: BoardEvent | 'connect' | 'disconnect', detail?: string) => void;
+  flash: string;
+  table?: string;
+  cutAt?: number;
 }
 
-/** A board that runs. */
-export interface RunningBoard {
-  /** TCP port. */
-  readonly port: number;
-  /** The file of the chip. */
-  readonly file: string;
-  /** What the chip holds now. */
-  readonly flash: Buffer;
-  /** Writes the whole chip, as esptool does: without power for the board, which then boots. */
-  load: (flash: Uint8Array) => Promise<void>;
-  /** Cuts the power now, wherever the board is, and restores it. @returns when the board boots */
-  kill: () => Promise<void>;
-  powerOff: () => Promise<void>;
-  /** @returns when the board boots */
-  powerOn: () => Promise<void>;
-  /**
-   * Lets power fail in an erase or page program of `require("Flash")`. It comes back at once.
-   * @param operation - the number of it, from 1 on: from now, or from the cut that is still ahead
-   * @param reached - what of it is done; default: its first half
-   * @returns when the board boots after it
-   */
-  cutAt: (operation: number, reached?: Reached) => Promise<void>;
-  /** Ends the board, and disconnects everybody. */
-  close: () => Promise<void>;
-  /** Is rejected when the board cannot go on. */
-  readonly failure: Promise<never>;
-}
+const HELP = `
+What is said to an ESP32 on a serial line can be said to this board at tcp://host:port,
+by part-ota, by the espruino CLI or by nc. Everybody who is connected sees what it
+prints, and can type. It stays there when the board boots or loses power.
 
-/** Makes the file of the chip if there is none. @throws InputError if it is none, or has another table */
-function openChip(file: string, table: Uint8Array | undefined): void {
-  if (!existsSync(file)) return writeOutput(file, makeChip(table ?? defaultTable()));
-  const rows = tableOf(readChip(file));
-  const isSame = !table || JSON.stringify(rows) === JSON.stringify(tableOf(makeChip(table)));
-  if (!isSame)
-    throw new InputError(
-      `--table: ${file} exists, and its table is another; remove it to make a new one`,
-    );
-}
+The file holds the whole chip, 4 MB, and is made if it does not exist, with the
+partition table and a pattern in every partition. Storage lies beside it. The end of
+the command is a power cut; started again it is the same board, which boots.
 
-/**
- * Starts a board, and boots it.
- * @throws InputError if what it is made of cannot be used
- */
-export async function startBoard(setup: BoardSetup): Promise<RunningBoard> {
-  const folder =
-    setup.flash === undefined ? mkdtempSync(join(tmpdir(), 'part-ota-board-')) : undefined;
-  const file = resolvePath(setup.flash ?? join(folder!, 'flash.bin'));
-  const removeFolder = () => folder && rmSync(folder, { recursive: true });
-  try {
-    openChip(file, setup.table);
-    return await run(setup, file, removeFolder);
-  } catch (error) {
-    removeFolder();
-    throw error;
-  }
-}
+Engines:
+  espruino    a real Espruino for Linux, whose path is in ESPRUINO or --engine-path
+  simulated   the simulated board of this package, with node's JavaScript
 
-/** Power cuts that are ahead, the next one first. */
-class Cuts {
-  readonly #arm: Engine['cutAt'];
-  readonly #ahead: { operation: number; reached: Reached; resolve: () => void }[] = [];
-  /** Called at the next boot. */
-  #onBoot: () => void = () => undefined;
+Everybody who can reach the port can run programs on this machine: take care with --host.
 
-  /** @param arm - tells the engine of the next one */
-  constructor(arm: Engine['cutAt']) {
-    this.#arm = arm;
-  }
+Examples:
+  part-ota board
+  ESPRUINO=~/espruino part-ota board --engine espruino --port 2323 --flash flash.bin
+  npx espruino --no-ble -p tcp://127.0.0.1:2323 --storage ota:dist/ota.min.js -e 'print("stored")'
+  nc 127.0.0.1 2323`;
 
-  /** @returns when the board boots after it */
-  add(operation: number, reached: Reached): Promise<void> {
-    return new Promise((resolve) => {
-      this.#ahead.push({ operation, reached, resolve });
-      if (this.#ahead.length === 1) this.#armNext();
+const SAYS = {
+  boot: 'boots',
+  reboot: 'is reset by a script',
+  cut: 'loses power',
+  ended: 'interpreter ended by itself:',
+  connect: 'connected:',
+  disconnect: 'disconnected:',
+} as const;
+
+const print = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** Makes the command. It throws an InputError for what the user has to change. */
+export function boardCommand(): Command {
+  return new Command('board')
+    .description('run a board to test against: the console of a JavaScript engine at a TCP port')
+    .addOption(
+      new Option(
+        '--engine <name>',
+        'what runs JavaScript (default: espruino if there is one, else simulated)',
+      ).choices(['espruino', 'simulated']),
+    )
+    .addOption(new Option('--engine-path <file>', 'the interpreter').env('ESPRUINO'))
+    .option('--port <number>', 'TCP port; 0: any that is free', wholeNumber(0, 65535), 2323)
+    .option('--host <address>', 'where to listen (default: this machine only)')
+    .option('--flash <file>', 'what the chip holds', 'flash.bin')
+    .option('--table <file>', 'partition table of a new chip, CSV or binary')
+    .option(
+      '--cut-at <number>',
+      'lose power in the n-th erase or page program, once',
+      wholeNumber(1, 0xffffffff),
+    )
+    .addHelpText('after', HELP)
+    .action(async (flags: Flags) => {
+      const engine = flags.engine ?? (flags.enginePath ? 'espruino' : 'simulated');
+      const board = await startBoard({
+        engine,
+        command: flags.enginePath || undefined,
+        port: flags.port,
+        host: flags.host,
+        flash: flags.flash,
+        table: flags.table === undefined ? undefined : readTable(flags.table),
+        onEvent: (event, detail) => print([SAYS[event], detail].filter(Boolean).join(' ')),
+      });
+      if (flags.cutAt !== undefined) void board.cutAt(flags.cutAt);
+      print(`${flags.flash} at tcp://${flags.host ?? '127.0.0.1'}:${board.port}`);
+      const signalled = new Promise<void>((resolve) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+      });
+      try {
+        await Promise.race([signalled, board.failure]);
+      } catch (error) {
+        throw new InputError((error as Error).message);
+      } finally {
+        await board.close();
+      }
     });
-  }
-
-  hear(event: BoardEvent): void {
-    if (event === 'boot') this.#onBoot();
-    if (event !== 'cut') return;
-    this.#onBoot = this.#ahead.shift()!.resolve;
-    this.#armNext();
-  }
-
-  #armNext(): void {
-    const [next] = this.#ahead;
-    if (next) this.#arm(next.operation, next.reached);
-  }
-}
-
-async function run(setup: BoardSetup, file: string, onClose: () => void): Promise<RunningBoard> {
-  const { port, host = '127.0.0.1', onEvent = () => undefined } = setup;
-  const clients = new Clients(onEvent);
-  const cuts = new Cuts((operation, reached) => engine.cutAt(operation, reached));
-  let fail: (error: Error) => void = () => undefined;
-  const failure = new Promise<never>((_, reject) => (fail = reject));
-  failure.catch(() => undefined);
-  const engine = makeEngine(setup, file, {
-    onOutput: (bytes) => clients.print(bytes),
-    onDrain: () => clients.resume(),
-    onEvent: (event, detail) => {
-      onEvent(event, detail);
-      cuts.hear(event);
-    },
-    onFailure: fail,
-  });
-  clients.onInput = (bytes) => engine.write(bytes);
-  const bound = await clients.listen(port, host);
-  const powerOn = async () => {
-    clients.resume();
-    await Promise.race([engine.start(), failure]);
-  };
-  try {
-    await powerOn();
-  } catch (error) {
-    await clients.close();
-    throw error;
-  }
-  return {
-    port: bound,
-    file,
-    failure,
-    get flash() {
-      return engine.readChip();
-    },
-    async load(flash) {
-      assertChip(flash);
-      await engine.stop();
-      engine.writeChip(flash);
-      await powerOn();
-    },
-    async kill() {
-      await engine.stop();
-      await powerOn();
-    },
-    powerOff: () => engine.stop(),
-    powerOn,
-    cutAt: (operation, reached = 'first half') => cuts.add(operation, reached),
-    async close() {
-      await engine.stop();
-      await clients.close();
-      onClose();
-    },
-  };
-}
-
-function makeEngine(
-  { engine, command }: BoardSetup,
-  flash: string,
-  listener: EngineListener,
-): Engine {
-  if (engine === 'simulated') return new SimulatedEngine(flash, listener);
-  if (command === undefined)
-    throw new InputError(
-      '--engine: espruino needs an interpreter: name it by ESPRUINO or --engine-path',
-    );
-  return new EspruinoEngine({ command, flash, listener });
 }

@@ -2,7 +2,7 @@
 import { Session, type SessionOptions } from '../link/session.ts';
 import type { PortFlags } from './options.ts';
 import { listPorts, openPort, type PortOptions } from './ports.ts';
-import { plural } from './report-format.ts';
+import { plural } from './words/format.ts';
 import { InputError } from './words.ts';
 
 /** Opens a port, and waits until Espruino answers there. @throws OpenError, PortError */

@@ -1,215 +1,91 @@
-/** What an update over the air from one image to another would cost, from images or from manifests. */
-import { sha256 } from '#hashes';
-import { KNOWN, QUEUE_HASHES } from '../device/http/limits.ts';
-import { BLOCK_HASHES, HASH_BYTES } from '../device/http/manifest.ts';
-import { SLOT, journalSectors } from '../device/records.ts';
-import { concat, filled, isFilled, toHex } from '../formats/bytes.ts';
-import { SECTOR } from '../formats/chip.ts';
-import { seconds, type Work } from '../host/index.ts';
-import { packFacts } from '../formats/manifest/make.ts';
-import { isManifest, readManifest } from '../formats/manifest/read.ts';
-import { examineImage, hashAt, treeBytes } from '../formats/manifest/tree.ts';
+/** `part-ota diff` */
+import { basename } from 'node:path';
+import { Command } from 'commander';
+import { diff, type Difference, readSide, type Side } from './difference.ts';
+import { about, readInput } from './files.ts';
+import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
+import { columns, grouped, plural, rangesOf, rangesText, secondsText } from './words/format.ts';
 
-/** One sector of an image. */
-interface Sector {
-  /** Its hash in the manifest: what is missing of it is zero. */
-  hash: string;
-  /** Bytes of the image in it: SECTOR, or fewer in the last one. */
-  bytes: number;
-  /** What the chip holds, filled up with 0xff; unknown where only the manifest is at hand. */
-  content?: Uint8Array;
-  /** Hash of what the chip holds; unknown if the image fills a part of it and only the manifest is at hand. */
-  chip?: string;
+interface Flags {
+  json?: true;
 }
 
-/** An image, as far as it is known. */
-export interface Side {
-  size: number;
-  digest: string;
-  sectors: Sector[];
-  /** Bytes of the manifest, and of what precedes its hashes. */
-  manifest: number;
-  head: number;
+const HELP = `
+Each is an image or a manifest. Of a manifest only hashes are known, so where an
+image ends inside a sector, that sector counts as changed if the sizes differ.
+
+The estimate is for a transaction with backup, in a partition that the larger image
+fills. Seconds are of flash time, for a W25Q32JV, without the network.
+
+Example:
+  part-ota diff www-1.3.bin www-1.4.bin
+  part-ota diff www-1.3.bin.ota www-1.4.bin.ota --json`;
+
+function readFile(file: string): Side {
+  const bytes = readInput(file);
+  return about(file, () => readSide(bytes, file.endsWith(MANIFEST_SUFFIX)));
 }
 
-/** What an update from one to the other does. */
-export interface Difference {
-  /** Sectors that change, of those that either image has. */
-  changed: number[];
-  sectors: number;
-  /** Of those, sectors whose new content is blank, or elsewhere in the partition when they are written. */
-  copied: number[];
-  fetched: {
-    /** Sectors that the device downloads. */
-    sectors: number[];
-    /** Their bytes, and those of the manifest. */
-    image: number;
-    manifest: number;
-    /** Bytes of hashes that are fetched once more, because memory is short. */
-    again: number;
-  };
-  /** What is done to the flash, and for how long: typical of a W25Q32JV. Without network and JavaScript. */
-  work: Work;
-  seconds: number;
+function linesOf(difference: Difference, to: Side): string[] {
+  const { changed, sectors, copied, fetched, work, seconds } = difference;
+  const manifest = fetched.manifest + fetched.again;
+  const bytes = fetched.image + manifest;
+  const share = ((bytes / to.size) * 100).toFixed(1);
+  const where = changed.length ? `: ${rangesText(changed)}` : '';
+  const rows = [
+    ['change', `${plural(changed.length, 'sector')} of ${grouped(sectors)}${where}`],
+    [
+      'fetch',
+      `${grouped(bytes)} bytes, ${share} % of the image: ${plural(fetched.sectors.length, 'sector')} and ${grouped(manifest)} bytes of manifest`,
+    ],
+    [
+      'flash',
+      `${plural(work.erases, 'erase')}, ${grouped(work.bytesProgrammed)} bytes programmed, about ${secondsText(seconds)}`,
+    ],
+  ];
+  if (copied.length)
+    rows.splice(1, 0, [
+      'copy',
+      `${plural(copied.length, 'sector')}, blank or elsewhere in the partition`,
+    ]);
+  return columns(rows);
 }
 
-const hashOf = (bytes: Uint8Array) => toHex(sha256(bytes));
-const BLANK = filled(SECTOR, 0xff);
-/** What follows an image in its partition. */
-const erased: Sector = {
-  hash: hashOf(BLANK),
-  bytes: SECTOR,
-  content: BLANK,
-  chip: hashOf(BLANK),
-};
-
-function sectorsOf(size: number, hashes: Uint8Array, image?: Uint8Array): Sector[] {
-  const sectors: Sector[] = [];
-  for (let at = 0; at < size; at += SECTOR) {
-    const n = at / SECTOR;
-    const bytes = Math.min(SECTOR, size - at);
-    const hash = toHex(hashAt(hashes, n));
-    const content = image && concat([image.subarray(at, at + bytes)], SECTOR, 0xff);
-    const chip = bytes === SECTOR ? hash : content && hashOf(content);
-    sectors.push({ hash, bytes, content, chip });
-  }
-  return sectors;
-}
-
-/**
- * Takes what a file holds: a manifest, if it begins like one or is said to be, else an image.
- * @throws ManifestError if it is neither
- */
-export function readSide(bytes: Uint8Array, isSaid: boolean): Side {
-  if (isSaid || isManifest(bytes)) {
-    const { size, digest, hashes, length } = readManifest(bytes);
-    const sectors = sectorsOf(size, hashes);
-    return { size, digest, sectors, manifest: length, head: length - treeBytes(size) };
-  }
-  const facts = examineImage(bytes);
-  const { size, digest, hashes } = facts;
-  const manifest = packFacts(facts).length;
-  const sectors = sectorsOf(size, hashes, bytes);
-  return { size, digest, sectors, manifest, head: manifest - treeBytes(size) };
-}
-
-/** @returns whether the chip holds the same with either; if that is unknown, false. */
-function isSame(a: Sector, b: Sector): boolean {
-  if (a.bytes === b.bytes && a.hash === b.hash) return true;
-  return a.chip !== undefined && a.chip === b.chip;
-}
-
-/**
- * @returns the hash by which the device knows what it holds where a sector of another image goes; undefined if unknown.
- * What is behind the end of the image has to be blank, and is zero when it is hashed.
- */
-function heldHash(old: Sector, { bytes }: Sector): string | undefined {
-  if (old.bytes === bytes) return old.hash;
-  if (!old.content || !isFilled(old.content.subarray(bytes), 0xff)) return old.chip;
-  return hashOf(concat([old.content.subarray(0, bytes)], SECTOR));
-}
-
-/** @returns bytes that are programmed for a sector: all, unless it is blank. */
-function bytesToProgram({ chip }: Sector): number {
-  return chip === erased.chip ? 0 : SECTOR;
-}
-
-/** Bytes of the records of any update: BEGIN, spoiled and written, SOLID, COMMIT, CONFIRM, SOLID. */
-const FIXED_RECORDS = 6 * SLOT;
-
-/** Adds up what a transaction with backup does: device/transaction.ts. */
-function workOf(from: Side, to: Side, changed: number[]): Work {
-  const total = Math.max(from.sectors.length, to.sectors.length);
-  // All sectors are hashed; if any changes, all are compared, and read once more for the check in COMMIT.
-  const passes = changed.length ? 3 : 1;
-  const work = { erases: 0, bytesProgrammed: 0, commands: 0, bytesRead: passes * total * SECTOR };
-  for (const n of changed) {
-    const copy = bytesToProgram(from.sectors[n] ?? erased);
-    const isBlank = (from.sectors[n] ?? erased).chip === erased.chip;
-    work.erases += isBlank ? 1 : 2;
-    // The new sector, the record that the old one is saved, and the old one.
-    work.bytesProgrammed += bytesToProgram(to.sectors[n] ?? erased) + SLOT + copy;
-    // Each is read back.
-    work.bytesRead += isBlank ? SECTOR : 2 * SECTOR;
-  }
-  if (changed.length) {
-    // As large as for a partition that the larger image fills.
-    work.erases += journalSectors(total, 0);
-    work.bytesProgrammed += FIXED_RECORDS;
-  }
-  work.commands = Math.ceil(work.bytesProgrammed / 64);
-  return work;
-}
-
-/** Where the new content of sectors comes from. */
-interface Sources {
-  /** Numbers of sectors whose content is elsewhere in the partition, or blank. */
-  copied: number[];
-  fetched: number[];
-}
-
-/** Counts what is in the partition, and takes what is there, as device/http/sectors.ts does. */
-function sourcesOf(from: Side, to: Side): Sources {
-  const sources: Sources = { copied: [], fetched: [] };
-  const held = to.sectors.map((sector, n) => heldHash(from.sectors[n] ?? erased, sector));
-  const counts = new Map<string | undefined, number>();
-  const count = (hash: string | undefined, change: number) =>
-    counts.set(hash, (counts.get(hash) ?? 0) + change);
-  for (const hash of held.slice(0, KNOWN)) count(hash, 1);
-  // Sectors are written in order: what lies before the one that is written is new, what lies behind is old.
-  to.sectors.forEach(({ hash }, n) => {
-    if (held[n] === hash) return;
-    const isAtHand = hash === erased.hash || (counts.get(hash) ?? 0) > 0;
-    (isAtHand ? sources.copied : sources.fetched).push(n);
-    if (n >= KNOWN) return;
-    count(held[n], -1);
-    count(hash, 1);
-  });
-  return sources;
-}
-
-/**
- * @param sectors - numbers of those that change, ascending
- * @param count - sectors of the image
- * @returns bytes of hashes that the device fetches once more
- */
-function hashesAgain(sectors: number[], count: number): number {
-  let left = QUEUE_HASHES;
-  let known = count;
-  let bytes = 0;
-  for (const n of sectors) {
-    if (!left || n >= known) {
-      const block = n - (n % BLOCK_HASHES);
-      left = QUEUE_HASHES;
-      known = Math.min(count, block + BLOCK_HASHES);
-      bytes += HASH_BYTES * (known - block);
-    }
-    left--;
-  }
-  return bytes;
-}
-
-/** Compares two images. */
-export function diff(from: Side, to: Side): Difference {
-  const sectors = Math.max(from.sectors.length, to.sectors.length);
-  const changed: number[] = [];
-  for (let n = 0; n < sectors; n++)
-    if (!isSame(from.sectors[n] ?? erased, to.sectors[n] ?? erased)) changed.push(n);
-  const { copied, fetched } = sourcesOf(from, to);
-  const taken = [...copied, ...fetched].sort((a, b) => a - b);
-  const work = workOf(from, to, changed);
-  return {
-    changed,
+function toJson(difference: Difference, from: Side, to: Side): string {
+  const { changed, sectors, copied, fetched, work, seconds } = difference;
+  const sideOf = ({ size, digest }: Side) => ({ size, digest });
+  const result = {
+    from: sideOf(from),
+    to: sideOf(to),
     sectors,
-    copied,
+    changed: { count: changed.length, ranges: rangesOf(changed) },
+    copied: { count: copied.length, ranges: rangesOf(copied) },
     fetched: {
-      sectors: fetched,
-      image: fetched.reduce((sum, n) => sum + to.sectors[n].bytes, 0),
-      // Where all is right already, the root hash proves it.
-      manifest: changed.length ? to.manifest : to.head,
-      again: hashesAgain(taken, to.sectors.length),
+      bytes: fetched.image + fetched.manifest + fetched.again,
+      manifestBytes: fetched.manifest + fetched.again,
+      count: fetched.sectors.length,
+      ranges: rangesOf(fetched.sectors),
     },
-    work,
-    seconds: seconds(work),
+    estimate: { erases: work.erases, bytesProgrammed: work.bytesProgrammed, seconds },
   };
+  return JSON.stringify(result, null, 2);
+}
+
+/** Makes the command. It throws an InputError for what the user has to change. */
+export function diffCommand(): Command {
+  return new Command('diff')
+    .description('tell what an update over the air would fetch, erase and take')
+    .argument('<old>', 'what the partition holds')
+    .argument('<new>', 'what it is to hold')
+    .option('--json', 'print JSON instead')
+    .addHelpText('after', HELP)
+    .action((oldFile: string, newFile: string, flags: Flags) => {
+      const from = readFile(oldFile);
+      const to = readFile(newFile);
+      const difference = diff(from, to);
+      const lines = flags.json
+        ? [toJson(difference, from, to)]
+        : [`${basename(oldFile)} to ${basename(newFile)}:`, ...linesOf(difference, to)];
+      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    });
 }

@@ -1,18 +1,18 @@
 /** The command `part-ota`. */
 import { Command, CommanderError } from 'commander';
-import { boardCommand } from './board-command.ts';
-import { diffCommand } from './diff-command.ts';
-import { inspectCommand } from './inspect-command.ts';
+import { boardCommand } from './board.ts';
+import { diffCommand } from './diff.ts';
+import { inspectCommand } from './inspect.ts';
 import { VERSION } from './files.ts';
-import { packCommand } from './pack-command.ts';
-import { confirmCommand, recoverCommand, restoreCommand } from './recover-command.ts';
-import { serveCommand } from './serve-command.ts';
-import { simulateCommand } from './simulate-command.ts';
-import { statusCommand } from './status-command.ts';
-import { tableCommand } from './table-command.ts';
-import { updateCommand } from './update-command.ts';
-import { uploadCommand } from './upload-command.ts';
-import { verifyCommand } from './verify-command.ts';
+import { packCommand } from './pack.ts';
+import { confirmCommand, recoverCommand, restoreCommand } from './recover.ts';
+import { serveCommand } from './serve.ts';
+import { simulateCommand } from './simulate.ts';
+import { statusCommand } from './status.ts';
+import { tableCommand } from './table.ts';
+import { updateCommand } from './update.ts';
+import { uploadCommand } from './upload.ts';
+import { verifyCommand } from './verify.ts';
 import { wordingOf } from './words.ts';
 
 /** What a command exits with when its arguments or files are wrong. */

@@ -2,7 +2,7 @@
 import { MultiBar, SingleBar } from 'cli-progress';
 import type { Progress } from '../device/api.ts';
 import { SECTOR } from '../host/index.ts';
-import { plural } from './report-format.ts';
+import { plural } from './words/format.ts';
 
 /** Where a command prints to. */
 export type Output = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean };

@@ -1,207 +1,126 @@
-/**
- * An update on a simulated board, power cuts, recoveries, and a comparison of every byte of the chip.
- *
- * Everything that the chip does is done by the device module that the board was given. A second board, the
- * scout, does each step first and without a cut: that shows which operations there are to cut.
- */
-import type { Plan, Progress, Report, Result } from '../device/api.ts';
-import { type Board, type Operation, PowerCut, TEARS } from '../host/index.ts';
-import { InputError } from './words.ts';
-import {
-  type Cost,
-  costOf,
-  Judge,
-  makeBoard,
-  planOf,
-  recover,
-  type Setup,
-  update,
-} from './simulate-chip.ts';
-import { chooseCut, type Cut, type Phase, phasesOf, randomOf } from './simulate-cuts.ts';
+/** `part-ota simulate` */
+import { basename } from 'node:path';
+import { Command, Option } from 'commander';
+import { packageFile, readBundle, readInput, writeOutput } from './files.ts';
+import { wholeNumber } from './options.ts';
+import { drawMap } from './simulate/map.ts';
+import { AirReporter } from './simulate/report-air.ts';
+import { Reporter } from './simulate/report.ts';
+import { airToJson, toJson } from './simulate/report-json.ts';
+import { simulateAir } from './simulate/air.ts';
+import { simulate, type Simulation } from './simulate/simulation.ts';
+import type { Setup } from './simulate/chip.ts';
+import { readTable } from './table-file.ts';
 
-/** One call of the module. */
-export interface Step {
-  /** Counted from 1. */
-  boot: number;
-  call: 'recover' | 'update';
-  /** What ended it, if it did not end by itself. */
-  cut?: Cut;
-  /** What it reported, if it ended. */
-  report?: Report | Result;
-  /** What the target holds after it. */
-  target: 'old' | 'new' | 'neither';
-  /** Of the sectors that differ: how many are new after it, and how many are neither old nor new. */
-  progress: { new: number; torn: number };
-  cost: Cost;
+interface Flags {
+  from: string;
+  to: string;
+  table: string;
+  partition: string;
+  backup?: string;
+  direct?: true;
+  air: boolean;
+  cut?: number;
+  seed: number;
+  flashOut?: string;
+  map?: string;
+  json?: true;
 }
 
-/** Hears of a simulation while it runs. */
-export interface Listener {
-  onPlan?: (simulation: Simulation) => void;
-  onStart?: (boot: number, call: Step['call']) => void;
-  onProgress?: (progress: Progress) => void;
-  onStep?: (step: Step) => void;
+const HELP = `
+Everything that the board does is done by dist/ota.min.js and dist/ota-http.min.js,
+the modules that go on the chip. It fetches what has changed over TCP from a server
+on this machine. The connection drops once, power fails while the target is written,
+with more cuts also while a sector is backed up and during the commit, and the
+update goes on where it was.
+
+With --no-air it is handed the image. Power fails while a sector is backed up,
+while the target is written, while the old content is put back, and from four cuts
+on during the commit.
+
+After every recovery and at the end each byte of the chip is compared.
+
+Exit code: 0 nothing is wrong; 1 a byte is, or too many were fetched; 2 an argument is.
+
+Examples:
+  part-ota simulate
+  part-ota simulate --no-air --cut 3
+  part-ota simulate --from old.bin --to new.bin --partition storage --cut 8
+  part-ota simulate --flash-out flash.bin --map map.svg
+  part-ota inspect flash.bin`;
+
+function setupOf(flags: Flags): Setup {
+  const { partition, backup, seed, direct: isDirect = false } = flags;
+  const cuts = flags.cut ?? (flags.air ? 1 : 3);
+  const table = readTable(flags.table);
+  const from = readInput(flags.from);
+  const to = readInput(flags.to);
+  return { bundle: readBundle(), table, from, to, partition, backup, isDirect, cuts, seed };
 }
 
-/** How a simulation went. */
-export interface Simulation {
-  setup: Setup;
-  plan: Plan;
-  judge: Judge;
-  /** The board, at the end. */
-  board: Board;
-  /** What one update costs that no cut interrupts. */
-  uncut: Cost;
-  steps: Step[];
-  /** What all steps cost. */
-  total: Cost;
-  /** What is wrong; nothing if all went well. */
-  problems: string[];
+const namesOf = ({ from, to }: Flags, bundle: string) => ({
+  from: basename(from),
+  to: basename(to),
+  bundle,
+});
+
+async function runOverAir(flags: Flags): Promise<Simulation> {
+  const setup = { ...setupOf(flags), http: readBundle('dist/ota-http.min.js') };
+  if (flags.json) {
+    const simulation = await simulateAir(setup);
+    process.stdout.write(`${airToJson(simulation, flags.from, flags.to)}\n`);
+    return simulation;
+  }
+  const names = namesOf(flags, 'dist/ota-http.min.js');
+  const reporter = new AirReporter(process.stdout, names);
+  const simulation = await simulateAir(setup, reporter);
+  reporter.finish(simulation);
+  return simulation;
 }
 
-export const NOTHING: Cost = { erases: 0, bytesProgrammed: 0, bytesRead: 0, seconds: 0 };
-
-class Run implements Simulation {
-  readonly setup: Setup;
-  readonly plan: Plan;
-  readonly judge: Judge;
-  readonly board: Board;
-  uncut = NOTHING;
-  readonly steps: Step[] = [];
-  total = NOTHING;
-  readonly problems: string[] = [];
-  readonly #scout: Board;
-  readonly #listener: Listener;
-  readonly #random: () => number;
-  readonly #phases: Phase[];
-  #boot = 1;
-
-  constructor(setup: Setup, listener: Listener) {
-    this.setup = setup;
-    this.board = makeBoard(setup);
-    this.#scout = makeBoard(setup);
-    this.plan = planOf(this.board, setup);
-    this.judge = new Judge(this.board.flash, setup, this.plan);
-    this.#listener = listener;
-    this.#random = randomOf(setup.seed);
-    this.#phases = phasesOf(setup.cuts, setup.isDirect);
-    this.board.flash.resetCounters();
+function run(flags: Flags): Simulation {
+  const setup = setupOf(flags);
+  if (flags.json) {
+    const simulation = simulate(setup);
+    process.stdout.write(`${toJson(simulation, flags.from, flags.to)}\n`);
+    return simulation;
   }
-
-  run(): void {
-    const start = { ...this.board.flash.counters };
-    try {
-      this.#measure();
-      this.#listener.onPlan?.(this);
-      while (!this.#goThroughBoot()) this.#powerOn();
-      // The next boot has to find the new content, and nothing to do.
-      this.#powerOn();
-      this.#perform('recover', undefined);
-    } catch (error) {
-      if (error instanceof InputError) throw error;
-      // A broken module may throw anything; what it did is for the verdict.
-      this.problems.push(`boot ${this.#boot}: ${String(error)}`);
-    }
-    this.total = costOf(this.board.flash.counters, start);
-  }
-
-  #powerOn(): void {
-    this.#boot++;
-    this.board.powerOn({ seed: Math.floor(this.#random() * 2 ** 32) });
-  }
-
-  /** Recovers and updates. @returns whether it came to an end */
-  #goThroughBoot(): boolean {
-    const phase = this.#phases[0];
-    const isRecovered = this.#perform('recover', phase === 'restore' ? phase : undefined);
-    if (!isRecovered) return false;
-    return this.#perform('update', this.#phases[0]);
-  }
-
-  /** Does on the scout what the board would do next. @returns its operations */
-  #explore(call: Step['call']): Operation[] {
-    this.#scout.restore(this.board.snapshot());
-    const trace: Operation[] = (this.#scout.flash.trace = []);
-    this.#call(this.#scout, call);
-    this.#scout.flash.trace = undefined;
-    return trace;
-  }
-
-  #call(board: Board, call: Step['call'], onProgress?: (progress: Progress) => void) {
-    return call === 'recover' ? recover(board, onProgress) : update(board, this.setup, onProgress);
-  }
-
-  /** Makes the whole update on the scout. */
-  #measure(): void {
-    const { flash } = this.#scout;
-    const before = { ...flash.counters };
-    update(this.#scout, this.setup);
-    this.uncut = costOf(flash.counters, before);
-    if (this.judge.targetOf(flash, this.plan.partition) !== 'new')
-      this.problems.push(`without a cut: "${this.setup.partition}" does not hold the new content`);
-  }
-
-  /** @returns whether it ended without a cut */
-  #perform(call: Step['call'], phase: Phase | undefined): boolean {
-    const { board, plan } = this;
-    const trace = phase && this.#explore(call);
-    const cut = phase && chooseCut(trace!, plan, phase, call === 'recover', this.#random);
-    if (cut) {
-      this.#phases.shift();
-      board.flash.cutAt(cut.operation, cut.tear);
-    }
-    const before = { ...board.flash.counters };
-    this.#listener.onStart?.(this.#boot, call);
-    let report: Report | Result | undefined;
-    try {
-      report = this.#call(board, call, this.#listener.onProgress);
-    } catch (error) {
-      if (!(cut && error instanceof PowerCut)) throw error;
-    }
-    board.flash.cutAt(0, TEARS.nothing);
-    const step: Step = {
-      boot: this.#boot,
-      call,
-      ...(report ? { report } : { cut }),
-      target: this.judge.targetOf(board.flash, plan.partition),
-      progress: this.judge.progressOf(board.flash, plan.partition),
-      cost: costOf(board.flash.counters, before),
-    };
-    this.steps.push(step);
-    if (report) this.#check(step, report.state);
-    this.#listener.onStep?.(step);
-    return report !== undefined;
-  }
-
-  /** Compares the chip with what a step that ended has to leave behind. */
-  #check({ call, target }: Step, state: string): void {
-    const { partition, isDirect } = this.setup;
-    const say = (what: string) =>
-      this.problems.push(`boot ${this.#boot}, after ${call}() reported "${state}": ${what}`);
-    const stray = this.judge.strayOf(this.board.flash);
-    if (stray.bytes)
-      say(
-        `${stray.bytes} bytes have changed that must not, first at 0x${stray.first.toString(16)}`,
-      );
-    if (call === 'update' && target !== 'new') say(`"${partition}" does not hold the new content`);
-    if (call === 'update') return;
-    const isUpdated = this.steps.at(-2)?.call === 'update' && this.steps.at(-2)?.report;
-    if (isUpdated && state !== 'committed' && state !== 'none')
-      say('that is not so: the update before had come to its end');
-    else if (isDirect && state === 'incomplete') return;
-    if (target === 'neither') say(`"${partition}" holds neither the old nor the new content`);
-    else if (state === 'committed' && target === 'old') say(`"${partition}" holds the old content`);
-    else if (state === 'restored' && target === 'new' && this.judge.changed.length)
-      say(`"${partition}" holds the new content`);
-  }
+  const reporter = new Reporter(process.stdout, namesOf(flags, 'dist/ota.min.js'));
+  const simulation = simulate(setup, reporter);
+  reporter.finish(simulation);
+  return simulation;
 }
 
-/**
- * Updates a simulated chip while power fails now and then.
- * @throws InputError if something of the setup does not fit the rest
- */
-export function simulate(setup: Setup, listener: Listener = {}): Simulation {
-  const run = new Run(setup, listener);
-  run.run();
-  return run;
+/** Makes the command. It throws an InputError for what the user has to change. */
+export function simulateCommand(): Command {
+  const packaged = (flags: string, what: string, name: string) =>
+    new Option(flags, what).default(packageFile(name), name);
+  const images = 'examples/images';
+  return new Command('simulate')
+    .description('update a simulated board over the air, cut its power, and compare every byte')
+    .addOption(packaged('--from <image>', 'old content', `${images}/storage-v1.littlefs.bin`))
+    .addOption(packaged('--to <image>', 'new content', `${images}/storage-v2.littlefs.bin`))
+    .addOption(packaged('--table <file>', 'partition table, CSV or binary', 'partitions.csv'))
+    .option('--partition <label>', 'the partition to update', 'storage')
+    .option('--backup <label>', 'what keeps the old content (default: the passive app slot)')
+    .addOption(new Option('--direct', 'keep no old content (scheme 2)').conflicts('backup'))
+    .option('--air', 'fetch the new content over TCP from this machine', true)
+    .option('--no-air', 'hand it to the board instead')
+    .option(
+      '--cut <count>',
+      'power cuts; 0: none (default: 1, with --no-air 3)',
+      wholeNumber(0, 1000),
+    )
+    .option('--seed <number>', 'chooses where they fall', wholeNumber(0, 0xffffffff), 42)
+    .option('--flash-out <file>', 'write what the chip holds at the end')
+    .option('--map <file>', 'draw the chip, and what was done to each sector, as SVG')
+    .option('--json', 'print JSON instead')
+    .addHelpText('after', HELP)
+    .action(async (flags: Flags) => {
+      const simulation = flags.air ? await runOverAir(flags) : run(flags);
+      const { flash } = simulation.board;
+      if (flags.flashOut !== undefined) writeOutput(flags.flashOut, flash.peek(0, flash.size));
+      if (flags.map !== undefined) writeOutput(flags.map, drawMap(simulation));
+      if (simulation.problems.length) process.exitCode = 1;
+    });
 }

@@ -9,7 +9,7 @@ import { makeManifest as make } from '../formats/manifest/make.ts';
 import { readManifest } from '../formats/manifest/read.ts';
 import type { Header, UpdateOptions } from '../device/http/index.ts';
 import { SECTOR, latin1, pattern } from '../host/index.ts';
-import { promiseLibrary } from '../host/promise.ts';
+import { promiseLibrary } from '../host/espruino/promise.ts';
 import { during, random } from './fixtures.ts';
 import { type OtaHttp, SUBJECT, buildHttp, sourceOfHttp } from './subject.ts';
 

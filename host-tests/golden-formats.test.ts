@@ -3,7 +3,7 @@
  * reader finds.
  */
 import assert from 'node:assert/strict';
-import { inspect } from '../cli/inspect.ts';
+import { inspect } from '../cli/inspection.ts';
 import { BLANK, NOT_KEPT, RECORD_NAMES, SAVED } from '../device/records.ts';
 import { type JournalSlot, readJournal } from '../formats/journal.ts';
 import { bootOf, entriesOf } from '../formats/otadata.ts';

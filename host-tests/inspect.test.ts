@@ -1,6 +1,6 @@
 /** `part-ota inspect` on chips in every state an update can leave. */
 import assert from 'node:assert/strict';
-import { inspect, type Inspection } from '../cli/inspect.ts';
+import { inspect, type Inspection } from '../cli/inspection.ts';
 import { RECORD_LETTERS, RECORD_NAMES } from '../device/records.ts';
 import type { Options } from '../device/api.ts';
 import { Board, type BoardOptions, PowerCut, TABLES, TEARS } from '../host/index.ts';

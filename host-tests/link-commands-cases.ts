@@ -1,7 +1,7 @@
 /** The commands on a board: the same tests on a real Espruino and on the simulated board. */
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
-import type { BoardSetup } from '../cli/board.ts';
+import type { BoardSetup } from '../cli/board/running.ts';
 import { crcOf } from '../link/facts.ts';
 import { type BoardStatus, isRefusal } from '../link/status.ts';
 import { encodeTable, TABLES } from '../host/index.ts';

@@ -1,6 +1,6 @@
 /** What the tests of `upload`, `status`, `recover`, `restore` and `confirm` have in common, on whatever board. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type BoardSetup, type RunningBoard, startBoard } from '../cli/board.ts';
+import { type BoardSetup, type RunningBoard, startBoard } from '../cli/board/running.ts';
 import { openSession } from '../cli/connection.ts';
 import { PART_OTA, type Run } from './tools.ts';
 

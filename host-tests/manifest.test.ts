@@ -15,7 +15,7 @@ import { ManifestError } from '../formats/manifest/errors.ts';
 import { makeManifest as make } from '../formats/manifest/make.ts';
 import { readManifest } from '../formats/manifest/read.ts';
 import { examineImage, treeBytes } from '../formats/manifest/tree.ts';
-import { randomOf } from '../cli/simulate-cuts.ts';
+import { randomOf } from '../cli/simulate/cuts.ts';
 import { pattern } from '../host/index.ts';
 import { needs } from './tools.ts';
 

@@ -1,7 +1,7 @@
 /** otadata: formats/otadata.ts and the module on a chip tell the same app from it, and so do all that use them. */
 import assert from 'node:assert/strict';
-import { runningApp } from '../cli/board-chip.ts';
-import { inspect } from '../cli/inspect.ts';
+import { runningApp } from '../cli/board/chip.ts';
+import { inspect } from '../cli/inspection.ts';
 import { bootOf, otaEntry } from '../formats/otadata.ts';
 import { Board, SECTOR, TABLES } from '../host/index.ts';
 import { row } from '../host/tables.ts';

@@ -5,11 +5,11 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { startBoard } from '../cli/board.ts';
+import { startBoard } from '../cli/board/running.ts';
 import { makeManifest } from '../formats/manifest/make.ts';
 import { readManifest } from '../formats/manifest/read.ts';
 import { csvToTable } from '../formats/table/csv.ts';
-import { startFileServer } from '../cli/serve.ts';
+import { startFileServer } from '../cli/serve/server.ts';
 import type { Plan, Report } from '../device/api.ts';
 import { Board, SECTOR, TABLES, pattern } from '../host/index.ts';
 import { bundleOf, OLD_IMAGE, pathOf, root } from './package.ts';

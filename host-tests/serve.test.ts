@@ -16,7 +16,7 @@ import {
   type RequestRecord,
   type ServerOptions,
   startFileServer,
-} from '../cli/serve.ts';
+} from '../cli/serve/server.ts';
 import { pattern } from '../host/index.ts';
 import { startNginx } from './nginx.ts';
 import { needs, PART_OTA, runPartOta, scratchFolder } from './tools.ts';

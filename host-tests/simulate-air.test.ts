@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { makeManifest } from '../formats/manifest/make.ts';
-import type { AirSetup } from '../cli/simulate-air-board.ts';
-import { simulateAir } from '../cli/simulate-air.ts';
+import type { AirSetup } from '../cli/simulate/air-board.ts';
+import { simulateAir } from '../cli/simulate/air.ts';
 import { encodeTable, SECTOR, TABLES } from '../host/index.ts';
 import { bundleOf, NEW_IMAGE as NEW, OLD_IMAGE as OLD, pathOf, read } from './package.ts';
 import { runPartOta, scratchFolder } from './tools.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Setup } from '../cli/simulate-chip.ts';
-import { simulate } from '../cli/simulate.ts';
+import type { Setup } from '../cli/simulate/chip.ts';
+import { simulate } from '../cli/simulate/simulation.ts';
 import { encodeTable, TABLES } from '../host/index.ts';
 import { bundleOf, NEW_IMAGE as NEW, OLD_IMAGE as OLD, pathOf } from './package.ts';
 import { runPartOta, scratchFolder } from './tools.ts';

@@ -21,7 +21,7 @@ import {
 import { TableError } from '../formats/table/errors.ts';
 import { wordingOf } from '../cli/words.ts';
 import { TABLE_STEPS, TABLE_WARNINGS } from '../cli/words/table.ts';
-import { tableCommand } from '../cli/table-command.ts';
+import { tableCommand } from '../cli/table.ts';
 
 const ROOT = fileURLToPath(root);
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { makeManifest } from '../formats/manifest/make.ts';
-import { type FileServer, type RequestRecord, startFileServer } from '../cli/serve.ts';
+import { type FileServer, type RequestRecord, startFileServer } from '../cli/serve/server.ts';
 import { type Run, runPartOta } from './tools.ts';
 import {
   CHANGED,

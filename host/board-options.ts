@@ -1,8 +1,8 @@
 /** What a board is made of, and what it tells. */
-import type { Snapshot } from './cell-array.ts';
-import type { FlashProfile } from './flash-timing.ts';
+import type { Snapshot } from './chip/cell-array.ts';
+import type { FlashProfile } from './chip/flash-timing.ts';
 import type { BootKind } from './halts.ts';
-import type { Network } from './network.ts';
+import type { Network } from './espruino/network.ts';
 import type { Row } from '../formats/table/row.ts';
 
 /** Hears of what a board does that its console shows. */

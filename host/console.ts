@@ -1,7 +1,7 @@
 /** The console of a simulated board, as Espruino's is on a serial line (jsinteractive.c). */
 import type { Board } from './board.ts';
-import { resultText } from './espruino-json.ts';
-import { shown } from './e-library.ts';
+import { resultText } from './espruino/json.ts';
+import { shown } from './espruino/e-library.ts';
 import { type BootKind, isFatal } from './halts.ts';
 
 const BANNER = [

@@ -1,4 +1,4 @@
-import { FlashMisuse, PowerCut } from './operations.ts';
+import { FlashMisuse, PowerCut } from './chip/operations.ts';
 
 /** The firmware has aborted: a write into a dangerous region, or the watchdog. Power is off since. */
 export class Panic extends Error {

@@ -6,7 +6,7 @@ import type { StatusFacts } from '../../link/status.ts';
 import type { RefusalFacts, Rest, UpdateFacts } from '../../link/update.ts';
 import type { UploadFacts } from '../../link/upload.ts';
 import type { OpenFacts } from '../ports.ts';
-import { grouped, hex, sizeOf } from '../report-format.ts';
+import { grouped, hex, sizeOf } from './format.ts';
 
 /** A shortened text for a message. */
 function quoted(text: string): string {

@@ -1,7 +1,7 @@
 /** What is said of images and manifests that are refused. */
 import type { Words } from '../../formats/errors.ts';
 import type { ManifestFacts } from '../../formats/manifest/errors.ts';
-import { grouped, hex } from '../report-format.ts';
+import { grouped, hex } from './format.ts';
 
 export const MANIFEST_WORDS: Words<ManifestFacts> = {
   E_IMAGE_EMPTY: () => 'image: is empty',

@@ -1,6 +1,6 @@
 /** What a state of the module means. */
 import type { Report } from '../../device/api.ts';
-import { columns, plural } from '../report-format.ts';
+import { columns, plural } from './format.ts';
 
 export const STATES: Record<Report['state'], string> = {
   none: 'there is no journal: nothing was ever updated, or it is elsewhere',

@@ -4,7 +4,7 @@
  */
 import type { Words } from '../../formats/errors.ts';
 import type { TableError, TableFacts, TableWarnings } from '../../formats/table/errors.ts';
-import { hex } from '../report-format.ts';
+import { hex } from './format.ts';
 
 const MIB = 0x100000;
 

@@ -9,7 +9,7 @@ import { type Server, type Socket, connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { makeManifest } from '../../formats/manifest/make.ts';
-import { type FileServer, startFileServer } from '../../cli/serve.ts';
+import { type FileServer, startFileServer } from '../../cli/serve/server.ts';
 import type { AirResult } from '../../device/http/api.ts';
 import { CHANGED, chip, contentOf, fresh, storage } from '../example-chip.ts';
 import { Interpreter, type Job, type Reply } from './interpreter.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startBoard } from '../../cli/board.ts';
+import { startBoard } from '../../cli/board/running.ts';
 import { describeBoard } from '../board-command-cases.ts';
 import { Line } from '../typed-line.ts';
 
@@ -71,7 +71,7 @@ describe('a board with a real Espruino', function () {
 });
 
 function describeTyping(command: string): void {
-  // What may get lost of it, and why: cli/board-input.ts.
+  // What may get lost of it, and why: cli/board/input.ts.
   for (const timer of [0, 25])
     it(`loses nothing of 320 KB that are typed at once${timer ? ', while a timer runs' : ''}`, async () => {
       const LINES = 1600;

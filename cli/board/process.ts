@@ -1,0 +1,50 @@
+/** How the processes of a real Espruino are run. */
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { InputError } from '../words.ts';
+
+/** In which a process that prints something has to end. */
+const MILLISECONDS = 20_000;
+
+/** @returns a tool of util-linux and its options, if it is there: it runs the command that follows. */
+function tool(name: string, ...options: string[]): string[] {
+  const path = ['/usr/bin/', '/bin/'].map((folder) => folder + name).find(existsSync);
+  return path ? [path, ...options] : [];
+}
+
+/** Ends the interpreter with us, even if we are killed: without its input it would take all of a processor. */
+const TOGETHER = tool('setpriv', '--pdeathsig', 'KILL');
+/** Runs both its threads on one processor: so they do not touch the queue between them at once, see input.ts. */
+const ALONE = onOneProcessor();
+
+/** @returns what runs a command on one of the processors that we may use, best on another one than the next board. */
+function onOneProcessor(): string[] {
+  try {
+    const status = readFileSync('/proc/self/status', 'latin1');
+    const [, list] = /^Cpus_allowed_list:\s*(.*)$/m.exec(status)!;
+    const all = list.split(',').flatMap((range) => {
+      const [first, last = first] = range.split('-').map(Number);
+      return Array.from({ length: last - first + 1 }, (_, n) => first + n);
+    });
+    return tool('taskset', '-c', String(all[process.pid % all.length]));
+  } catch {
+    return [];
+  }
+}
+
+/** What stands before a command, so that it runs like this. */
+export const CONFINED = [...ALONE, ...TOGETHER];
+
+/** @returns what a process prints. @throws InputError if it cannot be run */
+export function output(command: string, args: string[], cwd: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { cwd, timeout: MILLISECONDS, encoding: 'latin1' as const };
+    execFile(command, args, options, (error, stdout, stderr) => {
+      if (error && typeof error.code === 'string')
+        reject(
+          new InputError(`${command}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`),
+        );
+      else resolve(stdout + stderr);
+    });
+  });
+}

@@ -1,0 +1,161 @@
+/**
+ * What is on a chip, from an image of all its flash. What the next boot does about a journal the device module is
+ * asked, on a simulated board that holds the image: there is no second opinion about that here.
+ */
+import type { Area, Report } from '../device/api.ts';
+import { BLANK, NOT_KEPT, RECORD_LETTERS, RECORD_NAMES } from '../device/records.ts';
+import { SECTOR } from '../formats/chip.ts';
+import { type Journal, type JournalSlot, readJournal } from '../formats/journal.ts';
+import { bootOf, entriesOf } from '../formats/otadata.ts';
+import { decodeTable, hasCheck, isBinary, TABLE_SIZE } from '../formats/table/binary.ts';
+import { TableError } from '../formats/table/errors.ts';
+import { gapsOf, TABLE_ADDRESS, type TableRow } from '../formats/table/row.ts';
+import { Board, seconds } from '../host/index.ts';
+import type { Ota } from './device-module.ts';
+import { InputError, wordingOf } from './words.ts';
+
+/** An entry that says "there is none": the board falls back on otadata. */
+const NO_MMU = 0x100;
+
+/** What the next boot does. */
+export interface NextBoot {
+  /** What `recover` reports then. */
+  report: Report;
+  erases: number;
+  bytesProgrammed: number;
+  /** Of flash time, for a W25Q32JV. */
+  seconds: number;
+}
+
+/** A slot that is not blank. */
+export interface ShownRecord {
+  slot: number;
+  address: number;
+  /** A letter for a record, of RECORD_LETTERS; `0`: zeroed; `?`: torn, or of another transaction. */
+  letter: string;
+  /** In words. */
+  says: string;
+}
+
+/** What is on a chip. Addresses and sizes in bytes. */
+export interface Inspection {
+  size: number;
+  tableOffset: number;
+  /** Whether the table has an MD5 row; it is right then. */
+  hasMd5: boolean;
+  partitions: TableRow[];
+  /** Flash that is in no partition. */
+  gaps: Area[];
+  /** Label of the app that boots; missing if the table has none. */
+  running?: string;
+  status: Report;
+  journal?: Omit<Journal, 'slots'> & { isDirect: boolean };
+  /** After BEGIN, up to the end of the log. */
+  records: ShownRecord[];
+  nextBoot: NextBoot;
+}
+
+/** @throws InputError if this is no image of a whole chip */
+function readTable(chip: Buffer, tableOffset: number): TableRow[] {
+  if (isBinary(chip))
+    throw new InputError('is a partition table, not an image of a whole chip; see "table"');
+  if (chip.length % SECTOR || chip.length < tableOffset + SECTOR)
+    throw new InputError(`is cut short: ${chip.length} bytes are no image of a whole chip`);
+  const table = chip.subarray(tableOffset, tableOffset + TABLE_SIZE);
+  const where = `partition table at 0x${tableOffset.toString(16)}`;
+  if (!isBinary(table)) throw new InputError(`no ${where}`);
+  try {
+    const rows = decodeTable(table);
+    const end = rows.find(({ address, size }) => address + size > chip.length);
+    if (!end) return rows;
+    throw new InputError(
+      `is cut short: "${end.label}" ends at ${end.address + end.size} bytes, the file at ${chip.length}`,
+    );
+  } catch (error) {
+    if (!(error instanceof TableError)) throw error;
+    throw new InputError(`${where}: ${wordingOf(error)!.message}`);
+  }
+}
+
+/** Makes a board with this flash, and the table where the module looks for it. */
+function boardWith(chip: Buffer, tableOffset: number, bundle: string): Board {
+  const table = chip.subarray(tableOffset, tableOffset + SECTOR);
+  const board = new Board({
+    size: chip.length,
+    mmu: NO_MMU,
+    table: [{ label: 'app', type: 0, subtype: 0, address: 0, size: 0x1000 }],
+  });
+  board.flash.load(0, chip);
+  board.flash.load(TABLE_ADDRESS, table);
+  board.upload('ota', bundle);
+  return board;
+}
+
+const hexOf = (sector: number) => `0x${(sector * SECTOR).toString(16)}`;
+
+/** @returns a slot as people read it. */
+function shownRecord({ slot, address, record, isZeroed }: JournalSlot): ShownRecord {
+  if (!record)
+    return { slot, address, letter: isZeroed ? '0' : '?', says: isZeroed ? 'zeroed' : 'torn' };
+  const { type, argument, word1 } = record;
+  const letter = RECORD_LETTERS[type] ?? '?';
+  let says = RECORD_NAMES[type] ?? `type ${type}`;
+  if (letter === 'T') says += ` ${argument}`;
+  if (letter === 'C' && argument) says += ` for ${argument} trial boots`;
+  if (letter === 'S') {
+    const kept = word1 >>> 16;
+    const where = { [BLANK]: 'blank', [NOT_KEPT]: 'not kept' }[kept] ?? hexOf(kept);
+    says += ` ${hexOf(word1 & 0xffff)}: ${where}`;
+  }
+  return { slot, address, letter, says };
+}
+
+/** @returns the journal that counts, if any does, and its slots after BEGIN. */
+function journalOf(chip: Buffer, partitions: TableRow[]): Pick<Inspection, 'journal' | 'records'> {
+  const found = readJournal(chip, partitions);
+  if (!found) return { records: [] };
+  const { slots, ...journal } = found;
+  return {
+    journal: { ...journal, isDirect: !journal.backup },
+    records: slots.slice(1).map(shownRecord),
+  };
+}
+
+/** Lets the board boot, on flash that is thrown away afterwards. */
+function nextBootOf(board: Board): NextBoot {
+  const { flash } = board;
+  flash.resetCounters();
+  const report = board.require<Ota>('ota').recover();
+  const { erases, bytesProgrammed } = flash.counters;
+  return { report, erases, bytesProgrammed, seconds: seconds(flash.counters) };
+}
+
+/**
+ * Tells what is on a chip.
+ * @param chip - all of its flash
+ * @param tableOffset - where the partition table is
+ * @param bundle - the text of the device module
+ * @throws InputError if there is no intact partition table, or the image is cut short
+ */
+export function inspect(chip: Buffer, tableOffset: number, bundle: string): Inspection {
+  const partitions = readTable(chip, tableOffset);
+  const gaps = gapsOf(partitions, chip.length, tableOffset + SECTOR);
+  const board = boardWith(chip, tableOffset, bundle);
+  let status: Report;
+  try {
+    status = board.require<Ota>('ota').status();
+  } catch (error) {
+    throw new InputError(`the module on the board stops: ${(error as Error).message}`);
+  }
+  return {
+    size: chip.length,
+    tableOffset,
+    hasMd5: hasCheck(chip.subarray(tableOffset), partitions.length),
+    partitions,
+    gaps,
+    running: bootOf(partitions, entriesOf(chip, partitions)).app?.label,
+    status,
+    ...journalOf(chip, partitions),
+    nextBoot: nextBootOf(board),
+  };
+}

@@ -1,0 +1,164 @@
+/** `part-ota status` */
+import { Command } from 'commander';
+import type { Plan } from '../device/api.ts';
+import type { Row } from '../host/index.ts';
+import {
+  askStatus,
+  type BoardStatus,
+  isRefusal,
+  type KnownFiles,
+  type Refusal,
+  type StoredModule,
+} from '../link/status.ts';
+import { onBoard } from './connection.ts';
+import { readBundle, VERSION } from './files.ts';
+import { type PortFlags, withPort } from './options.ts';
+import {
+  columns,
+  grouped,
+  hex,
+  place,
+  plural,
+  secondsText,
+  sizeOf,
+  typeOf,
+} from './words/format.ts';
+import { reportLines } from './words/states.ts';
+
+interface Flags extends PortFlags {
+  partition?: string;
+  json?: true;
+}
+
+const HELP = `
+Writes nothing. Without the module on the board it tells the partitions only.
+
+Examples:
+  part-ota status --port /dev/ttyUSB0
+  part-ota status --partition www --json`;
+
+/** Characters for the whole chip. */
+const BAR = 32;
+
+/** @returns where on the chip something lies: a bar as long as the chip, at least one character of which is full. */
+function barOf({ address, size }: Pick<Row, 'address' | 'size'>, chip: number): string {
+  const first = Math.min(BAR - 1, Math.floor((address * BAR) / chip));
+  const end = Math.max(first + 1, Math.round(((address + size) * BAR) / chip));
+  return '\u2591'.repeat(first) + '\u2588'.repeat(end - first) + '\u2591'.repeat(BAR - end);
+}
+
+function moduleText(found: StoredModule | undefined, command: string): string {
+  if (!found) return `not there; part-ota upload${command}`;
+  const size = `${grouped(found.size)} bytes`;
+  return found.version
+    ? `${found.version}, ${size}`
+    : `another version than ${VERSION}, ${size}; part-ota upload replaces it`;
+}
+
+function bootText({ files: { boot0 } }: BoardStatus): string {
+  if (!boot0) return 'not there: nothing is recovered at boot; part-ota upload';
+  if (!boot0.recovers) return 'does not recover; part-ota upload adds that';
+  const whose = boot0.version === undefined ? 'of its own making' : boot0.version;
+  return `recovers at every boot${boot0.resume ? ', leaves open what was interrupted' : ''}, ${whose}`;
+}
+
+function headLines(status: BoardStatus): string[] {
+  const { memory, storage, files } = status;
+  const trash = storage.trash ? `, ${grouped(storage.trash)} of replaced files` : '';
+  const block = memory.blockSize ? `, ${memory.blockSize} bytes each` : '';
+  return [
+    `${status.board}, Espruino ${status.firmware}, at ${status.port}`,
+    ...columns([
+      ['JsVars', `${grouped(memory.free)} of ${grouped(memory.total)} free${block}`],
+      ['Storage', `${grouped(storage.free)} of ${grouped(storage.total)} bytes free${trash}`],
+      ['ota', moduleText(files.ota, '')],
+      ['ota-http', moduleText(files.otaHttp, ' --http')],
+      ['.boot0', bootText(status)],
+    ]),
+    '',
+  ];
+}
+
+function tableLines({ partitions, gaps, flashSize }: BoardStatus): string[] {
+  const ends = [...partitions, ...gaps].map(({ address, size }) => address + size);
+  const chip = flashSize ?? Math.max(...ends);
+  const rows = partitions.map((row) => ({
+    row,
+    cells: [row.label, typeOf(row.type), hex(row.subtype), row.app ?? flagsOf(row)],
+  }));
+  const free = gaps.map((row) => ({ row, cells: ['(free)', '', '', ''] }));
+  const sorted = [...rows, ...free].sort((a, b) => a.row.address - b.row.address);
+  return [
+    flashSize === undefined ? 'Flash of unknown size' : `${sizeOf(flashSize)} of flash`,
+    ...columns(
+      sorted.map(({ row, cells: [label, type, subtype, note] }) => [
+        label,
+        type,
+        subtype,
+        hex(row.address),
+        sizeOf(row.size),
+        barOf(row, chip),
+        note,
+      ]),
+      [3, 4],
+    ),
+    '',
+  ];
+}
+
+const flagsOf = ({ flags = 0 }: Row) =>
+  [flags & 1 && 'encrypted', flags & 2 && 'readonly'].filter(Boolean).join(' ');
+
+function planText(plan: Plan | Refusal): string[] {
+  if (isRefusal(plan)) return [plan.message];
+  const { backup, journal, worst } = plan;
+  return [
+    `backup: ${backup ? place(backup) : 'none'}; journal: ${journal ? place(journal) : 'none'}` +
+      (plan.resumed ? '; goes on with what was interrupted' : ''),
+    `at most ${plural(worst.erases, 'erase')}, ${grouped(worst.bytes)} bytes, ${secondsText(worst.seconds)} of flash time`,
+  ];
+}
+
+function updateLines({ update, plans }: BoardStatus): string[] {
+  if (!update) return ['The module is not on the board: part-ota upload first.'];
+  const report = isRefusal(update) ? [update.message] : reportLines(update);
+  return [
+    'The last update',
+    ...report.map((line) => `  ${line}`),
+    ...(plans.length ? ['', 'An update would use'] : []),
+    ...columns(
+      plans.flatMap(({ partition, plan }) =>
+        planText(plan).map((line, n) => [n ? '' : partition, line]),
+      ),
+    ),
+  ];
+}
+
+const readKnown = (): KnownFiles => ({
+  version: VERSION,
+  ota: [readBundle('dist/ota.min.js'), readBundle('dist/ota.js')],
+  otaHttp: [readBundle('dist/ota-http.min.js'), readBundle('dist/ota-http.js')],
+});
+
+/** Makes the command. */
+export function statusCommand(): Command {
+  return withPort(
+    new Command('status').description(
+      'tell what is on a board: partitions, the last update, what an update would use',
+    ),
+  )
+    .option('--partition <label>', 'plan an update of this one only')
+    .option('--json', 'print JSON instead')
+    .addHelpText('after', HELP)
+    .action(async (flags: Flags) => {
+      const status = await onBoard(
+        flags,
+        (session) => askStatus(session, readKnown(), flags.partition),
+        () => 'Nothing has changed on the board.',
+      );
+      const lines = flags.json
+        ? [JSON.stringify(status, null, 2)]
+        : [...headLines(status), ...tableLines(status), ...updateLines(status)];
+      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    });
+}

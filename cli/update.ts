@@ -1,0 +1,193 @@
+/** `part-ota update` */
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import { Command, Option } from 'commander';
+import type { AirResult } from '../device/http/api.ts';
+import { QUEUE_HASHES } from '../device/http/limits.ts';
+import type { Session } from '../link/session.ts';
+import type { Sent } from '../link/update-pieces.ts';
+import { BoardUpdate, type Outcome, type Source, type UpdateRequest } from '../link/update.ts';
+import { onBoard } from './connection.ts';
+import { about, readBundle, readInput } from './files.ts';
+import { type PortFlags, wholeNumber, withPort } from './options.ts';
+import { InputError } from './words.ts';
+import { makeManifest, MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
+import { readManifest } from '../formats/manifest/read.ts';
+import { columns, grouped, plural, secondsText } from './words/format.ts';
+import { UpdateBar } from './report-progress.ts';
+import { restText } from './words/link.ts';
+
+interface Flags extends PortFlags {
+  partition: string;
+  url?: string;
+  digest?: string;
+  trial?: number;
+  backup?: string | boolean;
+  version?: string;
+  json?: true;
+}
+
+const HELP = `
+The board compares what it has with the image, and only what differs is fetched: by the
+board itself from a URL, or over the console from a file, which needs no network.
+The modules have to be on the board: part-ota upload --http.
+
+If the cable is pulled, run the same command again: it goes on. Ctrl-C leaves the board
+as it is, and tells what it holds.
+
+Exit code: 0 the partition holds the image; 1 it does not; 2 an argument is wrong, and
+nothing was written; 130 Ctrl-C.
+
+Examples:
+  part-ota update --port /dev/ttyUSB0 --partition www www.bin
+  part-ota update --port tcp://192.168.1.20 --partition www --url http://192.168.1.2:8080/www.bin`;
+
+/**
+ * Takes the manifest that lies beside an image, so that its version and label count, or makes one.
+ * @throws InputError if it is for another partition
+ */
+function sourceOf(file: string, flags: Flags): Source {
+  const { partition, version } = flags;
+  const image = readInput(file);
+  const made = about(file, () => makeManifest(image, { partition, version }));
+  const { digest } = readManifest(made);
+  if (flags.digest !== undefined && flags.digest !== digest)
+    throw new InputError(`${file}: its digest is ${digest}, not ${flags.digest}`);
+  const beside = file + MANIFEST_SUFFIX;
+  const script = readBundle('dist/air-serial.min.js');
+  const source = { name: basename(file), image, manifest: made, digest, script };
+  if (version !== undefined || !existsSync(beside)) return source;
+  const bytes = readInput(beside);
+  const manifest = about(beside, () => readManifest(bytes));
+  if (manifest.digest !== digest)
+    throw new InputError(
+      `${beside}: is the manifest of another image; run "part-ota pack ${file}", or remove it`,
+    );
+  if (manifest.partition && manifest.partition !== partition)
+    throw new InputError(
+      `${beside}: the image is for the partition "${manifest.partition}", not "${partition}"`,
+    );
+  return { ...source, manifest: bytes };
+}
+
+/** @throws InputError */
+function requestOf(file: string | undefined, flags: Flags): UpdateRequest {
+  const { url, partition, trial, backup, digest, version } = flags;
+  if ((file === undefined) === (url === undefined))
+    throw new InputError('update: either an image or --url says what the partition is to hold');
+  if (url !== undefined && !/^https?:\/\/./.test(url))
+    throw new InputError(`--url: ${url}: not of the form http://host/path`);
+  if (url !== undefined && version !== undefined)
+    throw new InputError('--version: with --url it is in the manifest on the server');
+  const source = url === undefined ? sourceOf(file!, flags) : { url, digest };
+  return { source, partition, trial, backup: backup === true ? undefined : backup };
+}
+
+function parseDigest(text: string): string {
+  const digest = text.toLowerCase().replace(/^sha256:/, '');
+  if (/^[0-9a-f]{64}$/.test(digest)) return digest;
+  throw new InputError(`--digest: ${text}: not 64 hexadecimal digits`);
+}
+
+/** What became of the partition. */
+function stateText(
+  { state }: AirResult,
+  { trial, partition }: UpdateRequest,
+  port: string,
+): string {
+  if (state === 'untouched') return `"${partition}" held this image already: nothing was written`;
+  if (state !== 'trial') return `"${partition}" holds the image: ${state}`;
+  return (
+    `"${partition}" holds the image on trial: after ${plural(trial ?? 1, 'boot')} the old content comes back, ` +
+    `unless the app confirms it, or part-ota confirm --port ${port}`
+  );
+}
+
+/** What was sent more than once: hashes that the board had no room for, and what was lost on the line. */
+function againText({ again, manifestAgain }: Sent, changed: number): string[][] {
+  const why =
+    changed > QUEUE_HASHES ? `: the board keeps the hashes of ${QUEUE_HASHES} sectors` : '';
+  const manifest = manifestAgain && `${grouped(manifestAgain)} bytes of manifest${why}`;
+  const image = again > manifestAgain && `${grouped(again - manifestAgain)} bytes of image`;
+  const text = [image, manifest].filter(Boolean).join(', ');
+  return text ? [['sent again', text]] : [];
+}
+
+function report({ result, sent, seconds }: Outcome, request: UpdateRequest, port: string): string {
+  const { size, fetched, changed, copied, version } = result;
+  const rows = [
+    [
+      'changed',
+      plural(changed, 'sector') + (copied ? `, ${copied} of them copied on the chip` : ''),
+    ],
+    sent
+      ? [
+          'sent',
+          `${grouped(sent.image + sent.manifest)} bytes, ${grouped(sent.manifest)} of them manifest; ` +
+            `the full image has ${grouped(size)}`,
+        ]
+      : ['fetched', `${grouped(fetched)} bytes; the full image has ${grouped(size)}`],
+  ];
+  if (sent)
+    rows.push(...againText(sent, changed), ['on the line', `${grouped(sent.line)} characters`]);
+  rows.push(['time', secondsText(seconds)]);
+  if (version) rows.push(['version', version]);
+  return [stateText(result, request, port), ...columns(rows)].map((line) => `${line}\n`).join('');
+}
+
+async function update(file: string | undefined, flags: Flags): Promise<void> {
+  const request = requestOf(file, flags);
+  const bar = new UpdateBar(process.stderr);
+  const say = (text: string) => void process.stderr.write(`${text}\n`);
+  let running: BoardUpdate | undefined;
+  const act = async (session: Session) => {
+    running = new BoardUpdate(session, request, {
+      onJoin: () => say('the board is at it already: here is the rest'),
+      onPlan: ({ changed, fetch }) =>
+        say(`${plural(changed, 'sector')} to change, ${grouped(fetch)} bytes of image to fetch`),
+      onProgress: (progress) => bar.show(progress),
+      onSent: ({ image, manifest }) => {
+        bar.note = `, ${grouped(image + manifest)} bytes sent`;
+      },
+    });
+    try {
+      const outcome = await running.run();
+      bar.stop();
+      const text = flags.json
+        ? `${JSON.stringify(outcome, null, 2)}\n`
+        : report(outcome, request, session.port.name);
+      process.stdout.write(text);
+    } finally {
+      bar.stop();
+    }
+  };
+  await onBoard(flags, act, () => {
+    bar.stop();
+    return running ? restText(running.rest) : 'Nothing was asked of the board yet.';
+  });
+}
+
+/** Makes the command. It throws an InputError for what the user has to change. */
+export function updateCommand(): Command {
+  return withPort(new Command('update'))
+    .description('on a board: update a partition, from a URL or over the console')
+    .argument('[image]', 'what the partition is to hold; without --url')
+    .requiredOption('--partition <label>', 'the partition to update')
+    .option('--url <url>', 'where the board fetches the image; its manifest is <url>.ota')
+    .option(
+      '--digest <digest>',
+      'what the image has to be, as part-ota pack prints it',
+      parseDigest,
+    )
+    .option(
+      '--trial <boots>',
+      'the old content comes back after so many boots without confirm',
+      wholeNumber(1, 255),
+    )
+    .option('--backup <label>', 'what keeps the old content (default: the passive app slot)')
+    .addOption(new Option('--no-backup', 'keep no old content (scheme 2)'))
+    .option('--version <text>', 'version of the image, at most 31 bytes')
+    .option('--json', 'print JSON instead')
+    .addHelpText('after', HELP)
+    .action(update);
+}
