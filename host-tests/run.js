@@ -34,17 +34,17 @@ const INPUTS = [
 const OUTPUTS = ['dist/ota.js', 'dist/board.d.ts'];
 
 /** Suites that try all there is. */
-const SEARCHES = ['two-cuts', 'power-cut', 'closure'];
+const SEARCHES = ['device/two-cuts', 'device/power-cut', 'device/closure'];
 /** Suites that take longest, the longest first; the first ones wait most of the time. */
 const LONG = [
-  'update-cli',
-  'link-commands',
+  'cli/update',
+  'cli/link-commands',
   'espruino/commands',
-  'two-cuts',
-  'simulate',
-  'power-cut',
-  'pack',
-  'closure',
+  'device/two-cuts',
+  'cli/simulate',
+  'device/power-cut',
+  'cli/pack',
+  'device/closure',
 ];
 
 /** mocha's configuration without the list of files, which each job has itself, and without what node has to import. */
@@ -55,10 +55,10 @@ const options = Object.entries(config)
 
 const scratch = mkdtempSync(join(tmpdir(), 'ota-tests-'));
 
-/** @returns whether a suite runs on whatever SUBJECT names. */
-function isDeviceSuite(file) {
-  return /from '\.\/(subject|fixtures)\.ts'/.test(readFileSync(join(ROOT, file), 'utf8'));
-}
+/** Folders whose suites run on each of SUBJECTS. */
+const DEVICE_FOLDERS = ['device', 'air'];
+
+const isDeviceSuite = (file) => DEVICE_FOLDERS.includes(nameOf(file).split('/')[0]);
 
 /** Its path in this folder: `espruino/commands`. */
 const nameOf = (file) => file.replace(/^host-tests\/|\.test\.ts$/g, '');
@@ -148,13 +148,13 @@ function resultOf(report, code, signal, output) {
   }
 }
 
-/** @returns the power cuts that a run has simulated; fixtures.ts prints them. */
+/** @returns the power cuts that a run has simulated; support/fixtures.ts prints them. */
 function cutsOf(output) {
   const lines = output.matchAll(/^ *([\d,]+) simulated power cuts/gm);
   return [...lines].reduce((sum, [, count]) => sum + Number(count.replaceAll(',', '')), 0);
 }
 
-/** @returns the faults of network and server; air-faults.test.ts prints them. */
+/** @returns the faults of network and server; air/faults.test.ts prints them. */
 function networkFaultsOf(output) {
   return Number(/^ *(\d+) faults of network and server/m.exec(output)?.[1] ?? 0);
 }

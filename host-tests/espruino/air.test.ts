@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { makeManifest } from '../../formats/manifest/make.ts';
 import { type FileServer, startFileServer } from '../../cli/serve/server.ts';
 import type { AirResult } from '../../device/http/api.ts';
-import { CHANGED, chip, contentOf, fresh, storage } from '../example-chip.ts';
+import { CHANGED, chip, contentOf, fresh, storage } from '../support/example-chip.ts';
 import { Interpreter, type Job, type Reply } from './interpreter.ts';
-import { scratchFolder } from '../tools.ts';
+import { scratchFolder } from '../support/tools.ts';
 
 const command = process.env.ESPRUINO;
 const SECTOR = 4096;

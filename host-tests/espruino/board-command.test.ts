@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBoard } from '../../cli/board/running.ts';
-import { describeBoard } from '../board-command-cases.ts';
-import { Line } from '../typed-line.ts';
+import { describeBoard } from '../support/board-command-cases.ts';
+import { Line } from '../support/typed-line.ts';
 
 const command = process.env.ESPRUINO;
 

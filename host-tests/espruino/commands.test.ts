@@ -1,5 +1,5 @@
 /** `part-ota upload`, `status`, `recover`, `restore`, `confirm` on a real Espruino: `ESPRUINO=… npm run test:espruino`. */
-import { describeCommands } from '../link-commands-cases.ts';
+import { describeCommands } from '../support/link-commands-cases.ts';
 
 const command = process.env.ESPRUINO;
 

@@ -7,7 +7,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { assertUpdated, image, itSaysWhatIsWrong, itSurvivesCuts, update } from '../process-cut.ts';
+import {
+  assertUpdated,
+  image,
+  itSaysWhatIsWrong,
+  itSurvivesCuts,
+  update,
+} from '../support/process-cut.ts';
 import { Interpreter } from './interpreter.ts';
 
 const command = process.env.ESPRUINO;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Options, Report, Result } from '../../device/api.ts';
 import type { AirResult, Code, UpdateOptions } from '../../device/http/api.ts';
-import type { Reached } from '../process-cut.ts';
+import type { Reached } from '../support/process-cut.ts';
 
 /** What one process does. See device.js, which runs it. */
 export interface Job {

@@ -4,8 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { describeFiles, describeOptions, describeRefusals, describeUrls } from '../update-cases.ts';
-import { CHANGED, MANIFEST, NEW, OLD, printed, SECTOR, Site } from '../update-fixtures.ts';
+import {
+  describeFiles,
+  describeOptions,
+  describeRefusals,
+  describeUrls,
+} from '../support/update-cases.ts';
+import { CHANGED, MANIFEST, NEW, OLD, printed, SECTOR, Site } from '../support/update-fixtures.ts';
 
 /** JsVars that an update may take beyond the modules. */
 const PEAK = 1250;

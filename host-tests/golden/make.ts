@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { makeManifest } from '../../formats/manifest/make.ts';
 import type { Options } from '../../device/api.ts';
 import { Board, PowerCut, SECTOR, TEARS, type Tear, encodeTable } from '../../host/index.ts';
-import { type Ota, otaOf, uploadTo } from '../subject.ts';
+import { type Ota, otaOf, uploadTo } from '../support/subject.ts';
 import { dump } from './dump.ts';
 import { CHIP_TABLE, MANIFESTS, TABLES, imageOf, sectorsOf } from './index.ts';
 import { pathOf } from './read.ts';

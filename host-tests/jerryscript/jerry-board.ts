@@ -10,7 +10,7 @@ import {
   type Machine,
   REACHED,
   type Reply as CutReply,
-} from '../process-cut.ts';
+} from '../support/process-cut.ts';
 
 /** What one process does. See board.js, which runs it. */
 export interface Job extends Omit<CutJob, 'act'> {

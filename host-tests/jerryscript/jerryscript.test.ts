@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeManifest } from '../../formats/manifest/make.ts';
 import type { AirResult } from '../../device/http/api.ts';
-import * as example from '../example-chip.ts';
+import * as example from '../support/example-chip.ts';
 import {
   BOARD,
   CHIP,
@@ -37,7 +37,7 @@ import {
   sample,
   stateOf,
   update,
-} from '../process-cut.ts';
+} from '../support/process-cut.ts';
 import { JerryBoard, type Job } from './jerry-board.ts';
 
 const prefix = process.env.JERRY;

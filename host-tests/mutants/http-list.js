@@ -1,5 +1,5 @@
 /** Mutants of `ota-http`, as those of the core in list.js. */
-const FAULTS = ['air-faults', 'air'];
+const FAULTS = ['air/faults', 'air/update'];
 
 /** @type {{ name: string, suites: string[], edits: [file: string, text: string, by: string][] }[]} */
 const LIST = [
@@ -10,12 +10,12 @@ const LIST = [
   },
   {
     name: 'what is copied is not proven',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['air', '(!content || hashOf(content) !== hash)', '(!content)']],
   },
   {
     name: 'the CRC-32 of the head is not compared',
-    suites: ['air-manifest'],
+    suites: ['air/manifest'],
     edits: [
       [
         'head',
@@ -26,14 +26,14 @@ const LIST = [
   },
   {
     name: 'the descriptor may be any',
-    suites: ['air-manifest'],
+    suites: ['air/manifest'],
     edits: [
       ['head', 'descriptor.substr(0, format.IMAGE_SIZE_AT) !== format.DESCRIPTOR_START ||\n', '\n'],
     ],
   },
   {
     name: 'the digest is that of the stored part of the descriptor',
-    suites: ['air-manifest'],
+    suites: ['air/manifest'],
     edits: [
       [
         'head',
@@ -44,7 +44,7 @@ const LIST = [
   },
   {
     name: 'metadata may be of any length',
-    suites: ['air-manifest'],
+    suites: ['air/manifest'],
     edits: [
       [
         'head',
@@ -55,27 +55,27 @@ const LIST = [
   },
   {
     name: 'the digest is not compared',
-    suites: ['air', 'air-manifest'],
+    suites: ['air/update', 'air/manifest'],
     edits: [['air', 'if (options.digest != null &&', 'if (!options &&']],
   },
   {
     name: 'an empty digest counts as none',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['air', 'options.digest != null', 'options.digest']],
   },
   {
     name: 'the label is not compared',
-    suites: ['air', 'air-manifest'],
+    suites: ['air/update', 'air/manifest'],
     edits: [['air', 'if (label && label !== name)', 'if (!name)']],
   },
   {
     name: 'an image may be larger than the partition',
-    suites: ['air', 'air-manifest'],
+    suites: ['air/update', 'air/manifest'],
     edits: [['air', 'if (size > partition.size)', 'if (!size)']],
   },
   {
     name: 'only the first block of hashes is proven',
-    suites: ['air', 'air-manifest', 'air-faults'],
+    suites: ['air/update', 'air/manifest', 'air/faults'],
     edits: [
       ['air', 'act, manifestSize, hash, ', "act, manifestSize, from > headSize ? '' : hash, "],
     ],
@@ -97,12 +97,12 @@ const LIST = [
   },
   {
     name: 'faults are never forgiven',
-    suites: ['air', 'air-faults'],
+    suites: ['air/update', 'air/faults'],
     edits: [['stream', '    faults = wrongs = 0;\n', '    wrongs = 0;\n']],
   },
   {
     name: 'there is no pause',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['stream', '(PAUSE <<', '(0 <<']],
   },
   {
@@ -134,7 +134,7 @@ const LIST = [
   },
   {
     name: 'the length of the file is not looked at',
-    suites: ['air-faults', 'air-manifest'],
+    suites: ['air/faults', 'air/manifest'],
     edits: [['stream', 'size && length && length !== size', 'size && length < 0']],
   },
   {
@@ -169,22 +169,22 @@ const LIST = [
   },
   {
     name: 'the next call is refused after an error',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['air', '  session = resolve = false;\n', '  session = false;\n']],
   },
   {
     name: 'what was in flight is compared before it is settled',
-    suites: ['air', 'air-faults'],
+    suites: ['air/update', 'air/faults'],
     edits: [['air', 'if (isUpdate && /^[iud]/', 'if (!isUpdate && /^[iud]/']],
   },
   {
     name: 'what is behind the image is not looked at',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['air', 'sectors.isRestBlank() && ', '']],
   },
   {
     name: 'what is behind the image in its last sector is not looked at',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [
       [
         'sectors',
@@ -195,37 +195,37 @@ const LIST = [
   },
   {
     name: 'content is looked for where it was, not where it will be',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['sectors', '      known[n] = short;\n', '']],
   },
   {
     name: 'a sector may be its own copy',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['sectors', 'known.indexOf(short)) | COPY;', 'known.indexOf(short)) & 0xffff;']],
   },
   {
     name: 'blank sectors are fetched',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['sectors', 'hash === blank ? BLANK :', 'hash === short + blank ? BLANK :']],
   },
   {
     name: 'all hashes of a block are kept in memory',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['sectors', ' && hashQueue.length < QUEUE_BYTES', '']],
   },
   {
     name: 'all hashes are kept in memory',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['sectors', 'if (hashQueue.length + more.length < QUEUE_BYTES) more', 'more']],
   },
   {
     name: 'each sector is a request of its own',
-    suites: ['air'],
+    suites: ['air/update'],
     edits: [['sectors', 'sourceOf(runEnd) === FETCH', 'sourceOf(runEnd) < 0']],
   },
   {
     name: 'the image is not compared with its CRC-32 in the end',
-    suites: ['air', 'air-faults'],
+    suites: ['air/update', 'air/faults'],
     edits: [['air', '  options.crc32 = head.crc32;\n', '']],
   },
 ];

@@ -4,7 +4,7 @@
  * `edits` are texts of the sources and what they are replaced by; each must be found exactly once. `suites` are the
  * suites that are run until one fails.
  */
-const RULES = ['journal-rules', 'power-cut', 'two-cuts'];
+const RULES = ['device/journal-rules', 'device/power-cut', 'device/two-cuts'];
 
 /** @type {{ name: string, suites: string[], edits: [file: string, text: string, by: string][] }[]} */
 export const MUTANTS = [
@@ -68,7 +68,7 @@ export const MUTANTS = [
   },
   {
     name: 'a final commit that was cut is put back',
-    suites: ['api'],
+    suites: ['device/api'],
     edits: [['transaction', '(!journal.limit || !walkBackup', '(!walkBackup']],
   },
   {
@@ -130,12 +130,12 @@ export const MUTANTS = [
   },
   {
     name: 'what is written is not read back',
-    suites: ['scenarios', 'api'],
+    suites: ['device/scenarios', 'device/api'],
     edits: [['transaction', 'if (readSector(sector) === data) return;', 'return;']],
   },
   {
     name: 'what is put back is not checked',
-    suites: ['ways-out'],
+    suites: ['device/ways-out'],
     edits: [
       [
         'transaction',
@@ -146,17 +146,17 @@ export const MUTANTS = [
   },
   {
     name: 'records are not read back',
-    suites: ['api', 'scenarios', 'journal-rules'],
+    suites: ['device/api', 'device/scenarios', 'device/journal-rules'],
     edits: [['journal', 'return read(address, data.length) === data;', 'return true;']],
   },
   {
     name: 'a sector is written once',
-    suites: ['scenarios', 'api'],
+    suites: ['device/scenarios', 'device/api'],
     edits: [['transaction', '(let tries = 2', '(let tries = 1']],
   },
   {
     name: 'SAVED is written before the copy is made',
-    suites: ['power-cut'],
+    suites: ['device/power-cut'],
     edits: [
       [
         'transaction',
@@ -167,22 +167,22 @@ export const MUTANTS = [
   },
   {
     name: 'the copy in the backup is not read back',
-    suites: ['scenarios', 'api'],
+    suites: ['device/scenarios', 'device/api'],
     edits: [['transaction', '} while (crc32(readSector(slot)) !== check);', '} while (false);']],
   },
   {
     name: 'the copy in the backup is made once',
-    suites: ['scenarios', 'api'],
+    suites: ['device/scenarios', 'device/api'],
     edits: [['transaction', '  let tries = 2;\n', '  let tries = 1;\n']],
   },
   {
     name: 'the copy in the backup is made of nothing the second time',
-    suites: ['scenarios', 'api'],
+    suites: ['device/scenarios', 'device/api'],
     edits: [['transaction', 'program(old || readSector(sector),', 'program(old!,']],
   },
   {
     name: 'a sector is overwritten before it is saved',
-    suites: ['power-cut'],
+    suites: ['device/power-cut'],
     edits: [
       [
         'update',
@@ -193,22 +193,22 @@ export const MUTANTS = [
   },
   {
     name: 'a chunk that completes a sector is kept for later',
-    suites: ['api'],
+    suites: ['device/api'],
     edits: [['update', '+ bytes.length >= SECTOR)', '+ bytes.length > SECTOR)']],
   },
   {
     name: 'a journal in the target is told to forget',
-    suites: ['places'],
+    suites: ['device/places'],
     edits: [['update', 'isUsable() && !isIn(places.target, journal.area.first);', 'isUsable();']],
   },
   {
     name: 'the CRC-32 of the image is not compared',
-    suites: ['api', 'scenarios'],
+    suites: ['device/api', 'device/scenarios'],
     edits: [['update', '  if (places.options.crc32 != null) verify(size);\n', '']],
   },
   {
     name: 'the update is committed before it is verified',
-    suites: ['api', 'scenarios', 'power-cut'],
+    suites: ['device/api', 'device/scenarios', 'device/power-cut'],
     edits: [
       [
         'update',
@@ -219,7 +219,7 @@ export const MUTANTS = [
   },
   {
     name: 'there is no fence',
-    suites: ['fence'],
+    suites: ['device/fence'],
     edits: [
       [
         'journal',
@@ -230,7 +230,7 @@ export const MUTANTS = [
   },
   {
     name: 'slots are not checked before anything is put back',
-    suites: ['scenarios'],
+    suites: ['device/scenarios'],
     edits: [
       [
         'transaction',
@@ -241,12 +241,12 @@ export const MUTANTS = [
   },
   {
     name: 'a journal is believed although its places are in use for something else',
-    suites: ['ways-out', 'scenarios'],
+    suites: ['device/ways-out', 'device/scenarios'],
     edits: [['places', 'return area && !area.why && isIn(', 'return area && isIn(']],
   },
   {
     name: 'the running app is taken for a free slot',
-    suites: ['places', 'api'],
+    suites: ['device/places', 'device/api'],
     edits: [
       [
         'chip',
@@ -257,59 +257,59 @@ export const MUTANTS = [
   },
   {
     name: 'sectors that were never saved may have changed',
-    suites: ['scenarios', 'api', 'power-cut'],
+    suites: ['device/scenarios', 'device/api', 'device/power-cut'],
     edits: [['transaction', '  return check;\n', '  return check && 0;\n']],
   },
   {
     name: 'trial boots are not counted',
-    suites: ['api', 'power-cut'],
+    suites: ['device/api', 'device/power-cut'],
     edits: [['transaction', ' append(BOOT, journal.booted + 1);\n', ' isSealed = true;\n']],
   },
   {
     name: 'the room for what is erased after the image is not counted first',
-    suites: ['api'],
+    suites: ['device/api'],
     edits: [['update', '  if (size) checkRoom((size + SECTOR - 1) >>> 12);\n', '']],
   },
   {
     name: 'a partition that the firmware is using is not refused',
-    suites: ['places', 'api'],
+    suites: ['device/places', 'device/api'],
     edits: [['places', 'area.need > 1 &&', 'area.need > 2 &&']],
   },
   {
     name: 'a record has another number',
-    suites: ['golden'],
+    suites: ['device/golden'],
     edits: [['records', 'export const SOLID = 11;', 'export const SOLID = 12;']],
   },
   {
     name: 'a slot of the head belongs to the log',
-    suites: ['golden'],
+    suites: ['device/golden'],
     edits: [['records', 'export const HEAD_SLOTS = 2;', 'export const HEAD_SLOTS = 3;']],
   },
   {
     name: 'a sector is taken for half as many slots',
-    suites: ['places', 'ways-out'],
+    suites: ['device/places', 'device/ways-out'],
     edits: [['records', 'export const SLOTS = 256;', 'export const SLOTS = 128;']],
   },
   {
     name: 'a journal has no room for its reserve',
-    suites: ['places', 'ways-out'],
+    suites: ['device/places', 'device/ways-out'],
     edits: [
       ['records', '(HEAD_SLOTS + DECISIONS + RESERVE + SLOTS - 1)', '(HEAD_SLOTS + SLOTS - 1)'],
     ],
   },
   {
     name: 'no slots are left to decisions',
-    suites: ['ways-out', 'scenarios'],
+    suites: ['device/ways-out', 'device/scenarios'],
     edits: [['records', 'export const RESERVE = 40;', 'export const RESERVE = 0;']],
   },
   {
     name: 'a restore that is decided is decided again',
-    suites: ['recover-table'],
+    suites: ['device/recover-table'],
     edits: [['transaction', 'if (!isRestoring()) decide(', 'decide(']],
   },
   {
     name: 'a record that is seen twice counts twice',
-    suites: ['golden', 'api'],
+    suites: ['device/golden', 'device/api'],
     edits: [['journal', '      if (!savedAt(inFlight)) {\n', '      if (last) {\n']],
   },
 ];

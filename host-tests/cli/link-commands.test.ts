@@ -1,0 +1,121 @@
+/** `part-ota upload`, `status`, `recover`, `restore`, `confirm` as they are built, on the simulated board over TCP. */
+import assert from 'node:assert/strict';
+import { encodeTable, TABLES } from '../../host/index.ts';
+import { FakeBoard } from '../support/fake-board.ts';
+import { evaluate, stubs } from '../support/fake-port.ts';
+import { describeCommands } from '../support/link-commands-cases.ts';
+import { ended, startCommand } from '../support/link-commands-fixtures.ts';
+
+describe('part-ota on the simulated board', () => {
+  describeCommands({ engine: 'simulated' });
+});
+
+let board: FakeBoard;
+
+let files: Map<string, string>;
+
+let modules: Record<string, unknown>;
+
+/** Starts a board with this table. */
+async function start(table: Uint8Array): Promise<void> {
+  files = new Map();
+  board = await FakeBoard.start();
+  const made = stubs(table, files);
+  modules = made.modules;
+  Object.assign(board.globals, made.globals);
+}
+
+const command = (...words: string[]) => ended(startCommand(...words, '--port', board.name));
+
+describe('part-ota on a board that does as a test says', () => {
+  afterEach(() => board.stop());
+
+  it('is not an ESP32', async () => {
+    await start(new Uint8Array(0xc00));
+    for (const name of ['upload', 'status', 'recover']) {
+      const { status, stdout, stderr } = await command(name);
+      assert.match(
+        stderr,
+        /^error: tcp:\S+: no partition table at 0x8000; .* on "STUB": not an ESP32/,
+      );
+      assert.deepEqual([status, stdout, files.size], [2, '', 0]);
+    }
+  });
+
+  it('keeps what is stored', async () => {
+    await start(encodeTable(TABLES.example));
+    const { status, stderr } = await command('upload');
+    assert.equal(status, 0, stderr);
+    assert.deepEqual([...files.keys()], ['ota', '.boot0']);
+  });
+
+  it('does not keep what is stored', async () => {
+    await start(encodeTable(TABLES.example));
+    const set = files.set.bind(files);
+    files.set = (name, text) => set(name, text.replace('exports', 'exposts'));
+    const { status, stderr } = await command('upload');
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /^error: ota reads back wrong: ([\d,]+) bytes with CRC-32 0x\w+, where \1 with 0x\w+ were sent; upload it again$/m,
+    );
+    assert.equal(files.has('.boot0'), false, 'a boot script without its module');
+  });
+
+  it('is disconnected in the middle of an upload', async () => {
+    await start(encodeTable(TABLES.example));
+    let writes = 0;
+    board.behaviour = (line, it) => {
+      if (line.includes('.write(') && ++writes === 4) it.hangUp();
+      else evaluate(line, it);
+    };
+    const { status, stderr } = await command('upload');
+    assert.equal(status, 2);
+    assert.match(stderr, /^error: tcp:\S+: the connection ended/);
+    board.behaviour = evaluate;
+    assert.equal((await command('upload')).status, 0);
+  });
+
+  it('still recovers when somebody presses Ctrl-C', async () => {
+    await start(encodeTable(TABLES.example));
+    files.set('ota', 'here');
+    modules.ota = {
+      recover: ({ onProgress }: { onProgress: (p: object) => void }) => hold(onProgress),
+    };
+    const hold = (onProgress: (progress: object) => void) => {
+      onProgress({ phase: 'restore', done: 4096, total: 8192 });
+      child.kill('SIGINT');
+      return new Promise(() => undefined);
+    };
+    const child = startCommand('recover', '--port', board.name);
+    const { status, stderr } = await ended(child);
+    assert.equal(status, 130);
+    assert.match(stderr, /The board goes on by itself, and may lose power at any moment/);
+    assert.match(stderr, /"part-ota status --port tcp:\S+" tells/);
+    assert.equal(board.received.includes('\x03'), false);
+  });
+});
+
+describe('part-ota without a board', () => {
+  for (const [words, message] of [
+    [
+      ['upload', '--port', 'tcp://127.0.0.1:9'],
+      /^error: tcp:\/\/127\.0\.0\.1:9: connection refused/,
+    ],
+    [['status', '--port', '/dev/ttyNone9'], /^error: \/dev\/ttyNone9: .*(no such port|serialport)/],
+    [['recover', '--baud', '12'], /--baud/],
+    [['confirm', '--timeout', 'soon', '--port', 'tcp://127.0.0.1:9'], /--timeout/],
+  ] as [string[], RegExp][]) {
+    it(words.join(' '), async () => {
+      const { status, stdout, stderr } = await ended(startCommand(...words));
+      assert.match(stderr, message);
+      assert.deepEqual([status, stdout], [2, '']);
+    });
+  }
+
+  it('upload --list works without one', async () => {
+    const { status, stdout } = await ended(startCommand('upload', '--list'));
+    assert.equal(status, 0);
+    assert.match(stdout, /no serial port found|^ {2}\S+/);
+  });
+});

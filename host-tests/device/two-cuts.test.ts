@@ -1,0 +1,369 @@
+/**
+ * Power fails in an update, and again in what the next boot does about it: in every pair of operations, on a target
+ * of eight sectors. And again and again, in lives of many boots in which everything happens that can.
+ *
+ * The form of the first cut and the moods are drawn at random, by seed; the second cut takes every form.
+ * A failure names its seed: `SEED=7 SUBJECT=ota.min.js npx mocha --grep 'ends well'` runs it alone.
+ */
+import assert from 'node:assert/strict';
+import {
+  type Mood,
+  PowerCut,
+  SECTOR,
+  TEARS,
+  type Tear,
+  pattern,
+  someBits,
+} from '../../host/index.ts';
+import {
+  IS_FULL,
+  IS_SAMPLE,
+  SHORT,
+  STORAGE,
+  type Scene,
+  type Step,
+  WIDE,
+  assertHolds,
+  assertNeighbours,
+  assertRecovers,
+  boardWith,
+  bootStraight,
+  counts,
+  cutIn,
+  during,
+  everyForm,
+  fenceIn,
+  isHead,
+  moodInTurn,
+  moodName,
+  nameOf,
+  random,
+  record,
+  tearsIn,
+  update,
+  withTarget,
+} from '../support/fixtures.ts';
+import { Life, type World, tell } from '../support/life.ts';
+import type { Ota } from '../support/subject.ts';
+
+const { OLD, NEW, OTHER } = WIDE;
+
+/** @returns a board whose target has eight sectors. */
+const wideBoard = () =>
+  boardWith({ table: withTarget(WIDE.sectors), partitions: { storage: OLD } });
+
+const SEED = process.env.SEED ? Number(process.env.SEED) : undefined;
+
+/** @returns seeds: the one asked for, or the first `few`, or `many` in the larger form. */
+function seeds(few: number, many: number): number[] {
+  if (SEED !== undefined) return [SEED];
+  const count = IS_FULL ? many : IS_SAMPLE ? Math.ceil(few / 4) : few;
+  return Array.from({ length: count }, (_, i) => i + 1);
+}
+
+/** @returns how unstable cells read. */
+function moodBy(below: (n: number) => number): Mood {
+  const n = below(8);
+  const seed = below(1000);
+  if (n < 4) return (['ones', 'zeros', 'before', 'after'] as const)[n];
+  return n < 7 ? { seed, whole: 16 } : { seed };
+}
+
+/** What power fails in first. */
+const FIRST: Record<string, { prepare?: (life: Life) => void; act: (life: Life) => void }> = {
+  'an update': { act: (life) => life.update(NEW) },
+  'an update with a full backup up front': {
+    act: (life) => life.update(NEW, {}, WIDE.sectors * SECTOR),
+  },
+  'an update after a committed one': {
+    prepare: (life) => life.boot().update(OTHER),
+    act: (life) => life.update(NEW),
+  },
+  'an update that is given up': { act: (life) => life.abort(NEW) },
+  'an update on trial': { act: (life) => life.update(NEW, { trial: 1 }) },
+  'a trial that expires': {
+    prepare: (life) => {
+      life.boot().update(NEW, { trial: 1 });
+      life.boot().recover();
+    },
+    act: (life) => life.recover(),
+  },
+  'a restore of a committed update': {
+    prepare: (life) => life.boot().update(NEW),
+    act: (life) => life.restore(),
+  },
+};
+
+/** What the next boot does, and power fails in it again. */
+const SECOND: Record<string, (life: Life) => void> = {
+  'the recovery': (life) => life.recover(),
+  'the same update without a recovery': (life) => life.update(NEW),
+  'another update without a recovery': (life) => life.update(OTHER),
+  'the update that goes on': (life) => {
+    life.recover({ resume: true });
+    life.update(NEW);
+  },
+  'a restore without a recovery': (life) => life.restore(),
+};
+
+/** @returns a form in which power fails in a step. */
+function tearBy(step: Step, below: (n: number) => number): Tear {
+  const tears = [...tearsIn(step), someBits(below(1000))];
+  return tears[below(tears.length)];
+}
+
+/** @returns the steps in which power fails first: all of them in the full tests. */
+function sampled(steps: Step[], seed: number): Step[] {
+  const every = IS_FULL ? 1 : IS_SAMPLE ? 8 : 3;
+  return steps.filter((_, n) => n % every === seed % every);
+}
+
+/** Takes note of a cut that was just made. */
+function note(life: Life, step: Step, steps: Step[], tear: Tear): void {
+  life.world = step.note as World;
+  life.story.push(nameOf(step, steps, tear));
+}
+
+/** Recovers, and once more if cells may read another way then. */
+function end(life: Life, below: (n: number) => number): void {
+  life.boot(moodBy(below)).recover();
+  if (life.board.flash.unstableBits()) life.boot(moodBy(below)).recover();
+}
+
+/** Lets power fail in a step in every form; each ends well. */
+function everyEnd(life: Life, step: Step, steps: Step[], below: (n: number) => number): void {
+  const { length } = life.story;
+  const check = (_: unknown, tear: Tear) => {
+    note(life, step, steps, tear);
+    end(life, below);
+    life.story.length = length;
+  };
+  everyForm(life.board, step, [check], tearsIn(step), moodInTurn);
+}
+
+for (const [first, { prepare, act }] of Object.entries(FIRST)) {
+  describe(`${first} ends well when power fails in it`, () => {
+    for (const [second, next] of Object.entries(SECOND)) {
+      it(`and in ${second}`, () => {
+        for (const seed of seeds(1, 20)) {
+          const below = random(seed);
+          const life = new Life(OLD, {}, wideBoard());
+          prepare?.(life);
+          life.boot();
+          const steps = record(
+            life.board,
+            () => act(life),
+            () => life.world,
+          );
+          for (const step of sampled(steps, seed)) {
+            const begin = life.story.length;
+            const tear = tearBy(step, below);
+            tell(life, `seed ${seed}`, () => {
+              cutIn(life.board, step, tear);
+              note(life, step, steps, tear);
+              life.boot(moodBy(below));
+              const later = record(
+                life.board,
+                () => next(life),
+                () => life.world,
+              );
+              end(life, below);
+              for (const again of later) everyEnd(life, again, later, below);
+            });
+            life.story.length = begin;
+          }
+        }
+      });
+    }
+  });
+}
+
+describe('a direct update ends well when power fails in it', () => {
+  /** Recovers, which may report that the content is incomplete, and updates again. */
+  function endDirect(scene: Scene, moods: [Mood, Mood]): void {
+    const { board, options } = scene;
+    assertRecovers(scene, moods);
+    board.flash.cut();
+    update(bootStraight(board, moods[0]), NEW, options);
+    assertHolds(board, 'storage', NEW);
+    assertNeighbours(scene);
+  }
+
+  it('and in the same update', () => {
+    for (const seed of seeds(1, 20)) {
+      const below = random(seed);
+      const board = wideBoard();
+      const options = { ...STORAGE, backup: false as const };
+      const act = (ota: Ota) => update(ota, NEW, options);
+      const allowed = fenceIn(board, options);
+      // There is no old content to go back to once something was erased.
+      const outcomes = { none: OLD, restored: OLD, incomplete: undefined, committed: NEW };
+      const start = board.snapshot();
+      const scene = { board, boot: bootStraight, start, options, allowed, outcomes, act };
+      const first = bootStraight(board);
+      const steps = record(board, () => act(first));
+      for (const step of sampled(steps, seed)) {
+        const tear = tearBy(step, below);
+        const mood = moodBy(below);
+        cutIn(board, step, tear);
+        const ota = bootStraight(board, mood);
+        const later = record(board, () => act(ota));
+        for (const again of later) {
+          const check = (moods: [Mood, Mood], last: Tear) => {
+            const story = () =>
+              [
+                `seed ${seed}`,
+                nameOf(step, steps, tear),
+                `boot (cells read ${JSON.stringify(mood)})`,
+                nameOf(again, later, last),
+                moodName(moods),
+              ].join('; ');
+            during(story, () => endDirect(scene, moods));
+          };
+          everyForm(board, again, [check], tearsIn(again), moodInTurn);
+        }
+      }
+    }
+  });
+});
+
+/** A sector that the app writes. */
+const written = (n: number) => pattern(`app ${n}`, SECTOR);
+
+/** One boot of a life: something happens, and power may fail in it. */
+function live(life: Life, below: (n: number) => number): void {
+  const { board } = life;
+  const isCut = below(3) > 0;
+  life.boot(moodBy(below));
+  if (isCut) {
+    const tears = [...Object.values(TEARS), someBits(below(1000))];
+    const tear = tears[below(tears.length)];
+    const at = 1 + below(below(2) ? 12 : 45);
+    board.flash.cutAt(at, tear);
+    life.story.push(`cut after ${at} operations, ${tear.name}`);
+  }
+  try {
+    const image = [NEW, OTHER, OLD, SHORT][below(4)];
+    const options = below(4) ? {} : { trial: 1 + below(3) };
+    const backup = below(4) ? undefined : 1 + below(WIDE.sectors * SECTOR);
+    if (below(3)) life.recover(below(3) ? {} : { resume: true });
+    [
+      () => undefined,
+      () => undefined,
+      () => life.update(image, options, backup),
+      () => life.update(image, options, backup),
+      () => life.abort(image, 1 + below(image.length)),
+      () => life.confirm(),
+      () => life.restore(),
+      () => {
+        if (life.isCertain && life.world.said !== 'incomplete')
+          life.write(below(WIDE.sectors), written(below(100)));
+      },
+    ][below(8)]();
+  } catch (error) {
+    if (!(error instanceof PowerCut)) throw error;
+    counts.cuts++;
+  }
+  board.flash.cutAt(0, TEARS.nothing);
+}
+
+/** Lets power fail in every program of the head of a journal in `first`, and then in all of `second`. */
+function failTwice(
+  life: Life,
+  moods: Mood[],
+  first: (life: Life) => void,
+  second: (life: Life) => void,
+): void {
+  const note = () => life.world;
+  life.boot();
+  const steps = record(life.board, () => first(life), note);
+  const heads = steps.filter(isHead);
+  assert.ok(heads.length > 0);
+  for (const step of heads) {
+    for (const tear of IS_SAMPLE ? [TEARS.everyBit] : tearsIn(step)) {
+      for (const mood of moods) {
+        const begin = life.story.length;
+        cutIn(life.board, step, tear);
+        life.world = step.note as World;
+        life.story.push(nameOf(step, steps, tear));
+        tell(life, 'BEGIN', () => {
+          life.boot(mood);
+          const later = record(life.board, () => second(life), note);
+          for (const again of later) {
+            const middle = life.story.length;
+            for (const last of moods.filter((other) => other !== mood)) {
+              cutIn(life.board, again, TEARS.everything);
+              life.world = again.note as World;
+              life.story.push(nameOf(again, later, TEARS.everything));
+              life.boot(last).recover();
+              life.boot(mood).recover();
+              life.story.length = middle;
+            }
+          }
+        });
+        life.story.length = begin;
+      }
+    }
+  }
+}
+
+const MOODS: Mood[] = ['ones', 'zeros', { seed: 1 }];
+
+/** What the protocol's model did not have: found by these suites. */
+describe('an update whose BEGIN flickers ends well', () => {
+  it('because its spoiling was cut, and a restore is cut after that', () => {
+    const life = new Life(OLD, {}, wideBoard());
+    life.boot().update(OTHER);
+    failTwice(
+      life,
+      MOODS,
+      () => life.update(NEW),
+      () => {
+        life.recover();
+        life.restore();
+      },
+    );
+  });
+
+  it('because its spoiling was cut, and an update with its journal elsewhere is cut after that', () => {
+    const elsewhere = { journal: 'log', backup: 'spare' };
+    const life = new Life(OLD, {}, wideBoard(), [{ ...STORAGE, ...elsewhere }]);
+    for (const image of [NEW, OLD, OTHER]) life.boot().update(image);
+    failTwice(
+      life,
+      MOODS,
+      () => life.update(NEW),
+      () => life.update(NEW, elsewhere),
+    );
+  });
+
+  it('because it moves elsewhere, and the same is cut again', () => {
+    const elsewhere = { journal: 'log', backup: 'spare' };
+    const life = new Life(OLD, {}, wideBoard(), [{ ...STORAGE, ...elsewhere }]);
+    for (const image of [NEW, OLD, OTHER]) life.boot().update(image);
+    failTwice(
+      life,
+      MOODS,
+      () => life.update(NEW, elsewhere),
+      () => life.update(NEW),
+    );
+  });
+});
+
+describe('a life of sixty boots ends well', () => {
+  for (const [where, options] of Object.entries({
+    'with a partition for the journal': {},
+    'with the journal in a named partition': { journal: 'log', backup: 'spare' },
+  })) {
+    it(`${where}, whatever happens`, () => {
+      for (const seed of seeds(60, 5000)) {
+        const below = random(seed);
+        const life = new Life(OLD, options, wideBoard());
+        tell(life, `seed ${seed}`, () => {
+          for (let n = 0; n < 60; n++) live(life, below);
+          end(life, below);
+        });
+      }
+    });
+  }
+});
