@@ -36,6 +36,11 @@ describe('npm run check finds', () => {
       },
       /^a circle: cli\/a\.ts > cli\/b\/c\.ts > cli\/d\.ts > cli\/a\.ts$/,
     ],
+    [
+      'a heap of files in cli/',
+      Object.fromEntries(Array.from({ length: 26 }, (_, n) => [`cli/${n}.ts`, ''])),
+      /^cli\/ has 26 files, at most 25$/,
+    ],
   ];
   for (const [what, files, problem] of cases)
     it(what, () => {
