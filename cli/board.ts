@@ -16,19 +16,19 @@ interface Flags {
 }
 
 const HELP = `
-What is said to an ESP32 on a serial line can be said to this board at tcp://host:port,
-by part-ota, by the espruino CLI or by nc. Everybody who is connected sees what it
-prints, and can type. It stays there when the board boots or loses power.
+What an ESP32 takes on a serial line this board takes at tcp://host:port, from part-ota,
+from the espruino CLI or from nc. Each connection shows what the board prints, and can
+type. The connections stay when the board boots or loses power.
 
 The file holds the whole chip, 4 MB, and is made if it does not exist, with the
-partition table and a pattern in every partition. Storage lies beside it. The end of
-the command is a power cut; started again it is the same board, which boots.
+partition table and a pattern in every partition. Storage lies beside it. Stopping the
+command acts as a power cut; started again it is the same board, which boots.
 
 Engines:
   espruino    a real Espruino for Linux, whose path is in ESPRUINO or --engine-path
   simulated   the simulated board of this package, with node's JavaScript
 
-Everybody who can reach the port can run programs on this machine: take care with --host.
+Any machine that can reach the port can run programs on this one: take care with --host.
 
 Examples:
   part-ota board
@@ -36,7 +36,7 @@ Examples:
   npx espruino --no-ble -p tcp://127.0.0.1:2323 --storage ota:dist/ota.min.js -e 'print("stored")'
   nc 127.0.0.1 2323`;
 
-const SAYS = {
+const EVENTS = {
   boot: 'boots',
   reboot: 'is reset by a script',
   cut: 'loses power',
@@ -77,7 +77,7 @@ export function boardCommand(): Command {
         host: flags.host,
         flash: flags.flash,
         table: flags.table === undefined ? undefined : readTable(flags.table),
-        onEvent: (event, detail) => print([SAYS[event], detail].filter(Boolean).join(' ')),
+        onEvent: (event, detail) => print([EVENTS[event], detail].filter(Boolean).join(' ')),
       });
       if (flags.cutAt !== undefined) void board.cutAt(flags.cutAt);
       print(`${flags.flash} at tcp://${flags.host ?? '127.0.0.1'}:${board.port}`);

@@ -77,11 +77,11 @@ function sectorsOf(size: number, hashes: Uint8Array, image?: Uint8Array): Sector
 }
 
 /**
- * Takes what a file holds: a manifest, if it begins like one or is said to be, else an image.
+ * Takes what a file holds: a manifest, if it begins like one or is named like one, else an image.
  * @throws ManifestError if it is neither
  */
-export function readSide(bytes: Uint8Array, isSaid: boolean): Side {
-  if (isSaid || isManifest(bytes)) {
+export function readSide(bytes: Uint8Array, isNamed: boolean): Side {
+  if (isNamed || isManifest(bytes)) {
     const { size, digest, hashes, length } = readManifest(bytes);
     const sectors = sectorsOf(size, hashes);
     return { size, digest, sectors, manifest: length, head: length - treeBytes(size) };

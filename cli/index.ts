@@ -51,7 +51,7 @@ function makeProgram(): Command {
   return program;
 }
 
-// A reader that has seen enough, `| head` say, is no error.
+// A reader that has seen enough, such as `| head`, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();

@@ -26,7 +26,7 @@ interface Flags {
 }
 
 const HELP = `
-The state of the journal is what dist/ota.min.js says about it on a simulated
+The state of the journal is what dist/ota.min.js reports on a simulated
 board. The file is not changed.
 
 Examples:

@@ -14,7 +14,7 @@ import { Board, seconds } from '../host/index.ts';
 import type { Ota } from './device-module.ts';
 import { InputError, wordingOf } from './words.ts';
 
-/** An entry that says "there is none": the board falls back on otadata. */
+/** An entry that means "there is none": the board falls back on otadata. */
 const NO_MMU = 0x100;
 
 /** What the next boot does. */

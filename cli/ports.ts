@@ -15,7 +15,7 @@ export interface OpenFacts {
   E_UNREACHABLE: { port: string };
   /** A TCP connection did not come about in time. */
   E_NO_CONNECTION: { port: string; seconds: number };
-  /** The package for serial ports does not load; `why` is what Node says. */
+  /** The package for serial ports does not load; `why` is Node's reason. */
   E_NO_PACKAGE: { port: string; why: string };
   E_NO_PORT: { port: string };
   E_NOT_SERIAL: { port: string };
@@ -24,7 +24,7 @@ export interface OpenFacts {
   /** Nothing listens there. */
   E_REFUSED: { port: string };
   E_PERMISSION: { port: string; platform: string };
-  /** Anything else; `why` is what the system says. */
+  /** Anything else; `why` is the system's reason. */
   E_OPEN: { port: string; why: string };
 }
 
@@ -46,7 +46,7 @@ export interface PortOptions {
 /** A serial port as `listPorts` finds it. */
 export interface Listed {
   path: string;
-  /** What the device says it is: manufacturer, product, serial number; may be empty. */
+  /** What the device calls itself: manufacturer, product, serial number; may be empty. */
   description: string;
 }
 
@@ -159,14 +159,14 @@ function loadSerial(name: string): SerialPackage['SerialPort'] {
   }
 }
 
-/** What the system says when it does not open a serial port: Linux, macOS, and Windows. */
+/** The system's message when it does not open a serial port: Linux, macOS, and Windows. */
 function serialError(port: string, { message }: Error): OpenError {
   const { platform } = process;
   if (/no such file|file not found|cannot find|unknown error code 3\b/i.test(message))
     return new OpenError('E_NO_PORT', { port });
   if (/inappropriate ioctl|is a directory/i.test(message))
     return new OpenError('E_NOT_SERIAL', { port });
-  // Windows says "access denied" of a port that another program has.
+  // Windows reports "access denied" for a port that another program has.
   if (
     /lock|busy|temporarily unavailable/i.test(message) ||
     (platform === 'win32' && /access denied/i.test(message))

@@ -18,8 +18,8 @@ interface Flags {
 }
 
 const HELP = `
-The page at / lists the images with a script for the board. An image without a
-manifest, or with that of another image, gets one made in passing; the log says so.
+The page at / lists the images with a script for the board. For an image without a
+manifest, or with that of another image, the server makes one; the log tells it.
 Files whose names begin with a dot, and links that lead out, are not served.
 
 Example:

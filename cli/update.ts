@@ -74,7 +74,7 @@ function sourceOf(file: string, flags: Flags): Source {
 function requestOf(file: string | undefined, flags: Flags): UpdateRequest {
   const { url, partition, trial, backup, digest, version } = flags;
   if ((file === undefined) === (url === undefined))
-    throw new InputError('update: either an image or --url says what the partition is to hold');
+    throw new InputError('update: name either an image or --url: what the partition is to hold');
   if (url !== undefined && !/^https?:\/\/./.test(url))
     throw new InputError(`--url: ${url}: not of the form http://host/path`);
   if (url !== undefined && version !== undefined)

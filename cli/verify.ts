@@ -42,7 +42,7 @@ function parseDigest(text: string): string {
   return digits.toLowerCase();
 }
 
-/** @throws InputError if the manifest contradicts itself: it says another CRC-32 than the image has that it proves */
+/** @throws InputError if the manifest contradicts itself: it has another CRC-32 than the image that it proves */
 function judge(image: Buffer, manifest: Manifest | undefined, digest?: string): Verdict {
   const facts = examineImage(image);
   const isRight = facts.digest === (manifest?.digest ?? digest);

@@ -1,4 +1,4 @@
-/** What the command says when something is wrong, and what it exits with. */
+/** What the command prints when something is wrong, and what it exits with. */
 import type { Fault, Words } from '../formats/errors.ts';
 import { ManifestError } from '../formats/manifest/errors.ts';
 import { TableError } from '../formats/table/errors.ts';

@@ -128,7 +128,7 @@ function recordOf(bytes: Bytes, address: number): number[] | false {
  * The pure fold: brings the state to what it is once there is a record in a slot.
  *
  * It is idempotent over the last records of a log: `replay` applies the last two, and if they are no final decision with
- * its SOLID, all of them, these two again. So it assigns what a record says, and counts a sector only at its first SAVED.
+ * its SOLID, all of them, these two again. So it assigns what a record has, and counts a sector only at its first SAVED.
  */
 function apply(slot: number, words: Words): void {
   const type = words[0]! & 255;

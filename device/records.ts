@@ -54,7 +54,7 @@
  *    inside are holes that a power cut left.
  * 6. A slot is a record if its CRC matches and its id is that of BEGIN. Any other slot that is not blank was torn or
  *    zeroed: skip it.
- * 7. The last decision says what the partition is to hold. It is final if it is CONFIRM or RESTORED, and SOLID comes
+ * 7. The last decision tells what the partition is to hold. It is final if it is CONFIRM or RESTORED, and SOLID comes
  *    behind it. `apply` in journal.ts is what each record does to the state; the last record wins.
  *
  * A format that a reader of this one would misread needs another type for BEGIN: then this reader sees no journal.

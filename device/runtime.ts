@@ -102,7 +102,7 @@ declare const peek32: (address: number) => number;
 
 /**
  * The classic ESP32 maps its code from 0x400d0000 on; entry 77 of the PRO CPU's flash MMU table is that
- * address' 64 KiB page of flash, bit 8 says that there is none (soc/esp32 dport_reg.h, DPORT_PRO_FLASH_MMU_TABLE).
+ * address' 64 KiB page of flash, bit 8 means that there is none (soc/esp32 dport_reg.h, DPORT_PRO_FLASH_MMU_TABLE).
  */
 const MMU_ENTRY = 0x3ff10000 + 77 * 4;
 const MMU_INVALID = 0x100;

@@ -1,5 +1,5 @@
 /**
- * What can be wrong with bytes, and with a line to a board: a code and the facts. How that is said to people is the
+ * What can be wrong with bytes, and with a line to a board: a code and the facts. How that is put to people is the
  * business of the program that they use: `cli/words.ts` has the words of the command.
  */
 

@@ -31,7 +31,7 @@ export function makeChip(table: Uint8Array): Uint8Array {
   return flash.peek(0, CHIP_SIZE);
 }
 
-/** @returns what a file says is on the chip. @throws InputError if it cannot be that */
+/** @returns what is on the chip, by its file. @throws InputError if it cannot be that */
 export function readChip(file: string): Buffer {
   const stats = statSync(file);
   if (stats.isDirectory()) throw new InputError(`${file}: is a directory`);
@@ -53,7 +53,7 @@ export function assertChip(bytes: Uint8Array): void {
     throw new RangeError(`${bytes.length} bytes; the chip has ${CHIP_SIZE}`);
 }
 
-/** Replaces what the chip holds. The file stays the same one, for whoever has it open. */
+/** Replaces what the chip holds. The file stays the same one, so an engine that has it open sees the change. */
 export function writeChip(file: string, bytes: Uint8Array): void {
   assertChip(bytes);
   const handle = openSync(file, 'r+');

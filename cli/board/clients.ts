@@ -1,11 +1,11 @@
-/** The line to a board to test against: a TCP port, and who is connected to it. */
+/** The line to a board to test against: a TCP port, and the connections to it. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { InputError } from '../words.ts';
 
 /** Bytes that wait for a client before it counts as gone. */
 const MOST_WAITING = 4 << 20;
 
-/** Everybody who is connected sees what the board prints, and can type. The board does not notice who comes or goes. */
+/** Each connection shows what the board prints, and can type. The board does not notice connections that come or go. */
 export class Clients {
   readonly #clients = new Set<Socket>();
   readonly #server: Server;

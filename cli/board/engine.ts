@@ -5,7 +5,7 @@ export const REACHED = ['nothing', 'first half', 'second half', 'everything'] as
 export type Reached = (typeof REACHED)[number];
 
 /**
- * What has happened on a board: it boots; a script has reset the chip; power has failed where `cutAt` said; the
+ * What has happened on a board: it boots; a script has reset the chip; power has failed where `cutAt` was told; the
  * interpreter has ended in another way.
  */
 export type BoardEvent = 'boot' | 'reboot' | 'cut' | 'ended';

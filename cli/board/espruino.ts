@@ -18,19 +18,19 @@ const TAKEN = ['.bootPowerOn', '.boot0'];
 const loaderOf = (name: string) =>
   `eval(require("fs").readFileSync("stand-in.js"));` +
   `eval(require("Storage").read(${JSON.stringify(`${name} `)})||"")`;
-/** Puts them into an empty Storage, and says so. */
+/** Puts them into an empty Storage, and prints that it has. */
 const INSTALL =
   TAKEN.map(
     (name) => `require("Storage").write("${name}",${JSON.stringify(loaderOf(name))});`,
   ).join('') + 'print("installed",process.env.BOARD)';
 const INSTALLED = 'installed LINUX';
 
-/** What the stand-in tells. Where nobody looks for it, a terminal shows nothing. */
+/** What the stand-in tells. A terminal shows nothing of it. */
 const OPEN = '\x1b_part-ota ';
 const CLOSE = '\x1b\\\r\n';
 /** What Espruino shows at a boot, when the boot scripts have run. */
 const BANNER = 'espruino.com';
-/** How Espruino says that it has come to a bug (jsAssertFail in jsutils.c). Then it lists its memory, which takes minutes. */
+/** How Espruino reports that it has come to a bug (jsAssertFail in jsutils.c). Then it lists its memory, which takes minutes. */
 const BUG = /ASSERT\(.*\) FAILED AT [^ ]+:\d+/;
 const LONGEST_BUG = 200;
 /** Ends an Espruino for Linux, and is nothing to one on a chip. */
@@ -63,7 +63,7 @@ export class EspruinoEngine implements Engine {
   #pending = '';
   /** The last characters that were printed. */
   #last = '';
-  /** Whether the process is about to end by itself: what it says then is not the board's. */
+  /** Whether the process is about to end by itself: what it prints then is not the board's. */
   #isEnding = false;
   #attempts = 0;
   /** What is loaded before .boot0 was not there: Espruino empties a Storage that it finds corrupt. */
@@ -197,7 +197,7 @@ export class EspruinoEngine implements Engine {
     } else this.#listener.onOutput(Buffer.from(text, 'latin1'));
   }
 
-  /** It has come to a bug: what it would do from now on nothing can be said of. */
+  /** It has come to a bug: what it would do from now on is unknown. */
   #end(bug: string): void {
     this.#isEnding = true;
     this.#listener.onEvent('ended', bug);

@@ -6,7 +6,7 @@
  * interpreter takes the last entry, what was typed becomes the length of an entry, which ends in `ASSERT(len <= 64)`.
  *
  * So one of both is awake at a time here. Each sleeps in a `select` that waits for nothing, which a signal ends:
- * Espruino takes SIGHUP and does nothing about it. That makes it quick, too: nobody waits for the next 50 ms. A signal may
+ * Espruino takes SIGHUP and does nothing about it. That makes it quick, too: no input waits for the next 50 ms. A signal may
  * get lost, and timers of the app wake the interpreter: so it counts how often they slept, looks for how long, and
  * espruino.ts keeps both on one processor. Of 15 pastes of 320 KB, with timers every 25 ms and on a busy machine,
  * none was damaged then; before, two of five. With timers every 3 ms some still are, on a busy machine.

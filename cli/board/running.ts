@@ -18,7 +18,7 @@ export interface BoardSetup {
   command?: string;
   /** TCP port; 0: any that is free. */
   port: number;
-  /** Where it listens; default 127.0.0.1. Everybody who reaches it can run programs on the board. */
+  /** Where it listens; default 127.0.0.1. Any machine that reaches it can run programs on the board. */
   host?: string;
   /**
    * The file with what the chip holds, 4 MB; is made if it does not exist. Storage lies beside it.
@@ -52,7 +52,7 @@ export interface RunningBoard {
    * @returns when the board boots after it
    */
   cutAt: (operation: number, reached?: Reached) => Promise<void>;
-  /** Ends the board, and disconnects everybody. */
+  /** Ends the board, and closes all connections. */
   close: () => Promise<void>;
   /** Is rejected when the board cannot go on. */
   readonly failure: Promise<never>;

@@ -43,7 +43,7 @@ export class SimulatedEngine implements Engine {
     this.#board.flash.strict = false;
     this.#board.flash.load(0, chip);
     this.#loadFiles();
-    // A script that catches what a power cut throws here says nothing on a board.
+    // A script that catches what a power cut throws here prints nothing on a board.
     const write = (text: string) =>
       this.#board.isOn && listener.onOutput(Buffer.from(text, 'latin1'));
     this.#console = new SimulatedConsole(this.#board, write, (kind) => {

@@ -31,7 +31,7 @@ export interface Entry {
   stats: BigIntStats;
 }
 
-/** What there is to say of an image. */
+/** What there is to know of an image. */
 export interface Image {
   name: string;
   size: number;

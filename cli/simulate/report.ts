@@ -206,7 +206,7 @@ export class Reporter<S extends Simulation = Simulation> implements Listener {
     return headOf(simulation, this.names);
   }
 
-  /** What else there is to say about a step: what came in between, and what it was besides. */
+  /** What else there is to tell about a step: what came in between, and what it was besides. */
   protected between: (step: Step) => string[] = () => [];
   protected more: (step: Step) => string[] = () => [];
 

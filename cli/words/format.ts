@@ -7,7 +7,7 @@ export const grouped = (value: number) => value.toLocaleString('en-US');
 /** 0x9000 */
 export const hex = (value: number) => `0x${value.toString(16)}`;
 
-/** @returns a size as people say it, exactly: 1 MiB, 16 KiB, 100 bytes. */
+/** @returns a size as people write it, exactly: 1 MiB, 16 KiB, 100 bytes. */
 export function sizeOf(bytes: number): string {
   if (bytes && bytes % 0x100000 === 0) return `${bytes / 0x100000} MiB`;
   if (bytes && bytes % 1024 === 0) return `${grouped(bytes / 1024)} KiB`;

@@ -1,4 +1,4 @@
-/** What the command says of boards, and of the ways to them. */
+/** What the command prints about boards, and about the ways to them. */
 import type { Words } from '../../formats/errors.ts';
 import { PortError, type PortFacts, type ThrownFacts } from '../../link/errors.ts';
 import type { ModuleFacts } from '../../link/module.ts';
@@ -97,7 +97,7 @@ function noRoom({ needed, free, trash }: UploadFacts['E_STORAGE']): string {
     trash >= missing
       ? `${bytes(trash)} are taken by files that were replaced. Compacting gives them back, but if power fails ` +
         'in that, Espruino may erase all of Storage at the next boot. --compact does it nevertheless'
-      : "erase files that nobody needs: require('Storage').list(), .erase(name)";
+      : "erase files that are not needed: require('Storage').list(), .erase(name)";
   return `too little Storage: ${bytes(needed)} needed, ${bytes(free)} free, ${bytes(missing)} missing; ${remedy}`;
 }
 

@@ -1,4 +1,4 @@
-/** What is said of images and manifests that are refused. */
+/** What the command prints about images and manifests that are refused. */
 import type { Words } from '../../formats/errors.ts';
 import type { ManifestFacts } from '../../formats/manifest/errors.ts';
 import { grouped, hex } from './format.ts';

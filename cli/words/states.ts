@@ -14,7 +14,7 @@ export const STATES: Record<Report['state'], string> = {
   damaged: 'neither old nor new: the backup was overwritten meanwhile',
 };
 
-/** What the module says of an update, in words. */
+/** What the module reports of an update, in words. */
 export function reportLines(report: Report): string[] {
   const { state, partition, boots, trial, sealed, code } = report;
   const rows = [['state', `${state}: ${STATES[state]}`]];

@@ -1,5 +1,5 @@
 /**
- * What is said of partition tables: the messages of ESP-IDF's gen_esp32part.py 1.5, to the letter, because people
+ * What the command prints about partition tables: the messages of ESP-IDF's gen_esp32part.py 1.5, to the letter, because people
  * search for them. Where that program dies of a traceback, they are words of our own.
  */
 import type { Words } from '../../formats/errors.ts';

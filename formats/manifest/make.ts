@@ -8,7 +8,7 @@ import { examineImage, type ImageFacts } from './tree.ts';
 /** What is appended to the name of an image for that of its manifest. */
 export const MANIFEST_SUFFIX = '.ota';
 
-/** What a manifest says beside what follows from the image. */
+/** What a manifest has beside what follows from the image. */
 export interface ManifestFields {
   /** Label of the partition that the image is for; '' any. At most 16 bytes of UTF-8. */
   partition: string;

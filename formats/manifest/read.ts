@@ -25,7 +25,7 @@ import { ManifestError } from './errors.ts';
 import { checkText, type ManifestFields } from './make.ts';
 import { checkImageSize, digestOf, proveTree, treeBytes } from './tree.ts';
 
-/** What a manifest says. */
+/** What a manifest has. */
 export interface Manifest extends ManifestFields {
   /** At most 1024 bytes; none if there is no signature. It is not checked. */
   signature: Uint8Array;

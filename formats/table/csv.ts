@@ -152,7 +152,7 @@ const MARKS = { 'utf-8': 'efbbbf', 'utf-16le': 'fffe', 'utf-16be': 'feff' };
 
 /**
  * Decodes the bytes of a CSV file by its byte order mark; without one it is UTF-8.
- * @throws TableError E_TEXT if it is not what the mark says
+ * @throws TableError E_TEXT if it is not in the encoding of the mark
  */
 function decodeCsv(file: Uint8Array): string {
   const start = toHex(file.subarray(0, 3));

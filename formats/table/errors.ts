@@ -38,7 +38,7 @@ export interface TableFacts {
   E_NO_SUBTYPE: object;
   E_NO_SIZE: object;
   E_FLAG: { flag: string };
-  /** A bootloader in the CSV, and no option says where it lies. */
+  /** A bootloader in the CSV, and no option gives its address. */
   E_BOOTLOADER: { which: 'primary' | 'recovery' };
   /** A row of the CSV begins before the one above it ends. */
   E_ORDER: { line: number; address: number; end: number };

@@ -10,9 +10,9 @@ export const READONLY = 2;
 
 /** A row of a partition table, as in ESP-IDF's "Partition Tables". */
 export interface Row extends Omit<Partition, 'encrypted' | 'readonly'> {
-  /** Default: as `flags` says. */
+  /** Default: from `flags`. */
   encrypted?: boolean;
-  /** Default: as `flags` says. */
+  /** Default: from `flags`. */
   readonly?: boolean;
   /** All flags as the chip has them: bit 0 encrypted, bit 1 readonly. Default 0. */
   flags?: number;

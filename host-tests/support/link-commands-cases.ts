@@ -220,7 +220,7 @@ function describeAFullBoard(tested: Tested): void {
       const missing = (room(bundleOf('ota')) + room(tested.boot) - left).toLocaleString('en-US');
       assert.equal(status, 1);
       assert.match(stderr, new RegExp(`^error: too little Storage: .* ${missing} bytes missing; `));
-      assert.match(stderr, /erase files that nobody needs/);
+      assert.match(stderr, /erase files that are not needed/);
       assert.equal(await full.free(), left);
       assert.equal(await full.stored('ota'), 'too old');
       // What is erased is not free before Storage is compacted. The simulated one is no log.

@@ -13,7 +13,7 @@ export interface PromiseHost {
   queue: (job: () => void) => void;
   /** Whether a script must not catch this: power has failed. */
   isFatal: (error: unknown) => boolean;
-  /** Takes what was rejected when nobody listened. */
+  /** Takes what was rejected without a listener. */
   unhandled: (reason: unknown) => void;
 }
 
