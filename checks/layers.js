@@ -7,8 +7,13 @@ import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
 
 /** Files of device/ that have no state, so that others may use them. */
-const DESCRIPTIONS = ['device/records.ts', 'device/http/manifest.ts', 'device/http/limits.ts'];
-/** Files of device/ that others take types from. */
+const DESCRIPTIONS = [
+  'device/partitions.ts',
+  'device/records.ts',
+  'device/http/manifest.ts',
+  'device/http/limits.ts',
+];
+/** Files of device/ that others take types from, and nothing else: what they export has state. */
 const TYPES = ['device/api.ts', 'device/http/api.ts', 'device/index.ts', 'device/http/index.ts'];
 const OF_DEVICE = [...DESCRIPTIONS, ...TYPES];
 
@@ -29,13 +34,16 @@ const MOST_IN_CLI = 25;
 const folderOf = (file) => file.slice(0, file.indexOf('/'));
 const isIn = (file, place) => file === place || file.startsWith(place && `${place}/`);
 
-/** @returns what a file imports: paths from the root, or names of packages. */
+/** @returns what a file imports, paths from the root or names of packages, and whether only types of it. */
 function importsOf(file, text) {
-  return ts
-    .preProcessFile(text)
-    .importedFiles.map(({ fileName }) =>
-      fileName.startsWith('.') ? normalize(join(dirname(file), fileName)) : fileName,
+  return ts.preProcessFile(text).importedFiles.map(({ fileName, pos }) => {
+    const statement = /\b(?:import|export)\b(?![^]*\b(?:import|export)\b)[^]*/.exec(
+      text.slice(0, pos),
     );
+    const isType = /^\w+ type\b/.test(statement?.[0] ?? '');
+    const name = fileName.startsWith('.') ? normalize(join(dirname(file), fileName)) : fileName;
+    return { name, isType };
+  });
 }
 
 /** @returns circles of files, each that was found first. */
@@ -51,7 +59,7 @@ function circlesOf(graph) {
       return;
     }
     path.push(file);
-    for (const next of graph.get(file) ?? []) visit(next);
+    for (const { name } of graph.get(file) ?? []) visit(name);
     path.pop();
     done.add(file);
   };
@@ -71,12 +79,14 @@ export function problemsOf(files) {
   for (const [file, imports] of graph) {
     const folder = folderOf(file);
     const { below, packages } = LAYERS[folder];
-    for (const name of imports) {
+    for (const { name, isType } of imports) {
       const isFile = folderOf(name) in LAYERS;
       const isAllowed = isFile
         ? [folder, ...below].some((place) => isIn(name, place))
         : packages.test(name);
+      const needsType = !['device', 'host-tests'].includes(folder) && TYPES.includes(name);
       if (!isAllowed) problems.push(`${file} imports ${name}, which ${folder}/ must not`);
+      else if (needsType && !isType) problems.push(`${file} imports more than types of ${name}`);
     }
   }
   return problems;

@@ -1,2 +1,4 @@
+import type * as ota from '../device/index.ts';
+
 /** `require("ota")` on the board. */
-export type Ota = typeof import('../device/index.ts');
+export type Ota = typeof ota;

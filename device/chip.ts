@@ -4,39 +4,32 @@ import type { Partition } from './api.ts';
 import { fail, failSize } from './errors.ts';
 import { isIn } from './flash.ts';
 import type { Range } from './flash.ts';
+import {
+  ABORTED,
+  BOOTLOADER,
+  CUSTOM,
+  ENCRYPTED,
+  INVALID,
+  MAGIC,
+  MAGIC_END,
+  MAGIC_MD5,
+  NVS,
+  OTADATA,
+  READONLY,
+  ROW,
+  SLOT_0,
+  SYSTEM_END,
+  TABLE,
+  TABLE_SIZE,
+  VALID,
+} from './partitions.ts';
 import { SECTOR, crc32, live, pack, read, running, unpack } from './runtime.ts';
 
-/** Where ESP-IDF puts the table (CONFIG_PARTITION_TABLE_OFFSET), and the first sector after it. */
-const TABLE = 0x8000;
-const AFTER_TABLE = 9;
-
-/** Bytes that rows may take; the rest of the sector is for a signature (esp_flash_partitions.h). */
-const TABLE_SIZE = 0xc00;
-const ROW = 32;
-
-/** The first two bytes of a row, of the MD5 row, and of the row after the last one. */
-const MAGIC = 0x50aa;
-const MAGIC_MD5 = 0xebeb;
-const MAGIC_END = 0xffff;
-
-/** Kinds: type << 8 | subtype (esp_partition.h). Below OTADATA they are apps; below 0 is flash in no partition. */
-const SLOT_0 = 0x10;
-export const OTADATA = 0x100;
-const NVS = 0x102;
-/** After otadata, phy, nvs, coredump, nvs_keys, efuse: what belongs to the firmware. */
-const SYSTEM_END = 0x106;
-const BOOTLOADER = 0x200;
-const CUSTOM = 0x4000;
+/** Kind of flash in no partition; see partitions.ts for those of partitions. */
 const FREE = -1;
 
-/** Flags of a row. */
-const ENCRYPTED = 1;
-const READONLY = 2;
-
-/** States of an otadata entry (esp_flash_partitions.h): below, the app is not confirmed yet. */
-const VALID = 2;
-const INVALID = 3;
-const ABORTED = 4;
+/** The first sector after the table. */
+const AFTER_TABLE = 9;
 
 /** A partition or a run of free flash: all sectors that it touches. */
 export interface Area extends Range {

@@ -2,13 +2,14 @@
 
 import type { Area as PlanArea, Options, Plan, Report } from './api.ts';
 import * as chip from './chip.ts';
-import { OTADATA, areaAt, find } from './chip.ts';
+import { areaAt, find } from './chip.ts';
 import type { Area } from './chip.ts';
 import { fail, failSize } from './errors.ts';
 import { isIn } from './flash.ts';
 import type { Range } from './flash.ts';
 import * as journal from './journal.ts';
 import { isTrial, readJournal as readHeads } from './journal.ts';
+import { OTADATA } from './partitions.ts';
 import {
   COMMIT,
   INCOMPLETE,

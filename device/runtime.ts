@@ -5,6 +5,8 @@
  * variables of this module: a call through an object costs an interpreter more.
  */
 
+import { STORAGE } from './partitions.ts';
+
 /** Bytes of the smallest unit that a flash chip can erase (ESP-IDF: SPI_FLASH_SEC_SIZE). */
 export const SECTOR = 4096;
 
@@ -106,9 +108,6 @@ declare const peek32: (address: number) => number;
  */
 const MMU_ENTRY = 0x3ff10000 + 77 * 4;
 const MMU_INVALID = 0x100;
-
-/** Where Espruino's Storage lies on every ESP32 board (boards/ESP32*.py, saved_code). */
-const STORAGE = 0x320000;
 
 /** Works on an Espruino board. */
 export function useEspruino(): void {

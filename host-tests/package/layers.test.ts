@@ -26,6 +26,14 @@ describe('npm run check finds', () => {
     ],
     ['Node', { 'link/a/b.ts': "import { join } from 'node:path';" }, /imports node:path/],
     ['a package', { 'formats/a.ts': "import { Command } from 'commander';" }, /commander/],
+    [
+      'more than types of the device',
+      {
+        'link/a.ts':
+          "import type { Plan } from '../device/api.ts';\nimport { begin } from '../device/index.ts';",
+      },
+      /^link\/a\.ts imports more than types of device\/index\.ts$/,
+    ],
     ['state of the device', { 'formats/a.ts': "import '../device/journal.ts';" }, /journal\.ts/],
     [
       'a circle',

@@ -1,0 +1,37 @@
+/**
+ * The numbers of ESP-IDF's partition table and of otadata, for the device and for `formats/`. Nothing here has state, and
+ * nothing is imported.
+ */
+
+/** Where ESP-IDF puts the table (CONFIG_PARTITION_TABLE_OFFSET). */
+export const TABLE = 0x8000;
+
+/** Bytes that rows may take; the rest of the sector is for a signature (esp_flash_partitions.h). */
+export const TABLE_SIZE = 0xc00;
+export const ROW = 32;
+
+/** The first two bytes of a row, of the MD5 row, and of the row after the last one. */
+export const MAGIC = 0x50aa;
+export const MAGIC_MD5 = 0xebeb;
+export const MAGIC_END = 0xffff;
+
+/** Kinds: type << 8 | subtype (esp_partition.h). Below OTADATA they are apps. */
+export const SLOT_0 = 0x10;
+export const OTADATA = 0x100;
+export const NVS = 0x102;
+/** After otadata, phy, nvs, coredump, nvs_keys, efuse: what belongs to the firmware. */
+export const SYSTEM_END = 0x106;
+export const BOOTLOADER = 0x200;
+export const CUSTOM = 0x4000;
+
+/** Flags of a row. */
+export const ENCRYPTED = 1;
+export const READONLY = 2;
+
+/** States of an otadata entry (esp_flash_partitions.h): below, the app is not confirmed yet. */
+export const VALID = 2;
+export const INVALID = 3;
+export const ABORTED = 4;
+
+/** Where Espruino's Storage lies on every ESP32 board (boards/ESP32*.py, saved_code). */
+export const STORAGE = 0x320000;
