@@ -20,6 +20,7 @@ import { gapsOf, type Place, type Row, TABLE_ADDRESS } from './table/row.ts';
 
 /** Where Espruino's Storage lies: see device/runtime.ts. */
 const STORAGE = 0x320000;
+const SECTOR_BITS = Math.log2(SECTOR);
 /** Kinds of partitions that the firmware needs: type << 8 | subtype, from otadata to efuse. */
 const NEEDED = 0x100;
 const NEEDED_END = 0x106;
@@ -52,17 +53,27 @@ export interface Journal {
   slots: JournalSlot[];
 }
 
-/** @returns where a journal may begin, in the order in which the module looks. */
+/**
+ * @returns the sectors that the module takes for a partition (device/chip.ts): from the one that it begins in, as many as
+ * its size needs
+ */
+const inSectors = ({ address, size }: Place): Place => ({
+  address: (address >>> SECTOR_BITS) * SECTOR,
+  size: ((size + SECTOR - 1) >>> SECTOR_BITS) * SECTOR,
+});
+
+/** @returns where a journal may begin, in whole sectors, in the order in which the module looks. */
 function placesOf(chip: Uint8Array, partitions: readonly Row[]): Place[] {
   const headers = BOOTLOADERS.map((address) => chip.subarray(address, address + 4));
-  const free = gapsOf(partitions, flashSizeOf(headers) ?? 0, TABLE_ADDRESS + SECTOR);
+  const taken = partitions.map(inSectors);
+  const free = gapsOf(taken, flashSizeOf(headers) ?? 0, TABLE_ADDRESS + SECTOR);
   const isNeeded = ({ type, subtype, address, size }: Row) => {
     const kind = (type << 8) | subtype;
     return (
       (kind >= NEEDED && kind < NEEDED_END) || (STORAGE >= address && STORAGE < address + size)
     );
   };
-  return [...partitions.filter((row) => !isNeeded(row)), ...free];
+  return [...taken.filter((_, n) => !isNeeded(partitions[n])), ...free];
 }
 
 const addressOf = (sector: number, slot: number) =>
@@ -97,6 +108,8 @@ function slotsOf(chip: Uint8Array, sector: number, span: number, id: number): Jo
   const slots: JournalSlot[] = [];
   for (let slot = 0, blanks = 0; slot < span * SLOTS && blanks < END_RUN; slot++) {
     const address = addressOf(sector, slot);
+    // BEGIN may tell of more sectors than there are below it.
+    if (address < 0) break;
     const bytes = chip.subarray(address, address + SLOT);
     blanks++;
     if (isFilled(bytes, 0xff)) continue;
@@ -116,7 +129,10 @@ function slotsOf(chip: Uint8Array, sector: number, span: number, id: number): Jo
 /** @returns a run of sectors, as two numbers of a word, with the label of the partition it begins in. */
 function areaOf(first: number, span: number, partitions: readonly Row[]): Area {
   const [address, size] = [first * SECTOR, span * SECTOR];
-  const row = partitions.find((row) => address >= row.address && address < row.address + row.size);
+  const row = partitions.find((row) => {
+    const taken = inSectors(row);
+    return address >= taken.address && address < taken.address + taken.size;
+  });
   return { ...(row && { label: row.label }), address, size };
 }
 
@@ -130,7 +146,7 @@ export function readJournal(chip: Uint8Array, partitions: readonly Row[]): Journ
   let begin: (JournalRecord & { id: number }) | undefined;
   let sector = 0;
   for (const { address, size } of placesOf(chip, partitions)) {
-    const last = Math.floor(address / SECTOR) + Math.ceil(size / SECTOR) - 1;
+    const last = (address + size) / SECTOR - 1;
     const found = recordAt(chip, last * SECTOR);
     if (found?.type !== BEGIN || !isSolid(chip, last * SECTOR + SLOT, found.id)) continue;
     // Ids wrap around.

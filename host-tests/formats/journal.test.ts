@@ -37,9 +37,9 @@ const LAST = {
   gap: 0x31f,
 };
 
-/** A journal: where, its id, and what is wrong with it. */
+/** A journal: where, by name or by number of the sector; its id, and what is wrong with it. */
 type Planted = [
-  place: keyof typeof LAST,
+  place: keyof typeof LAST | number,
   id: number,
   flaw?: 'no SOLID' | 'torn BEGIN' | "another's SOLID",
 ];
@@ -50,9 +50,9 @@ function slot(address: number, id: number, type: number, word1 = 0, word2 = 0, a
 }
 
 /** Puts a journal on the chip, with one sector of its target saved. */
-function plant({ flash }: Board, [place, id, flaw]: Planted, target: string): void {
-  const address = LAST[place] * SECTOR;
-  const { address: from, size } = TABLE.find(({ label }) => label === target)!;
+function plant({ flash, table }: Board, [place, id, flaw]: Planted, target: string): void {
+  const address = (typeof place === 'string' ? LAST[place] : place) * SECTOR;
+  const { address: from, size } = table.find(({ label }) => label === target)!;
   const range = (from / SECTOR) | ((size / SECTOR) << 16);
   const begin = slot(address, id, BEGIN, range, 0x20 | (1 << 16), 1);
   if (flaw === 'torn BEGIN') begin[5] ^= 1;
@@ -63,6 +63,11 @@ function plant({ flash }: Board, [place, id, flaw]: Planted, target: string): vo
   blank.set(concat([begin, solid, saved]));
   flash.load(address, blank);
 }
+
+const statusOf = (board: Board) => {
+  board.upload('ota', MODULE);
+  return board.require<Ota>('ota').status();
+};
 
 const CASES: [
   what: string,
@@ -94,13 +99,56 @@ describe('of the journals on a chip, the module and its reader take', () => {
       for (const label of ['a', 'b', ...TARGETS]) board.load(label, '');
       if (first) plant(board, first, 'first');
       if (second) plant(board, second, 'second');
-      board.upload('ota', MODULE);
-      assert.equal(board.require<Ota>('ota').status().partition ?? '', counts, 'the module');
+      assert.equal(statusOf(board).partition ?? '', counts, 'the module');
       const chip = board.flash.peek(0, board.flash.size);
       const journal = readJournal(chip, board.table);
       assert.equal(journal?.target.label ?? '', counts);
       if (counts) assert.equal(journal!.slots.length, 3);
     });
+
+  // Free flash up to 0x2f, for the module counts in sectors; `odd` ends in 0x32, for it takes as many as its size needs.
+  const ODD = [
+    ...TABLE.slice(0, 3),
+    row('ota_1', 0, 0x11, 0x20000, 0x8000),
+    row('odd', 1, 6, 0x30800, 0x2400),
+    row('first', 1, 0x82, 0x34000, 0x2000),
+    TABLE.at(-1)!,
+  ];
+  for (const [sector, counts] of [
+    [0x2f, 'first'],
+    [0x30, ''],
+    [0x31, ''],
+    [0x32, 'first'],
+    [0x33, 'first'],
+  ] as const)
+    it(`${counts ? 'one' : 'none'} in 0x${sector.toString(16)}, by a partition that begins in the midst of 0x30`, () => {
+      const board = new Board({ table: ODD });
+      for (const label of ['odd', 'first']) board.load(label, '');
+      plant(board, [sector, 7], 'first');
+      assert.equal(statusOf(board).partition ?? '', counts, 'the module');
+      const journal = readJournal(board.flash.peek(0, board.flash.size), board.table);
+      assert.equal(journal?.target.label ?? '', counts);
+      if (sector === 0x32) assert.equal(journal?.area.label, 'odd');
+    });
+
+  it('one with fewer sectors below it than its BEGIN has, up to the start of the chip', () => {
+    const board = new Board({ table: TABLE.toSpliced(0, 1, row('nvs', 1, 2, 0xa000, 0x3000)) });
+    board.load('first', '');
+    plant(board, [9, 7], 'first');
+    const chip = board.flash.peek(0, board.flash.size);
+    const range = 0x30 | (2 << 16);
+    chip.set(slot(9 * SECTOR, 7, BEGIN, range, 0x20 | (1 << 16), 255), 9 * SECTOR);
+    // No blank slots end the log.
+    chip.fill(0, 9 * SECTOR + 48, 10 * SECTOR);
+    chip.fill(0, 0, 9 * SECTOR);
+    // What free flash is there is told by the header of a chip whose bootloader begins at 0.
+    chip.set([0xe9, 3, 2, 0x20]);
+    // A record at the end, where an address below 0 would be taken from.
+    chip.fill(0, chip.length - 246 * SECTOR);
+    const { slots } = readJournal(chip, board.table)!;
+    assert.equal(slots.length, 10 * 256);
+    assert.equal(slots.at(-1)!.address, 255 * 16);
+  });
 
   it('none behind the flash that the firmware reaches', () => {
     const board = new Board({ table: TABLE.slice(0, -1) });
@@ -115,28 +163,37 @@ describe('of the journals on a chip, the module and its reader take', () => {
 });
 
 describe('the log of a journal ends', () => {
-  const logOf = (...slots: string[]) => {
-    const board = new Board({ table: TABLE });
-    board.load('b', '');
+  /** What is behind the first SAVED: by the reader, and how many sectors are saved by then, by the module. */
+  const logOf = (...slots: string[]): [log: string[], saved: number | undefined] => {
+    const large = row('first', 1, 0x82, 0x30000, 0x4000);
+    const board = new Board({
+      table: TABLE.flatMap((row) =>
+        row.label === 'first' ? [large] : row.label === 'second' ? [] : [row],
+      ),
+    });
+    board.load('first', '');
+    let sector = 0x31;
     plant(board, ['a', 7], 'first');
     slots.forEach((what, n) => {
       const address = LAST.a * SECTOR + (3 + n) * 16;
-      if (what === 'SAVED') board.flash.load(address, slot(address, 7, SAVED, 0x31));
-      if (what === 'of another') board.flash.load(address, slot(address, 6, SAVED, 0x31));
+      if (what === 'SAVED') board.flash.load(address, slot(address, 7, SAVED, sector++));
+      if (what === 'of another') board.flash.load(address, slot(address, 6, SAVED, 0x33));
       if (what === 'zero') board.flash.load(address, new Uint8Array(16));
     });
+    const { saved } = statusOf(board);
     const chip = board.flash.peek(0, board.flash.size);
-    return readJournal(chip, board.table)!
+    const log = readJournal(chip, board.table)!
       .slots.slice(3)
       .map(({ record, isZeroed }) => (record ? 'record' : isZeroed ? 'zero' : 'torn'));
+    return [log, saved];
   };
 
   it('at three blank slots, not at two', () => {
-    assert.deepEqual(logOf('', '', 'SAVED', '', 'SAVED'), ['record', 'record']);
-    assert.deepEqual(logOf('SAVED', '', '', '', 'SAVED'), ['record']);
+    assert.deepEqual(logOf('', '', 'SAVED', '', 'SAVED'), [['record', 'record'], 3]);
+    assert.deepEqual(logOf('SAVED', '', '', '', 'SAVED'), [['record'], 2]);
   });
 
   it('not at slots that are zeroed, or of another transaction', () => {
-    assert.deepEqual(logOf('zero', 'of another', 'SAVED'), ['zero', 'torn', 'record']);
+    assert.deepEqual(logOf('zero', 'of another', 'SAVED'), [['zero', 'torn', 'record'], 2]);
   });
 });
