@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Partition } from '../device/api.ts';
-import { SECTOR } from '../host/index.ts';
+import { SECTOR } from '../formats/chip.ts';
 import { about, readBundle, readInput } from './files.ts';
 import { wholeNumber } from './options.ts';
 import { InputError } from './words.ts';

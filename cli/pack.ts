@@ -5,7 +5,7 @@ import { about, readInput, writeOutput } from './files.ts';
 import { makeManifest, MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 import { readManifest } from '../formats/manifest/read.ts';
 import { columns, grouped, hex, plural } from './words/format.ts';
-import { SECTOR } from '../host/index.ts';
+import { SECTOR } from '../formats/chip.ts';
 
 interface Flags {
   partition?: string;

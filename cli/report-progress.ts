@@ -1,7 +1,7 @@
 /** Progress on a terminal, as bars; elsewhere a line per phase once it is over. */
 import { MultiBar, SingleBar } from 'cli-progress';
 import type { Progress } from '../device/api.ts';
-import { SECTOR } from '../host/index.ts';
+import { SECTOR } from '../formats/chip.ts';
 import { plural } from './words/format.ts';
 
 /** Where a command prints to. */

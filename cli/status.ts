@@ -1,7 +1,7 @@
 /** `part-ota status` */
 import { Command } from 'commander';
 import type { Plan } from '../device/api.ts';
-import type { Row } from '../host/index.ts';
+import type { Row } from '../formats/table/row.ts';
 import {
   askStatus,
   type BoardStatus,

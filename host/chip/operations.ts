@@ -1,8 +1,8 @@
 /** What is done to a flash chip, what goes wrong in it, and what is counted. */
 import type { Work } from './flash-timing.ts';
 
-/** Bytes of a sector, the unit of erasing. */
-export const SECTOR = 4096;
+export { SECTOR } from '../../formats/chip.ts';
+
 /** Bytes of a page: one program operation of the chip never crosses the end of one. */
 export const PAGE = 256;
 
