@@ -98,11 +98,6 @@ export function toHex(bytes: Uint8Array): string {
   return text;
 }
 
-/** @returns the bytes of pairs of hexadecimal digits. */
-export function fromHex(text: string): Uint8Array {
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-}
-
 export const toBase64 = (bytes: Uint8Array) => btoa(toLatin1(bytes));
 
 /** @throws DOMException if it is no base64 */

@@ -4,6 +4,7 @@
  */
 import type { Words } from '../../formats/errors.ts';
 import type { TableError, TableFacts, TableWarnings } from '../../formats/table/errors.ts';
+import { rowToCsv } from '../../formats/table/rules.ts';
 import { hex } from './format.ts';
 
 const MIB = 0x100000;
@@ -28,6 +29,10 @@ const orderText = (line: number, address: number) =>
   `CSV Error at line ${line}: Partitions overlap. Partition sets offset ${hex(address)}. `;
 const rowText = ({ label, type, subtype }: { label: string; type: number; subtype: number }) =>
   `Partition ${label} invalid: '${label}' partition of type ${type} and subtype ${subtype}`;
+
+/** @returns rows as lines of CSV. */
+const csvOf = ({ rows, subtypes }: TableWarnings['W_LABELS']) =>
+  rows.map((row) => rowToCsv(row, subtypes)).join('\n');
 
 /** @returns what is wrong with a line of the CSV. */
 function whyText<Code extends keyof TableFacts>({ code, facts }: TableError<Code>): string {
@@ -120,8 +125,8 @@ export const TABLE_WARNINGS: Words<TableWarnings> = {
   W_SUBTYPE: ({ label, type, subtype }) =>
     `WARNING: Partition has name '${label}' which is a partition subtype, but this partition has ` +
     `non-matching type ${hex(type)} and subtype ${hex(subtype)}. Mistake in partition table?`,
-  W_LABELS: ({ lines }) => ['A list of partitions that have the same name:', ...lines].join('\n'),
-  W_OTADATA: ({ lines }) => lines.join('\n'),
+  W_LABELS: (facts) => `A list of partitions that have the same name:\n${csvOf(facts)}`,
+  W_OTADATA: csvOf,
 };
 
 /** What is printed before each step. */

@@ -23,7 +23,7 @@ import {
   writeU32,
 } from '../bytes.ts';
 import { TableError } from './errors.ts';
-import { ENCRYPTED, flagsOf, READONLY, type Row, type TableRow } from './row.ts';
+import { ENCRYPTED, flagBitsOf, READONLY, type Row, type TableRow } from './row.ts';
 
 /** Bytes that rows may take (ESP_PARTITION_TABLE_MAX_LEN). */
 export const TABLE_SIZE = 0xc00;
@@ -54,7 +54,7 @@ function encodeRow(row: Row): Uint8Array {
   writeU32(bytes, fieldOf(row, 'size', 32), 8);
   // A label that is too long is cut, be it inside a character.
   bytes.set(toUtf8(row.label).subarray(0, LABEL_SIZE), LABEL_AT);
-  writeU32(bytes, flagsOf(row), FLAGS_AT);
+  writeU32(bytes, flagBitsOf(row), FLAGS_AT);
   return bytes;
 }
 

@@ -8,7 +8,7 @@ import { decodeTable, encodeTable, isBinary } from './binary.ts';
 import { TableError } from './errors.ts';
 import { APP, BOOTLOADER, type Names, PARTITION_TABLE, TYPES, UNDEFINED } from './names.ts';
 import { expandVariables, parseInteger, splitLines } from './numbers.ts';
-import { ENCRYPTED, flagsOf, READONLY, type TableRow } from './row.ts';
+import { ENCRYPTED, flagBitsOf, READONLY, type TableRow } from './row.ts';
 import {
   alignmentOf,
   isPrimary,
@@ -41,7 +41,10 @@ function parseNumber(field: string, names: Names): number {
     digits = digits.slice(0, -1);
   }
   const value = parseInteger(digits) ?? names.get(digits.toLowerCase());
-  if (value !== undefined) return value * unit;
+  if (value !== undefined) {
+    if (Number.isSafeInteger(value * unit)) return value * unit;
+    throw new TableError('E_NUMBER', { text: field });
+  }
   if (names.size === 0) throw new TableError('E_NUMBER', { text: digits });
   throw new TableError('E_NAME', { text: digits, known: [...names.keys()] });
 }
@@ -194,7 +197,7 @@ function readTable(binary: Uint8Array, options: TableOptions) {
   options.onStep?.('binary');
   const rows = decodeTable(binary, options.md5);
   for (const row of rows) {
-    const flags = flagsOf({ ...row, encrypted: false, readonly: false });
+    const flags = flagBitsOf({ ...row, encrypted: false, readonly: false });
     if (flags) rules.warn('W_FLAGS', { flags });
   }
   verifyRows(rows, rules, options);
@@ -207,7 +210,7 @@ function readTable(binary: Uint8Array, options: TableOptions) {
  */
 export function tableToCsv(binary: Uint8Array, options: TableOptions = {}): string {
   const { rows, rules } = readTable(binary, options);
-  return [...HEADER, ...rows.map((row) => rowToCsv(row, rules)), ''].join('\n');
+  return [...HEADER, ...rows.map((row) => rowToCsv(row, rules.subtypes)), ''].join('\n');
 }
 
 /**

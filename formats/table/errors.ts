@@ -4,6 +4,12 @@ import type { TableRow } from './row.ts';
 
 type RowName = Pick<TableRow, 'label' | 'type' | 'subtype'>;
 
+/** Rows, and what their subtypes are called: numbers by name, by type. */
+interface NamedRows {
+  rows: TableRow[];
+  subtypes: ReadonlyMap<number, ReadonlyMap<string, number>>;
+}
+
 /** Facts of each code. Addresses and sizes in bytes. */
 export interface TableFacts {
   /** Not the bytes that a row begins with. */
@@ -80,10 +86,10 @@ export interface TableWarnings {
   /** A label that is the name of another type, or of another subtype. */
   W_TYPE: RowName;
   W_SUBTYPE: RowName;
-  /** Rows of which some have the same label, as lines of CSV; E_LABEL_TWICE follows. */
-  W_LABELS: { lines: string[] };
-  /** The rows of otadata, as lines of CSV; E_OTADATA_SIZE or E_OTADATA_TWICE follows. */
-  W_OTADATA: { lines: string[] };
+  /** Rows of which some have the same label; E_LABEL_TWICE follows. */
+  W_LABELS: NamedRows;
+  /** The rows of otadata; E_OTADATA_SIZE or E_OTADATA_TWICE follows. */
+  W_OTADATA: NamedRows;
 }
 
 /** Takes a warning. */

@@ -67,5 +67,5 @@ export function subtypesWith(extra: readonly string[]): Map<number, Names> {
 }
 
 /** @returns the name of a number; without one its decimal digits. */
-export const nameOf = (value: number, names: Names | undefined) =>
+export const nameOf = (value: number, names: ReadonlyMap<string, number> | undefined) =>
   [...(names ?? [])].find(([, known]) => known === value)?.[0] ?? String(value);

@@ -27,7 +27,7 @@ export function expandVariables(
 /**
  * Reads a whole number.
  * @param notation - `prefixed`: decimal, 0x, 0o or 0b; `hexadecimal`: with or without 0x
- * @returns undefined if it is none
+ * @returns undefined if it is none, or more than a number can hold exactly: 2^53 - 1
  */
 export function parseInteger(
   text: string,
@@ -38,5 +38,6 @@ export function parseInteger(
   const digits = literal.replace(/[+_-]/g, '').toLowerCase();
   const isBare = notation === 'hexadecimal' && !digits.startsWith('0x');
   const magnitude = Number(isBare ? `0x${digits}` : digits);
+  if (!Number.isSafeInteger(magnitude)) return undefined;
   return literal.startsWith('-') ? -magnitude : magnitude;
 }

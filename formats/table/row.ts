@@ -21,8 +21,8 @@ export interface Row extends Omit<Partition, 'encrypted' | 'readonly'> {
 /** A row that was read: it has all there is. */
 export type TableRow = Required<Row>;
 
-/** @returns all flags of a row. */
-export function flagsOf({ encrypted, readonly, flags = 0 }: Row): number {
+/** @returns all flags of a row, as the bits that the chip has. */
+export function flagBitsOf({ encrypted, readonly, flags = 0 }: Row): number {
   const others = flags & ~(ENCRYPTED | READONLY);
   const isEncrypted = encrypted ?? (flags & ENCRYPTED) > 0;
   const isReadonly = readonly ?? (flags & READONLY) > 0;

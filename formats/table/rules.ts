@@ -1,6 +1,6 @@
 /** What ESP-IDF's gen_esp32part.py 1.5 demands of a partition table, in its order. */
 import { SECTOR } from '../chip.ts';
-import { TableError, type Warn } from './errors.ts';
+import { TableError, type TableWarnings, type Warn } from './errors.ts';
 import {
   APP,
   BOOTLOADER,
@@ -90,7 +90,7 @@ export function isPrimary({ type, subtype }: TableRow, { subtypes }: Rules): boo
 const hex = (value: number) => `0x${value.toString(16)}`;
 
 /** Writes a row as CSV, with names for numbers and units for sizes where they fit. */
-export function rowToCsv(row: TableRow, rules: Rules): string {
+export function rowToCsv(row: TableRow, subtypes: TableWarnings['W_LABELS']['subtypes']): string {
   const unit = (
     [
       [MIB, 'M'],
@@ -100,7 +100,7 @@ export function rowToCsv(row: TableRow, rules: Rules): string {
   return [
     row.label,
     nameOf(row.type, TYPES),
-    nameOf(row.subtype, rules.subtypes.get(row.type)),
+    nameOf(row.subtype, subtypes.get(row.type)),
     hex(row.address),
     unit ? `${row.size / unit[0]}${unit[1]}` : hex(row.size),
     [row.encrypted && 'encrypted', row.readonly && 'readonly'].filter(Boolean).join(':'),
@@ -140,8 +140,8 @@ function verifyLabels(rows: TableRow[], rules: Rules): void {
   const repeated = [...seen].filter(([, same]) => same.length > 1);
   if (repeated.length === 0) return;
   repeated.sort(([a], [b]) => (a < b ? -1 : 1));
-  const lines = repeated.flatMap(([, same]) => same.map((row) => rowToCsv(row, rules)));
-  rules.warn('W_LABELS', { lines });
+  const { subtypes } = rules;
+  rules.warn('W_LABELS', { rows: repeated.flatMap(([, same]) => same), subtypes });
   throw new TableError('E_LABEL_TWICE', {});
 }
 
@@ -165,7 +165,7 @@ function verifyOtadata(rows: TableRow[], rules: Rules, isTee: boolean): void {
   const subtype = rules.subtypes.get(DATA)?.get(isTee ? 'tee_ota' : 'ota');
   const found = rows.filter((row) => row.type === DATA && row.subtype === subtype);
   if (found.length === 0 || (found.length === 1 && found[0].size === OTADATA_SIZE)) return;
-  rules.warn('W_OTADATA', { lines: found.map((row) => rowToCsv(row, rules)) });
+  rules.warn('W_OTADATA', { rows: found, subtypes: rules.subtypes });
   throw new TableError(found.length === 1 ? 'E_OTADATA_SIZE' : 'E_OTADATA_TWICE', { isTee });
 }
 

@@ -203,20 +203,42 @@ const numbers: [string, number][] = [
   ['-1M', 0xf0000],
 ];
 
-describe('the fields of a CSV', () => {
+describe('numbers in a CSV', () => {
   for (const [text, size] of numbers) {
-    it(`take ${text} for ${size} bytes`, () => {
+    it(`are taken: ${text} for ${size} bytes`, () => {
       assert.equal(parseCsv(sized(text))[0].size, size);
     });
   }
-  for (const text of ['010', '1__0', '1_', '0x', '1.5', '1e3', '4KB', '- 4K', '"4K"']) {
-    it(`do not take ${text} for a number`, () => {
+  for (const text of [
+    '99999999999999999999',
+    '0x' + 'f'.repeat(300),
+    '010',
+    '1__0',
+    '1_',
+    '0x',
+    '1.5',
+    '1e3',
+    '4KB',
+    '- 4K',
+    '"4K"',
+  ]) {
+    it(`are not: ${text}`, () => {
       const digits = text.replace(/K$/, '');
       const message = atLine(1, `Invalid field value ${digits}`);
       assert.throws(() => csvToTable(sized(text)), refusal(message));
     });
   }
 
+  it('are none if units make them too large', () => {
+    for (const text of ['9007199254740991K', `1${'k'.repeat(200)}`, `0${'m'.repeat(100)}`])
+      assert.throws(
+        () => csvToTable(sized(text)),
+        refusal(atLine(1, `Invalid field value ${text}`)),
+      );
+  });
+});
+
+describe('the fields of a CSV', () => {
   it('say nothing of order: an address left out follows the row before, aligned to its type', () => {
     const rows = parseCsv('a,data,phy,,0x1234\nb,data,phy,,1\nc,app,factory,,64K\nd,0x40,5,,1');
     const places = rows.map(({ address }) => address);
@@ -724,6 +746,7 @@ describe('the command `part-ota table`', () => {
   it('refuses numbers and sizes that are none', async () => {
     for (const flags of [
       ['--offset', '08000'],
+      ['--offset', '9007199254740992'],
       ['--flash-size', '3MB'],
       ['--secure', 'v3'],
     ]) {
