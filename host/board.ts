@@ -1,5 +1,4 @@
 import { bootOf, findOtadata, isSlot, otaEntry } from '../formats/otadata.ts';
-import { encodeTable, rowsOf } from '../formats/table/binary.ts';
 import { TABLE_ADDRESS, type TableRow } from '../formats/table/row.ts';
 import { Agenda } from './agenda.ts';
 import type { BoardConsole, BoardOptions, BoardSnapshot } from './board-options.ts';
@@ -18,7 +17,7 @@ import { PowerCut } from './chip/operations.ts';
 import { observe } from './outcome.ts';
 import { type Globals, Scripts } from './espruino/scripts.ts';
 import { Files, storageLibrary } from './espruino/storage-library.ts';
-import { TABLES } from './tables.ts';
+import { decodeTable, encodeTable, TABLES } from './tables.ts';
 
 /** One boot: from power on to the next reboot or cut. */
 interface World extends Loaded {
@@ -84,7 +83,7 @@ export class Board {
     const binary = table instanceof Uint8Array ? table : encodeTable(table);
     this.#options = options;
     this.#timing = watchdogMs === undefined ? undefined : (options.profile ?? 'w25q32jv_typ');
-    this.table = rowsOf(binary);
+    this.table = decodeTable(binary);
     this.flash = new NorFlash({ size });
     const first = bootOf(this.table, []).app;
     if (!first) throw new RangeError('a partition table without an app');

@@ -1,5 +1,4 @@
 /** A simulated ESP32 that runs JavaScript, for tests of device code. */
-export { encodeTable, rowsOf as decodeTable } from '../formats/table/binary.ts';
 export type { Row, TableRow } from '../formats/table/row.ts';
 export { Board } from './board.ts';
 export type * from './board-options.ts';
@@ -13,5 +12,5 @@ export { latin1 } from './chip/latin1.ts';
 export { NorFlash } from './chip/nor-flash.ts';
 export * from './chip/operations.ts';
 export type { Globals } from './espruino/scripts.ts';
-export { TABLES } from './tables.ts';
+export { decodeTable, encodeTable, TABLES } from './tables.ts';
 export { TEARS, type Tear, someBits, tearsOf } from './chip/tears.ts';

@@ -1,5 +1,8 @@
-/** Partition tables of real boards. */
-import type { Row } from '../formats/table/row.ts';
+/** Partition tables of real boards, and partition tables in flash. */
+import { fromLatin1 } from '../formats/bytes.ts';
+import { encodeTable as encode, ROW_SIZE, rowsOf, TABLE_SIZE } from '../formats/table/binary.ts';
+import { TableError, type TableFacts } from '../formats/table/errors.ts';
+import type { Row, TableRow } from '../formats/table/row.ts';
 
 const APP = 0;
 const DATA = 1;
@@ -50,3 +53,47 @@ export const TABLES = {
     row('storage', DATA, 6, 0x320000, 0xe0000),
   ],
 } satisfies Record<string, Row[]>;
+
+/** @throws TypeError if it is no text, RangeError if a character of it is no byte */
+function assertLabel({ label }: Row, index: number): void {
+  if (typeof label !== 'string')
+    throw new TypeError(`row ${index} of the partition table: its label is no string`);
+  const odd = /[^\0-\xff]/u.exec(label)?.[0];
+  if (odd !== undefined)
+    throw new RangeError(`label "${label}": "${odd}" is no character of one byte, up to 0xff`);
+}
+
+/** @returns the error for people who write tests. */
+function rangeError(error: TableError, rows: number, withMd5: boolean): RangeError {
+  if (error.code !== 'E_RANGE') {
+    const most = TABLE_SIZE / ROW_SIZE - (withMd5 ? 2 : 1);
+    const others = withMd5 ? 'the MD5 row and the end' : 'the end';
+    return new RangeError(`partition table: ${rows} rows; at most ${most} fit before ${others}`);
+  }
+  const { label, field, value, bits } = error.facts as TableFacts['E_RANGE'];
+  return new RangeError(`partition "${label}": ${field} ${value}; 0 to ${2 ** bits - 1}`);
+}
+
+/**
+ * Encodes a partition table as gen_esp32part.py does. No rule is checked.
+ * @param rows - with labels as the board has them, a character for each byte; more than 16 are cut off
+ * @param withMd5 - whether there is an MD5 row; with it 94 rows fit, without it 95. The board needs a row that ends them
+ * @returns 3072 bytes
+ * @throws RangeError if there are too many rows, or a number or a label does not fit; TypeError if a label is no string
+ */
+export function encodeTable(rows: readonly Row[], withMd5 = true): Uint8Array {
+  rows.forEach(assertLabel);
+  try {
+    return encode(rows, withMd5, fromLatin1);
+  } catch (error) {
+    if (!(error instanceof TableError)) throw error;
+    throw rangeError(error as TableError, rows.length, withMd5);
+  }
+}
+
+/**
+ * Decodes a partition table up to the first bytes that are no row. Nothing is checked.
+ * @param table - what lies at 0x8000
+ * @returns rows with labels as the board has them, a character for each byte
+ */
+export const decodeTable = (table: Uint8Array): TableRow[] => rowsOf(table);

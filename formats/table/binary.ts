@@ -46,26 +46,28 @@ function fieldOf(row: Row, field: 'type' | 'subtype' | 'address' | 'size', bits:
   throw new TableError('E_RANGE', { label: row.label, field, value, bits });
 }
 
-function encodeRow(row: Row): Uint8Array {
+function encodeRow(row: Row, bytesOf: (label: string) => Uint8Array): Uint8Array {
   const bytes = filled(ROW_SIZE, 0);
   writeU16(bytes, MAGIC, 0);
   bytes.set([fieldOf(row, 'type', 8), fieldOf(row, 'subtype', 8)], 2);
   writeU32(bytes, fieldOf(row, 'address', 32), 4);
   writeU32(bytes, fieldOf(row, 'size', 32), 8);
   // A label that is too long is cut, be it inside a character.
-  bytes.set(toUtf8(row.label).subarray(0, LABEL_SIZE), LABEL_AT);
+  bytes.set(bytesOf(row.label).subarray(0, LABEL_SIZE), LABEL_AT);
   writeU32(bytes, flagBitsOf(row), FLAGS_AT);
   return bytes;
 }
 
 /**
  * Encodes a table as gen_esp32part.py does. No rule is checked.
- * @param withMd5 - whether there is a check row
+ * @param withMd5 - whether there is a check row; with it 94 rows fit, without it 95
+ * @param bytesOf - what a label is in flash. Default: UTF-8, as that program writes it; `fromLatin1` for labels as the
+ * module and `rowsOf` have them, a character for each byte
  * @returns 0xc00 bytes
  * @throws TableError E_LENGTH, E_RANGE
  */
-export function encodeTable(rows: readonly Row[], withMd5 = true): Uint8Array {
-  const chunks = rows.map(encodeRow);
+export function encodeTable(rows: readonly Row[], withMd5 = true, bytesOf = toUtf8): Uint8Array {
+  const chunks = rows.map((row) => encodeRow(row, bytesOf));
   if (withMd5) {
     const check = filled(CHECK_AT, 0xff);
     writeU16(check, CHECK_MAGIC, 0);

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import {
   Board,
   type BoardOptions,
@@ -11,12 +12,14 @@ import {
   Panic,
   PowerCut,
   Reboot,
+  type Row,
   SECTOR,
   TABLES,
   TEARS,
   decodeTable,
   encodeTable,
 } from '../../host/index.ts';
+import { row } from '../../host/tables.ts';
 
 /** Espruino's `require("Flash")`, loosely typed, as scripts are. */
 interface Flash {
@@ -42,6 +45,51 @@ const at = (board: Board, address: number, length: number) => [
 ];
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 const hex = (data: Uint8Array) => Buffer.from(data).toString('hex');
+
+describe('the partition table of a board', () => {
+  it('finds labels by a character for each byte, as its scripts do', () => {
+    const app = TABLES.example[3];
+    const label = 'w\xfc \xe9\xff';
+    const data = { ...row(label, 1, 0x82, 0x210000, 0x1000), encrypted: false, readonly: false };
+    const rows = [
+      { ...app, encrypted: false, readonly: false, flags: 0 },
+      { ...data, flags: 0 },
+    ];
+    assert.deepEqual(decodeTable(encodeTable(rows)), rows);
+    const board = new Board({ table: rows, partitions: { [label]: 'content' } });
+    board.load(label, 'content');
+    board.upload('ota', readFileSync(new URL('../../dist/ota.min.js', import.meta.url), 'latin1'));
+    const partitions = board.require<typeof import('../../device/index.ts')>('ota').partitions();
+    assert.equal(partitions[1].label, label);
+    assert.equal(board.partition(label).size, 0x1000);
+  });
+
+  it('tells what of a table it does not take', () => {
+    const { label, ...unnamed } = TABLES.example[0];
+    const many = (count: number) => Array.from({ length: count }, () => TABLES.example[0]);
+    const refused = (table: readonly object[], name: string, message: string) =>
+      assert.throws(() => new Board({ table: table as Row[] }), { name, message });
+    const limit = 'at most 94 fit before the MD5 row and the end';
+    refused(many(95), 'RangeError', `partition table: 95 rows; ${limit}`);
+    refused(
+      [{ ...unnamed, label, size: -1 }],
+      'RangeError',
+      'partition "nvs": size -1; 0 to 4294967295',
+    );
+    refused(
+      [{ ...unnamed, label, type: 256 }],
+      'RangeError',
+      'partition "nvs": type 256; 0 to 255',
+    );
+    refused([{ label }], 'RangeError', 'partition "nvs": type undefined; 0 to 255');
+    refused([unnamed], 'TypeError', 'row 0 of the partition table: its label is no string');
+    const odd = 'label "ж": "ж" is no character of one byte, up to 0xff';
+    refused([{ ...unnamed, label: 'ж' }], 'RangeError', odd);
+    assert.throws(() => encodeTable(many(96), false), /: 96 rows; at most 95 fit before the end$/);
+    assert.equal(decodeTable(encodeTable(many(94))).length, 94);
+    assert.equal(decodeTable(encodeTable(many(95), false)).length, 95);
+  });
+});
 
 describe('a board as it comes out of the factory', () => {
   it('has a partition table as gen_esp32part.py makes it', () => {
