@@ -105,3 +105,29 @@ export const TABLES: GoldenTable[] = [
     ],
   },
 ];
+
+/** The SHA-256 of each golden file, as `sha256sum` prints it. A digest that is here never changes: the file was released. */
+export const DIGESTS: Record<string, string> = {
+  'chips/begun-elsewhere': '9eca8d23283658a060ad8be1d739f5d33fc60b255ce6445a368be58ab4883b25',
+  'chips/begun': '20c4f37e527adeddc3758d25f972bed634f1d76f667f8b4e2add1af9db9dba60',
+  'chips/committed': '3ee0adfdb7bf1107de3191067f4cac23e7280219128dc816b8cca84fe7852cb3',
+  'chips/confirmed': '61537749538321cb28beaf130ef3fb8771d518ada2ae750317788a9983c993eb',
+  'chips/damaged': 'a42128c17db6b346b120e9e9cad4d34cd4dec9bf81c53b7b449f6102030cf149',
+  'chips/direct': 'c4ce6c7babeb0070b6b4a5fb3c73c346d87cd04f15a9c3e41d608ac4672b357f',
+  'chips/none': 'f7e5a7399aa38c908875aed6668bb91a1a5ba6b09339b07b28c1597ed12d797f',
+  'chips/open': 'ce8833b463034dcf62919c8a15e4c5b30b115e69ef4283b5d73d3ce7bbae2da1',
+  'chips/reopened': 'dad534b831c9df583a663e70f7efa0f09ce91eeca89041088a7ef8a73cdeddae',
+  'chips/restored': '701211aeb88423574b43077569515a0973dbb5f9ba67585de254e2cad926805f',
+  'chips/restoring': '864bae3992a5c31b884c605b41cf1bb1c3119a31d4cb3bfa8a77c42d3b285cca',
+  'chips/resumed': '6c374cac09679f84c52d0a3e4555c7b7833bc8f0b6f11171d47c0e29cf348ada',
+  'chips/torn-record': '787a2391273c9921a1c5d66633bcb068341f75dd161c247b74c535570389fb95',
+  'chips/torn-sector': '44dd432901db6ed3399deb5e610ed88598d2da0f1d5c492c6850e11e210db6d1',
+  'chips/trial': 'abc7f0b837251950eada68f7773c13cb7bf3fbd30ff65a938853ed7ebbaaab4b',
+  'manifests/metadata': '6db64cf6651c35684207defd4688f6ea04a61e90ce16566f9dcebd52e1988bbd',
+  'manifests/one-sector': '5d2cfad55abde8aa5807bd49f12686253be19e727c7d73e5bff3362fd533a980',
+  'manifests/plain': 'dc31750ee0727e0a660629af2de6d3f6d2939137750a4155a52485e94a2d9d1e',
+  'manifests/two-levels': 'f41bbb8eeab71cee816d5645f4d7105f4dec852db23f523188818230c96b6de1',
+  'tables/flags': '24824d1d535a18352535bde85031b94342ea4e9beb07f478bc5c478bb21beec3',
+  'tables/md5': '6d43f4f88265686bfcb133187c1915f6c71af1ebf032a498882bd3f4e812f681',
+  'tables/no-md5': '78bcf3a609a96bc649f3a9ecf349ae72277f22d5a97b6bd6ccbe80991498d088',
+};

@@ -4,7 +4,8 @@
  *
  *     node --import=./host-tests/register.js host-tests/golden/make.ts
  *
- * For a new kind of record, or a new format version, add a recipe here and its facts to index.ts, and run this.
+ * For a new kind of record, or a new format version, add a recipe here and its facts to index.ts, run this, and add the
+ * digests that it prints to index.ts. A file that is missing is made again only if it is what its digest tells.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { makeManifest } from '../../formats/manifest/make.ts';
@@ -12,8 +13,8 @@ import type { Options } from '../../device/api.ts';
 import { Board, PowerCut, SECTOR, TEARS, type Tear, encodeTable } from '../../host/index.ts';
 import { type Ota, otaOf, uploadTo } from '../support/subject.ts';
 import { dump } from './dump.ts';
-import { CHIP_TABLE, MANIFESTS, TABLES, imageOf, sectorsOf } from './index.ts';
-import { pathOf } from './read.ts';
+import { CHIP_TABLE, DIGESTS, MANIFESTS, TABLES, imageOf, sectorsOf } from './index.ts';
+import { digestOf, FOLDERS, pathOf } from './read.ts';
 
 const NEW = sectorsOf('a.cDef');
 const WWW: Options = { partition: 'www' };
@@ -123,17 +124,20 @@ const CHIPS: Record<string, (board: Board) => void> = {
 
 let made = 0;
 
-/** Writes a file, unless it is there. */
+/** Writes a file, unless it is there. @throws Error if another file of that name had been there */
 function store(name: string, bytes: Uint8Array): void {
   const path = pathOf(name);
   if (existsSync(path)) return;
-  writeFileSync(path, dump(bytes));
-  console.log(`made ${name}`);
+  const text = dump(bytes);
+  const digest = digestOf(text);
+  if (name in DIGESTS && DIGESTS[name] !== digest)
+    throw new Error(`${name} is missing, and would be made otherwise now: ${digest}`);
+  writeFileSync(path, text);
+  console.log(`made ${name}: ${digest}`);
   made++;
 }
 
-for (const folder of ['chips', 'manifests', 'tables'])
-  mkdirSync(pathOf(folder, ''), { recursive: true });
+for (const folder of FOLDERS) mkdirSync(pathOf(folder, ''), { recursive: true });
 for (const [name, make] of Object.entries(CHIPS)) {
   const board = makeBoard();
   make(board);
