@@ -35,9 +35,9 @@ export interface Entry {
 export interface Image {
   name: string;
   size: number;
-  /** Why it can be none, or what follows from it. */
-  facts: ImageFacts | ManifestError;
-  manifest: ServedManifest | undefined;
+  /** Why no board can be updated to it; undefined: it can. */
+  refused?: string;
+  manifest?: ServedManifest | undefined;
 }
 
 /** The manifest that is handed out for an image. */
@@ -187,7 +187,7 @@ export class Files {
    * Finds the manifest of an image: the stored one if it is of this very image, else one made here.
    * @param names - of the image
    * @returns undefined if there is no such image
-   * @throws Refusal if it can have no manifest
+   * @throws Refusal if it can have no manifest, or the stored one is damaged
    */
   async manifestOf(names: string[]): Promise<ServedManifest | undefined> {
     const name = names.at(-1)! + MANIFEST_SUFFIX;
@@ -204,7 +204,9 @@ export class Files {
       try {
         says = readManifest(bytes);
       } catch (error) {
-        return this.#make(facts, '', `${name}: ${wordingOf(error)!.message}`);
+        // Only it knew which partition the image is for: one without a label would be taken by any.
+        const why = `${name}: ${wordingOf(error)!.message}`;
+        throw new Refusal(404, `${why}; make it again by part-ota pack`);
       }
       if (says.digest === facts.digest) return { ...stored, says };
       // It is for the same partition, but its version is that of another image.
@@ -245,8 +247,13 @@ export class Files {
 
   async #describe(names: string[], entry: Entry): Promise<Image> {
     const { facts } = await this.know(entry);
-    const isImage = !(facts instanceof ManifestError);
-    const manifest = isImage ? await this.manifestOf(names) : undefined;
-    return { name: names.at(-1)!, size: Number(entry.stats.size), facts, manifest };
+    const image = { name: names.at(-1)!, size: Number(entry.stats.size) };
+    if (facts instanceof ManifestError) return { ...image, refused: wordingOf(facts)!.message };
+    try {
+      return { ...image, manifest: await this.manifestOf(names) };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return { ...image, refused: error.message };
+    }
   }
 }

@@ -1,8 +1,6 @@
 /** The page that lists what a server has, with a script for the board. */
 import { LABEL_BYTES } from '../../device/http/manifest.ts';
 import type { Files, Image } from './files.ts';
-import { ManifestError } from '../../formats/manifest/errors.ts';
-import { wordingOf } from '../words.ts';
 import { grouped } from '../words/format.ts';
 
 const ESCAPES: Record<string, string> = {
@@ -63,11 +61,14 @@ function manifestText({ name, manifest }: Image): string {
 }
 
 function imageHtml(image: Image, base: string): string {
-  const { name, size, facts, manifest } = image;
+  const { name, size, refused, manifest } = image;
   const rows = [['size', `${grouped(size)} bytes`]];
-  if (facts instanceof ManifestError)
-    rows.push(['update', `no: ${escape(wordingOf(facts)!.message)}`]);
-  else rows.push(['digest', `<code>${facts.digest}</code>`], ['manifest', manifestText(image)]);
+  if (refused !== undefined) rows.push(['update', `no: ${escape(refused)}`]);
+  if (manifest)
+    rows.push(
+      ['digest', `<code>${manifest.says.digest}</code>`],
+      ['manifest', manifestText(image)],
+    );
   const list = rows.map(([term, text]) => `<dt>${term}</dt><dd>${text}</dd>`).join('\n');
   const script = manifest && escape(scriptOf(image, base + encodeURIComponent(name)));
   return `<section>
