@@ -2,14 +2,15 @@
  * What is on a chip, from an image of all its flash. What the next boot does about a journal the device module is
  * asked, on a simulated board that holds the image: there is no second opinion about that here.
  */
+import { TABLE_ADDRESS, TABLE_SIZE } from '../device/partitions.ts';
 import type { Area, Report } from '../device/api.ts';
 import { BLANK, NOT_KEPT, RECORD_LETTERS, RECORD_NAMES } from '../device/records.ts';
 import { SECTOR } from '../formats/chip.ts';
 import { type Journal, type JournalSlot, readJournal } from '../formats/journal.ts';
 import { bootOf, entriesOf } from '../formats/otadata.ts';
-import { decodeTable, hasCheck, isBinary, TABLE_SIZE } from '../formats/table/binary.ts';
+import { decodeTable, hasCheck, isBinary } from '../formats/table/binary.ts';
 import { TableError } from '../formats/table/errors.ts';
-import { gapsOf, TABLE_ADDRESS, type TableRow } from '../formats/table/row.ts';
+import { gapsOf, type TableRow } from '../formats/table/row.ts';
 import { Board, seconds } from '../host/index.ts';
 import type { Ota } from './device-module.ts';
 import { InputError, wordingOf } from './words.ts';

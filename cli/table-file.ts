@@ -1,6 +1,7 @@
 /** Partition tables in files that the user names. */
+import { TABLE_SIZE } from '../device/partitions.ts';
 import { about, readInput } from './files.ts';
-import { isBinary, TABLE_SIZE } from '../formats/table/binary.ts';
+import { isBinary } from '../formats/table/binary.ts';
 import { csvToTable, parseTable } from '../formats/table/csv.ts';
 
 /** Reads a partition table, CSV or binary, as a chip would hold it. @throws InputError */

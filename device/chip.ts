@@ -10,16 +10,16 @@ import {
   CUSTOM,
   ENCRYPTED,
   INVALID,
-  MAGIC,
-  MAGIC_END,
-  MAGIC_MD5,
+  ROW_MAGIC,
+  END_MAGIC,
+  MD5_MAGIC,
   NVS,
   OTADATA,
   READONLY,
-  ROW,
+  ROW_SIZE,
   SLOT_0,
   SYSTEM_END,
-  TABLE,
+  TABLE_ADDRESS,
   TABLE_SIZE,
   VALID,
 } from './partitions.ts';
@@ -116,7 +116,7 @@ function chipSectors(): number {
  * @throws E_NO_PARTITION if the table is missing, torn, or larger than the chip
  */
 export function readChip(): void {
-  const table = read(TABLE, TABLE_SIZE);
+  const table = read(TABLE_ADDRESS, TABLE_SIZE);
   let next = AFTER_TABLE;
   let before = {} as Area;
   const addFree = (until: number): void => {
@@ -129,15 +129,15 @@ export function readChip(): void {
       } as Area);
   };
   areas = [];
-  for (let at = 0; ; at += ROW) {
-    const words = unpack(table.substr(at, ROW));
+  for (let at = 0; ; at += ROW_SIZE) {
+    const words = unpack(table.substr(at, ROW_SIZE));
     const magic = words[0] & 0xffff;
     const kind = ((words[0] >> 8) & 0xff00) | (words[0] >>> 24);
     const address = words[1];
     const size = words[2];
     const flags = words[7];
-    if (at && magic === MAGIC_END) break;
-    if (magic === MAGIC)
+    if (at && magic === END_MAGIC) break;
+    if (magic === ROW_MAGIC)
       areas.push({
         row: {
           label: table.substr(at + 12, 16).split('\0')[0],
@@ -164,7 +164,7 @@ export function readChip(): void {
               ? 1
               : 0,
       });
-    else if (magic !== MAGIC_MD5) fail('NO_PARTITION table: missing or torn');
+    else if (magic !== MD5_MAGIC) fail('NO_PARTITION table: missing or torn');
   }
   readBoot();
   areas

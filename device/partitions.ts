@@ -4,16 +4,16 @@
  */
 
 /** Where ESP-IDF puts the table (CONFIG_PARTITION_TABLE_OFFSET). */
-export const TABLE = 0x8000;
+export const TABLE_ADDRESS = 0x8000;
 
 /** Bytes that rows may take; the rest of the sector is for a signature (esp_flash_partitions.h). */
 export const TABLE_SIZE = 0xc00;
-export const ROW = 32;
+export const ROW_SIZE = 32;
 
 /** The first two bytes of a row, of the MD5 row, and of the row after the last one. */
-export const MAGIC = 0x50aa;
-export const MAGIC_MD5 = 0xebeb;
-export const MAGIC_END = 0xffff;
+export const ROW_MAGIC = 0x50aa;
+export const MD5_MAGIC = 0xebeb;
+export const END_MAGIC = 0xffff;
 
 /** Kinds: type << 8 | subtype (esp_partition.h). Below OTADATA they are apps. */
 export const SLOT_0 = 0x10;

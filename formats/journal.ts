@@ -1,6 +1,7 @@
 /** The journal on a chip, as device/journal.ts reads it: device/records.ts describes the format, and how to read it. */
 import { crc32 } from '#hashes';
 import type { Area } from '../device/api.ts';
+import { OTADATA, STORAGE, SYSTEM_END, TABLE_ADDRESS } from '../device/partitions.ts';
 import {
   ARGUMENT_AT,
   BEGIN,
@@ -16,14 +17,9 @@ import {
 } from '../device/records.ts';
 import { concat, equals, isFilled, readU16, readU32, words } from './bytes.ts';
 import { BOOTLOADERS, flashSizeOf, SECTOR } from './chip.ts';
-import { gapsOf, type Place, type Row, TABLE_ADDRESS } from './table/row.ts';
+import { gapsOf, type Place, type Row } from './table/row.ts';
 
-/** Where Espruino's Storage lies: see device/runtime.ts. */
-const STORAGE = 0x320000;
 const SECTOR_BITS = Math.log2(SECTOR);
-/** Kinds of partitions that the firmware needs: type << 8 | subtype, from otadata to efuse. */
-const NEEDED = 0x100;
-const NEEDED_END = 0x106;
 
 /** A record; what argument and words are of each type device/records.ts tells. */
 export interface JournalRecord {
@@ -70,7 +66,7 @@ function placesOf(chip: Uint8Array, partitions: readonly Row[]): Place[] {
   const isNeeded = ({ type, subtype, address, size }: Row) => {
     const kind = (type << 8) | subtype;
     return (
-      (kind >= NEEDED && kind < NEEDED_END) || (STORAGE >= address && STORAGE < address + size)
+      (kind >= OTADATA && kind < SYSTEM_END) || (STORAGE >= address && STORAGE < address + size)
     );
   };
   return [...taken.filter((_, n) => !isNeeded(partitions[n])), ...free];

@@ -12,6 +12,7 @@
  */
 import { crc32 } from '#hashes';
 import type { Partition } from '../device/api.ts';
+import { ABORTED, INVALID, OTADATA, SLOT_0, VALID } from '../device/partitions.ts';
 import { filled, readU32, words, writeU32 } from './bytes.ts';
 import { SECTOR } from './chip.ts';
 
@@ -19,21 +20,13 @@ const ENTRY = 32;
 const STATE_AT = 24;
 const CRC_AT = 28;
 
-/** States of an app: below VALID it is not confirmed yet; INVALID and ABORTED do not count. */
-const VALID = 2;
-const INVALID = 3;
-const ABORTED = 4;
 /** What most firmware leaves there: it does not roll back. */
 const NO_STATE = 0xffffffff;
-
-/** Kinds: type << 8 | subtype. Below OTADATA they are apps. */
-const FIRST_SLOT = 0x10;
-const OTADATA = 0x100;
 
 /** As much of a partition as this needs. */
 type Kind = Pick<Partition, 'type' | 'subtype'>;
 const kindOf = ({ type, subtype }: Kind) => (type << 8) | subtype;
-export const isSlot = (row: Kind) => kindOf(row) >> 4 === FIRST_SLOT >> 4;
+export const isSlot = (row: Kind) => kindOf(row) >> 4 === SLOT_0 >> 4;
 
 /** What the bootloader starts. */
 export interface Boot<Row> {
@@ -94,7 +87,7 @@ export function bootOf<Row extends Kind>(
     );
   if (!newest) return { app: apps[0], isOnTrial: false };
   // The bootloader counts the slots; it does not look for gaps in their numbers.
-  const kind = FIRST_SLOT + ((newest.sequence - 1) % apps.filter(isSlot).length);
+  const kind = SLOT_0 + ((newest.sequence - 1) % apps.filter(isSlot).length);
   return { app: apps.find((row) => kindOf(row) === kind), isOnTrial: newest.state < VALID };
 }
 

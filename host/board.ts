@@ -1,5 +1,6 @@
+import { TABLE_ADDRESS, TABLE_SIZE } from '../device/partitions.ts';
 import { bootOf, findOtadata, isSlot, otaEntry } from '../formats/otadata.ts';
-import { TABLE_ADDRESS, type TableRow } from '../formats/table/row.ts';
+import type { TableRow } from '../formats/table/row.ts';
 import { Agenda } from './agenda.ts';
 import type { BoardConsole, BoardOptions, BoardSnapshot } from './board-options.ts';
 import type { Mood } from './chip/cell-array.ts';
@@ -28,7 +29,7 @@ interface World extends Loaded {
 }
 
 /** ESP-IDF refuses writes from 0 up to here (spi_flash/partition.c, is_safe_write_address). */
-const DANGEROUS_END = TABLE_ADDRESS + 0xc00;
+const DANGEROUS_END = TABLE_ADDRESS + TABLE_SIZE;
 /** The entry of an ESP32's MMU table for 0x400d0000, where code is mapped (dport_reg.h). */
 const MMU_ENTRY = 0x3ff10000 + 77 * 4;
 /** Boots in a row that end in a reboot before the board counts as hung. */

@@ -1,6 +1,7 @@
 /** Partition tables of real boards, and partition tables in flash. */
+import { ROW_SIZE, TABLE_SIZE } from '../device/partitions.ts';
 import { fromLatin1 } from '../formats/bytes.ts';
-import { encodeTable as encode, ROW_SIZE, rowsOf, TABLE_SIZE } from '../formats/table/binary.ts';
+import { encodeTable as encode, rowsOf } from '../formats/table/binary.ts';
 import { TableError, type TableFacts } from '../formats/table/errors.ts';
 import type { Row, TableRow } from '../formats/table/row.ts';
 

@@ -1,9 +1,10 @@
 /** Finds out what a board is, and what an update of it would use. */
+import { TABLE_ADDRESS } from '../device/partitions.ts';
 import type { Area, Code, Plan, Report } from '../device/api.ts';
 import { Fault } from '../formats/errors.ts';
 import { bootOf, isSlot } from '../formats/otadata.ts';
 import { SECTOR } from '../formats/chip.ts';
-import { gapsOf, type Row, TABLE_ADDRESS } from '../formats/table/row.ts';
+import { gapsOf, type Row } from '../formats/table/row.ts';
 import { type BootScript, readBootScript } from './boot-script.ts';
 import {
   askBoard,

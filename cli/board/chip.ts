@@ -1,8 +1,9 @@
 /** The chip of a board to test against: a file with all that its flash holds. */
+import { TABLE_ADDRESS, TABLE_SIZE } from '../../device/partitions.ts';
 import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { bootOf, entriesOf } from '../../formats/otadata.ts';
-import { rowsOf, TABLE_SIZE } from '../../formats/table/binary.ts';
-import { TABLE_ADDRESS, type TableRow } from '../../formats/table/row.ts';
+import { rowsOf } from '../../formats/table/binary.ts';
+import type { TableRow } from '../../formats/table/row.ts';
 import { Board } from '../../host/index.ts';
 import { packageFile } from '../files.ts';
 import { InputError } from '../words.ts';

@@ -9,6 +9,14 @@
  */
 import { md5 } from '#hashes';
 import {
+  ENCRYPTED,
+  MD5_MAGIC,
+  READONLY,
+  ROW_MAGIC,
+  ROW_SIZE,
+  TABLE_SIZE,
+} from '../../device/partitions.ts';
+import {
   concat,
   decodeText,
   equals,
@@ -23,17 +31,11 @@ import {
   writeU32,
 } from '../bytes.ts';
 import { TableError } from './errors.ts';
-import { ENCRYPTED, flagBitsOf, READONLY, type Row, type TableRow } from './row.ts';
-
-/** Bytes that rows may take (ESP_PARTITION_TABLE_MAX_LEN). */
-export const TABLE_SIZE = 0xc00;
-export const ROW_SIZE = 32;
+import { flagBitsOf, type Row, type TableRow } from './row.ts';
 
 const LABEL_AT = 12;
 const LABEL_SIZE = 16;
 const FLAGS_AT = 28;
-const MAGIC = 0x50aa;
-const CHECK_MAGIC = 0xebeb;
 const CHECK_AT = 16;
 
 /** Whether bytes begin like a table, and not like a CSV. */
@@ -48,7 +50,7 @@ function fieldOf(row: Row, field: 'type' | 'subtype' | 'address' | 'size', bits:
 
 function encodeRow(row: Row, bytesOf: (label: string) => Uint8Array): Uint8Array {
   const bytes = filled(ROW_SIZE, 0);
-  writeU16(bytes, MAGIC, 0);
+  writeU16(bytes, ROW_MAGIC, 0);
   bytes.set([fieldOf(row, 'type', 8), fieldOf(row, 'subtype', 8)], 2);
   writeU32(bytes, fieldOf(row, 'address', 32), 4);
   writeU32(bytes, fieldOf(row, 'size', 32), 8);
@@ -70,7 +72,7 @@ export function encodeTable(rows: readonly Row[], withMd5 = true, bytesOf = toUt
   const chunks = rows.map((row) => encodeRow(row, bytesOf));
   if (withMd5) {
     const check = filled(CHECK_AT, 0xff);
-    writeU16(check, CHECK_MAGIC, 0);
+    writeU16(check, MD5_MAGIC, 0);
     chunks.push(check, md5(concat(chunks)));
   }
   const content = concat(chunks);
@@ -126,7 +128,7 @@ export function rowsOf(table: Uint8Array): TableRow[] {
 
 /** @returns whether a table that `decodeTable` has taken has a check row. */
 export const hasCheck = (table: Uint8Array, rows: number) =>
-  readU16(table, rows * ROW_SIZE) === CHECK_MAGIC;
+  readU16(table, rows * ROW_SIZE) === MD5_MAGIC;
 
 /** @throws TableError E_MD5 if the check is not that of the rows before it */
 function verifyCheck(check: Uint8Array, rows: Uint8Array[]): void {
@@ -148,7 +150,7 @@ export function decodeTable(table: Uint8Array, withMd5 = true): TableRow[] {
     const bytes = table.subarray(at, at + ROW_SIZE);
     if (bytes.length !== ROW_SIZE) throw new TableError('E_CUT', {});
     if (isFilled(bytes, 0xff)) return rows;
-    if (withMd5 && readU16(bytes, 0) === CHECK_MAGIC) {
+    if (withMd5 && readU16(bytes, 0) === MD5_MAGIC) {
       verifyCheck(bytes, chunks);
       continue;
     }

@@ -2,13 +2,14 @@
  * Partition tables as CSV, and to and from the binary that a chip reads. Does what ESP-IDF's gen_esp32part.py 1.5
  * does: the same bytes for every CSV that it takes, and it refuses the same, in the same order.
  */
+import { ENCRYPTED, READONLY } from '../../device/partitions.ts';
 import { decodeText, toHex, toUtf8 } from '../bytes.ts';
 import { SECTOR } from '../chip.ts';
 import { decodeTable, encodeTable, isBinary } from './binary.ts';
 import { TableError } from './errors.ts';
 import { APP, BOOTLOADER, type Names, PARTITION_TABLE, TYPES, UNDEFINED } from './names.ts';
 import { expandVariables, parseInteger, splitLines } from './numbers.ts';
-import { ENCRYPTED, flagBitsOf, READONLY, type TableRow } from './row.ts';
+import { flagBitsOf, type TableRow } from './row.ts';
 import {
   alignmentOf,
   isPrimary,

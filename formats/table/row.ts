@@ -1,12 +1,6 @@
 /** A partition table as rows, and where it lies. */
 import type { Area, Partition } from '../../device/api.ts';
-
-/** Where the module on a board looks for the table. */
-export const TABLE_ADDRESS = 0x8000;
-
-/** Flags of a row. */
-export const ENCRYPTED = 1;
-export const READONLY = 2;
+import { ENCRYPTED, READONLY } from '../../device/partitions.ts';
 
 /** A row of a partition table, as in ESP-IDF's "Partition Tables". */
 export interface Row extends Omit<Partition, 'encrypted' | 'readonly'> {

@@ -2,6 +2,7 @@
  * The golden files, read by formats/ and by `part-ota inspect`: what index.ts says of chips, manifests and tables, every
  * reader finds.
  */
+import { TABLE_ADDRESS } from '../../device/partitions.ts';
 import assert from 'node:assert/strict';
 import { inspect } from '../../cli/inspection.ts';
 import { BLANK, NOT_KEPT, RECORD_NAMES, SAVED } from '../../device/records.ts';
@@ -10,7 +11,7 @@ import { bootOf, entriesOf } from '../../formats/otadata.ts';
 import { makeManifest } from '../../formats/manifest/make.ts';
 import { readManifest } from '../../formats/manifest/read.ts';
 import { decodeTable, encodeTable, hasCheck, rowsOf } from '../../formats/table/binary.ts';
-import { type Row, TABLE_ADDRESS, type TableRow } from '../../formats/table/row.ts';
+import { type Row, type TableRow } from '../../formats/table/row.ts';
 import {
   CHIPS,
   CHIP_TABLE,

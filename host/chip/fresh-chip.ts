@@ -1,5 +1,6 @@
 /** What is on a chip before anything is done to it. */
-import { type Row, TABLE_ADDRESS } from '../../formats/table/row.ts';
+import { TABLE_ADDRESS } from '../../device/partitions.ts';
+import type { Row } from '../../formats/table/row.ts';
 import type { Snapshot } from './cell-array.ts';
 import { pattern } from './pattern.ts';
 import { latin1 } from './latin1.ts';
