@@ -1,4 +1,5 @@
 /** The boot script `.boot0`: our part of it, which recovers, beside what the user has there. */
+
 /** What surrounds our part of a boot script, so that the next upload finds it. */
 const BEGIN = '//part-ota ';
 const END = '//part-ota end\n';

@@ -3,7 +3,7 @@ import { Fault } from '../formats/errors.ts';
 
 /** What can go wrong between this machine and the board. `port`: its name. */
 export interface PortFacts {
-  /** The line ended. `detail`: what the system says about that. */
+  /** The line ended. `detail`: the system's message about that. */
   E_CLOSED: { port: string; by: 'peer' | 'cable' | 'caller' | 'unknown'; detail?: string };
   /**
    * Espruino did not answer in time when it was greeted. `heard`: what came instead, nothing, or what boards print when

@@ -1,4 +1,4 @@
-/** What a board says of itself. */
+/** What a board is and has, as it answers when it is asked. */
 import { crc32 } from '#hashes';
 import { concat, fromBase64, fromLatin1, toLatin1 } from '../formats/bytes.ts';
 import { BOOTLOADERS, flashSizeOf, SECTOR } from '../formats/chip.ts';
@@ -7,6 +7,18 @@ import { rowsOf } from '../formats/table/binary.ts';
 import type { Row } from '../formats/table/row.ts';
 import { PortError } from './errors.ts';
 import type { Session } from './session.ts';
+import {
+  bytesOf,
+  checked,
+  exactly,
+  isFlag,
+  isNumber,
+  isText,
+  listOf,
+  objectOf,
+  orMissing,
+  orNull,
+} from './shapes.ts';
 
 /** A file in Espruino's Storage. */
 export interface StoredFile {
@@ -18,7 +30,7 @@ export interface StoredFile {
 /** CRC-32 of a file, as E.CRC32 gives it. @param content - a character per byte */
 export const crcOf = (content: string) => crc32(fromLatin1(content));
 
-/** What a board says of itself. */
+/** What a board is and has, by its own account. */
 export interface BoardFacts {
   /** `process.env` */
   board: string;
@@ -27,7 +39,7 @@ export interface BoardFacts {
   memory: { free: number; total: number; blockSize: number };
   /** Bytes of Storage. `trash`: of files that were replaced; missing if the firmware does not tell. */
   storage: { free: number; total: number; trash?: number };
-  /** Bytes of flash, as the header of the bootloader says; missing if there is none. */
+  /** Bytes of flash, as the header of the bootloader has it; missing if there is none. */
   flashSize?: number;
   partitions: Row[];
   /** The two entries of otadata, 32 bytes each; missing if there is no such partition. */
@@ -52,9 +64,32 @@ interface Answer {
   stats: { trashBytes?: number; totalBytes?: number } | null;
   rows: string[];
   headers: string[];
-  files: ([number, number] | null)[];
+  files: (number[] | null)[];
   isUpdating: boolean;
 }
+
+/** Length and CRC-32 of a file. */
+export const isFileFacts = exactly(2, isNumber);
+
+const isAnswer = objectOf<Answer>({
+  env: objectOf<Answer['env']>({ BOARD: isText, VERSION: isText, STORAGE: orMissing(isNumber) }),
+  memory: objectOf<Answer['memory']>({
+    free: isNumber,
+    total: isNumber,
+    blocksize: orMissing(isNumber),
+  }),
+  free: isNumber,
+  stats: orNull(
+    objectOf<NonNullable<Answer['stats']>>({
+      trashBytes: orMissing(isNumber),
+      totalBytes: orMissing(isNumber),
+    }),
+  ),
+  rows: listOf(bytesOf(32)),
+  headers: listOf(bytesOf(4)),
+  files: exactly(FILES.length, orNull(isFileFacts)),
+  isUpdating: isFlag,
+});
 
 /** The row of 32 bytes that ends a table, or another kind of row, does not begin like this one (esp_partition_info_t). */
 const ASK =
@@ -68,9 +103,9 @@ const ASK =
   'return{env:{BOARD:e.BOARD,VERSION:e.VERSION,STORAGE:e.STORAGE},memory:{free:m.free,total:m.total,blocksize:m.blocksize},' +
   'free:S.getFree(),stats:S.getStats?S.getStats():null,rows:r,headers:h,files:f,isUpdating:u}';
 
-/** Asks a board what it is and has. @throws PortError E_NOT_ESP32 if there is no partition table */
+/** Asks a board what it is and has. @throws PortError; E_NOT_ESP32 if there is no partition table */
 export async function askBoard(session: Session): Promise<BoardFacts> {
-  const answer = (await session.run(ASK)) as Answer;
+  const answer = checked(session.port.name, await session.run(ASK), isAnswer);
   const { env, memory, stats } = answer;
   const partitions = rowsOf(concat(answer.rows.map(fromBase64)));
   if (!partitions.length) {
@@ -98,10 +133,10 @@ async function readOtadata(session: Session, partitions: Row[]): Promise<Uint8Ar
   const row = findOtadata(partitions);
   if (!row) return undefined;
   const addresses = JSON.stringify([row.address, row.address + SECTOR]);
-  const entries = (await session.run(
+  const entries = await session.run(
     `return ${addresses}.map(function(a){return btoa(E.toString(require("Flash").read(32,a)))})`,
-  )) as string[];
-  return entries.map(fromBase64);
+  );
+  return checked(session.port.name, entries, exactly(2, bytesOf(32))).map(fromBase64);
 }
 
 /** Bytes of Storage that are read at a time. */
@@ -113,7 +148,8 @@ export async function readStored(session: Session, name: string, size: number): 
   for (let at = 0; at < size; at += PIECE) {
     const length = Math.min(PIECE, size - at);
     const read = `return btoa(require("Storage").read(${JSON.stringify(name)},${at},${length}))`;
-    text += toLatin1(fromBase64((await session.run(read)) as string));
+    const piece = checked(session.port.name, await session.run(read), bytesOf(length));
+    text += toLatin1(fromBase64(piece));
   }
   return text;
 }

@@ -3,6 +3,7 @@ import type { Progress, Report } from '../device/api.ts';
 import { Fault } from '../formats/errors.ts';
 import { askBoard, OTA } from './facts.ts';
 import type { RunOptions, Session } from './session.ts';
+import { checked, isProgress, isReport } from './shapes.ts';
 
 /** Calls of the module that need no image. */
 export type Call = 'recover' | 'restore' | 'confirm';
@@ -38,11 +39,12 @@ export async function callModule(
   call: Call,
   onProgress: (progress: Progress) => void,
 ): Promise<Report> {
+  const { name: port } = session.port;
   const { files } = await askBoard(session);
-  if (!files[OTA]) throw new ModuleError('E_NO_MODULE', { port: session.port.name, name: OTA });
+  if (!files[OTA]) throw new ModuleError('E_NO_MODULE', { port, name: OTA });
   const options = call === 'confirm' ? '' : '{onProgress:function(p){say(p)}}';
   const report = await withModule(session, `return o.${call}(${options})`, {
-    onSay: (progress) => onProgress(progress as Progress),
+    onSay: (progress) => onProgress(checked(port, progress, isProgress)),
   });
-  return report as Report;
+  return checked(port, report, isReport);
 }

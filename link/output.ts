@@ -15,8 +15,8 @@ export const isRestart = (line: string) => RESTARTS.some((start) => start.test(l
 /** @returns what a terminal would show of a line: no escape sequences, no prompt. */
 export function plain(line: string): string {
   return line
-    .replace(/\x1b\[[0-9;]*[A-Za-z]/g, '')
-    .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '')
+    .replace(/(?:\x1b\[|\x9b)[0-9;]*[A-Za-z]/g, '')
+    .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '')
     .replace(/^>+(?=.)|^>$/, '');
 }
 

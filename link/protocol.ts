@@ -47,7 +47,7 @@ export const linesOf = (lines: string[]) =>
   `${DLE}${CLEAR_LINE}${lines.map((line) => `${DLE}${line}\n`).join('')}`;
 
 /** An answer as it has arrived. */
-export interface Answer {
+interface Answer {
   /** Of the script; missing if that cannot be read. */
   number?: number;
   /** See above; missing if the answer is damaged. */

@@ -5,7 +5,7 @@
  * start on what that left.
  */
 import { fromLatin1, toLatin1 } from '../formats/bytes.ts';
-import { BoardError, PortError, type ThrownFacts } from './errors.ts';
+import { BoardError, PortError } from './errors.ts';
 import { isRestart, plain, whyNoAnswer } from './output.ts';
 import type { Port } from './port.ts';
 import {
@@ -18,6 +18,7 @@ import {
   splitAt,
 } from './protocol.ts';
 import { after, cancel, pause, randomText, type Timer } from './runtime.ts';
+import { thrownOf } from './shapes.ts';
 import { Writer } from './writer.ts';
 
 export interface SessionOptions {
@@ -28,9 +29,9 @@ export interface SessionOptions {
 }
 
 export interface RunOptions {
-  /** Called with what the script says by `say(value)`: progress, mostly. */
+  /** Called with each value that the script hands to `say`: progress, mostly. What it throws, `run` is rejected with. */
   onSay?: (value: unknown) => void;
-  /** Milliseconds in which the script has to answer or to say something. Default: that of the session. */
+  /** Milliseconds in which the script has to answer, or to call `say`. Default: that of the session. */
   silence?: number;
 }
 
@@ -130,7 +131,7 @@ export class Session {
         heard: [],
       };
     });
-    const say = async () => {
+    const sendHellos = async () => {
       if (interrupt) await this.#writer.send(CTRL_C);
       while (!isOver) {
         await this.#writer.send(hello);
@@ -138,7 +139,7 @@ export class Session {
       }
     };
     // Why it cannot be sent is what `heard` is rejected with.
-    const saying = say().catch(() => undefined);
+    const sending = sendHellos().catch(() => undefined);
     try {
       if (this.#ended) throw this.#ended;
       await heard;
@@ -149,7 +150,7 @@ export class Session {
       cancel(this.#waiting?.timer);
       this.#waiting = undefined;
       // Does not hold up what comes next.
-      void saying;
+      void sending;
     }
   }
 
@@ -282,14 +283,31 @@ export class Session {
     if (kind === '~') {
       waiting.isPromise = true;
     } else if (kind === '>') {
-      waiting.onSay?.(value);
+      this.#said(waiting, value);
     } else if (kind === '=') {
       this.#settle(({ resolve }) => resolve(value));
     } else if (kind === '!') {
-      const error = new BoardError('E_THROWN', value as ThrownFacts['E_THROWN']);
-      this.#settle(({ reject }) => reject(error));
+      this.#settle(({ reject }) => reject(this.#thrown(value)));
     } else if (!waiting.isPromise) {
       this.#settle(({ reject, heard }) => reject(this.#noResult(heard)));
+    }
+  }
+
+  /** Hands on what a script says. If the listener throws, because that is not what it expects, the script has failed. */
+  #said({ onSay }: Waiting, value: unknown): void {
+    try {
+      onSay?.(value);
+    } catch (error) {
+      this.#settle(({ reject }) => reject(error as Error));
+    }
+  }
+
+  /** @returns what a script threw; E_GARBLED if that is no error. */
+  #thrown(value: unknown): BoardError | PortError {
+    try {
+      return new BoardError('E_THROWN', thrownOf(this.port.name, value));
+    } catch (error) {
+      return error as PortError;
     }
   }
 

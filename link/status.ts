@@ -18,6 +18,7 @@ import {
 } from './facts.ts';
 import { withModule } from './module.ts';
 import type { Session } from './session.ts';
+import { checked, type Is, isPlan, isReport, isText, thrownOf } from './shapes.ts';
 
 /** A call that the module refuses. */
 export interface Refusal {
@@ -31,7 +32,7 @@ export interface StoredModule extends StoredFile {
   version?: string;
 }
 
-export interface PartitionStatus extends Row {
+interface PartitionStatus extends Row {
   /** `running`: the app that runs; `passive`: the slot that the next app OTA would be written to. */
   app?: 'running' | 'passive';
 }
@@ -81,7 +82,7 @@ function chosenApp({ partitions, otadata }: BoardFacts): string | undefined {
   return bootOf(partitions, otadata ?? []).app?.label;
 }
 
-/** @returns the partitions, and which app slots run and come next, as esp_ota_get_next_update_partition says. */
+/** @returns the partitions, and which app slots run and come next, as esp_ota_get_next_update_partition finds them. */
 function withApps(partitions: Row[], running: string | undefined): PartitionStatus[] {
   const slots = partitions.filter(isSlot).sort((a, b) => a.subtype - b.subtype);
   const at = slots.findIndex(({ label }) => label === running);
@@ -103,7 +104,12 @@ function storedModule(
   return isOurs ? { ...file, version } : file;
 }
 
-/** Asks the module for its status, and for a plan for each label. It says each plan by itself, so that no line is too long. */
+/** @returns what a call on the board returned, or why the module refused it. */
+function foundOf<T extends object>(port: string, found: unknown, is: Is<T>): T | Refusal {
+  return is(found) ? found : (thrownOf(port, found) as Refusal);
+}
+
+/** Asks the module for its status, and for a plan for each label: one by one, so that no line is too long. */
 async function askModule(
   session: Session,
   labels: string[],
@@ -114,15 +120,21 @@ async function askModule(
     'function t(f){try{return f()}catch(e){return{code:e.code,message:e.message}}}' +
     `${JSON.stringify(labels)}.forEach(function(l){say([l,t(function(){return o.plan({partition:l})})])});` +
     'return t(function(){return o.status()})';
-  const update = (await withModule(session, body, {
+  const { name: port } = session.port;
+  const update = await withModule(session, body, {
     onSay: (said) => {
-      const [label, plan] = said as [string, Plan | Refusal];
+      const [label, found] = checked(port, said, isPair);
+      const plan = foundOf(port, found, isPlan);
       plans.push([label, plan]);
       if (!isRefusal(plan)) running = plan.running;
     },
-  })) as Report | Refusal;
-  return { update, plans, running };
+  });
+  return { update: foundOf(port, update, isReport), plans, running };
 }
+
+/** A label, and what came of its plan. */
+const isPair: Is<[string, unknown]> = (value): value is [string, unknown] =>
+  Array.isArray(value) && value.length === 2 && isText(value[0]);
 
 /** What can never be updated needs no plan: apps, and what the firmware boots by. */
 const isData = ({ type, subtype }: Row) =>

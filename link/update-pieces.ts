@@ -1,4 +1,4 @@
-/** Answers a board that asks over its console for pieces of an image: examples/air-serial.js says how. */
+/** Answers a board that asks over its console for pieces of an image: examples/air-serial.js describes that. */
 import { crc32 } from '#hashes';
 import { toBase64 } from '../formats/bytes.ts';
 import { SECTOR } from '../formats/chip.ts';
@@ -9,7 +9,7 @@ const LINE = 512;
 const ASKS = /ota\? (\S+) (\d+) (\d+)$/;
 
 /** The way to the board. */
-export interface Sender {
+interface Sender {
   send: (lines: string[]) => Promise<void>;
 }
 

@@ -1,16 +1,30 @@
 /** What an update runs on a board: bodies of functions for `Session.run`, each on one line. */
-import type { Partition, Progress, Report } from '../device/api.ts';
-import type { AirResult, Check } from '../device/http/api.ts';
+import type { Partition, Report } from '../device/api.ts';
+import { type Is, isText, listOf, isNumber, objectOf, orMissing } from './shapes.ts';
+
+/** Modules that a board lacks. */
+interface Lacking {
+  missing: string[];
+}
 
 /** What a board is before an update. */
 export interface Examined {
-  /** Modules that it lacks. Nothing else is there then. */
-  missing?: string[];
-  partitions: Partition[];
+  missing?: undefined;
+  partitions: Pick<Partition, 'label' | 'size'>[];
   state: Report['state'];
   /** The update that runs: `id` of its options, or the label of the partition. */
   running?: string;
 }
+
+const isLacking = objectOf<Lacking>({ missing: listOf(isText) });
+const isComplete = objectOf<Examined>({
+  missing: (value) => value === undefined,
+  partitions: listOf(objectOf({ label: isText, size: isNumber })),
+  state: isText as Is<Report['state']>,
+  running: orMissing(isText),
+});
+/** Whether it is what `EXAMINE` returns. */
+export const isExamined: Is<Lacking | Examined> = (value) => isLacking(value) || isComplete(value);
 
 /** What both scripts take: options of `update`, and a name by which another run of the command knows the update again. */
 export interface ScriptOptions {
@@ -22,15 +36,6 @@ export interface ScriptOptions {
   trial?: number | undefined;
   retries?: number | undefined;
   timeout?: number | undefined;
-}
-
-/** What a board says meanwhile: the plan once, then how far it is; at last, what it also returns. */
-export type Said = Check | Progress | AirResult | Failed;
-
-/** How an update has failed on the board. */
-export interface Failed {
-  code?: string;
-  message: string;
 }
 
 /** Takes comments, indentation and ends of lines out of a script that ends each statement by a semicolon. */
@@ -58,10 +63,16 @@ export const EXAMINE = onOneLine(`
   if (cached.indexOf("ota") < 0) Modules.removeCached("ota");
   return found;`);
 
-/** Joins an update that runs, or has just been started: the board says how far it is, and returns the outcome. */
+/** What `JOIN` has for a code if the update that it should join has just ended. */
+export const OVER = 'over';
+
+/**
+ * Joins an update that runs, or has just been started: the board tells how far it is, and returns the outcome, a result
+ * of the module or code and message of an error.
+ */
 export const JOIN = onOneLine(`
   var port = global.otaPort;
-  if (!port) throw new Error("the update is over");
+  if (!port) return { code: "${OVER}", message: "" };
   port.tell = say;
   if (port.take) port.ask();
   return port.done;`);

@@ -2,16 +2,17 @@
 import type { Progress } from '../device/api.ts';
 import type { AirResult, Check } from '../device/http/api.ts';
 import { Fault } from '../formats/errors.ts';
-import { BoardError, PortError } from './errors.ts';
+import { BoardError, PortError, type ThrownFacts } from './errors.ts';
 import { now } from './runtime.ts';
 import type { Session } from './session.ts';
 import { Pieces, type Sent } from './update-pieces.ts';
+import { checked, isAirResult, isCheck, isProgress, thrownOf } from './shapes.ts';
 import {
   EXAMINE,
   type Examined,
-  type Failed,
+  isExamined,
   JOIN,
-  type Said,
+  OVER,
   type ScriptOptions,
   updateScript,
 } from './update-script.ts';
@@ -40,7 +41,7 @@ export interface UpdateRequest {
 }
 
 /** Hears of an update. */
-export interface UpdateListener {
+interface UpdateListener {
   /** An update to the same image runs on the board already: this is its rest. */
   onJoin?: () => void;
   onPlan?: (plan: Check) => void;
@@ -69,7 +70,7 @@ export interface Rest {
   /** How the image comes to the board. */
   by: 'url' | 'console';
   hasBackup: boolean;
-  /** How much of the image was written, as the board said last. */
+  /** How much of the image was written, as far as the board has told. */
   written?: Progress;
 }
 
@@ -79,6 +80,8 @@ export interface UpdateFacts {
   E_LOST: { why: PortError | BoardError; rest: Rest };
   /** The board has given up. `code`: of the module, like E_HTTP; missing if something else was thrown. */
   E_FAILED: { code?: string; message: string; rest: Rest };
+  /** It had ended on the board before this machine could listen to it. */
+  E_OVER: { rest: Rest };
 }
 
 /** The update did not end, or not well. */
@@ -109,7 +112,7 @@ export class UpdateRefused<Code extends keyof RefusalFacts = keyof RefusalFacts>
   override name = 'UpdateRefused';
 }
 
-/** Milliseconds in which a board has to say something. It says nothing while it hashes what it has: 16 MB take a minute. */
+/** Milliseconds that a board may be silent, as it is while it hashes what it has: 16 MB take a minute. */
 const SILENCE_MS = 150_000;
 /**
  * Each 4096 bytes have to arrive within two minutes, four faults may follow each other: without an answer, the old
@@ -125,7 +128,7 @@ export class BoardUpdate {
   readonly #request: UpdateRequest;
   readonly #listener: UpdateListener;
   readonly #pieces: Pieces | undefined;
-  /** How far the image was written, as the board said last. */
+  /** How far the image was written, as far as the board has told. */
   #written: Progress | undefined;
   /** Whether anything may have been written: by this update, or by the one that it goes on with. */
   #isTouched = false;
@@ -146,7 +149,9 @@ export class BoardUpdate {
    */
   async run(): Promise<Outcome> {
     const started = now();
-    const examined = (await this.#session.run(EXAMINE)) as Examined;
+    const examined = checked(this.#port, await this.#session.run(EXAMINE), isExamined);
+    if (examined.missing)
+      throw new UpdateRefused('E_NO_MODULE', { port: this.#port, missing: examined.missing });
     this.#check(examined);
     const { id } = this.#options;
     const { running } = examined;
@@ -195,8 +200,7 @@ export class BoardUpdate {
   }
 
   /** Refuses what can be known to fail. @throws UpdateRefused */
-  #check({ missing, partitions }: Examined): void {
-    if (missing) throw new UpdateRefused('E_NO_MODULE', { port: this.#port, missing });
+  #check({ partitions }: Examined): void {
     const { source, partition: label } = this.#request;
     const row = partitions.find((row) => row.label === label);
     if (!row) {
@@ -211,9 +215,10 @@ export class BoardUpdate {
 
   /** Starts the update, or joins it, and waits for its end. */
   async #talk(isRunning: boolean): Promise<AirResult> {
-    const said = await this.#listen(isRunning);
-    if ('state' in said) return said;
-    const { code, message } = said as Failed;
+    const outcome = await this.#listen(isRunning);
+    if ('state' in outcome) return outcome;
+    const { code, message } = outcome;
+    if (code === OVER) throw new UpdateError('E_OVER', { rest: this.#rest('told') });
     // The update that it joined was undone meanwhile: part-ota restore does that.
     if (isRunning && code === 'E_STATE') return this.#talk(false);
     if (code && REFUSALS.test(code))
@@ -221,17 +226,18 @@ export class BoardUpdate {
     throw new UpdateError('E_FAILED', { code, message, rest: this.#rest('told') });
   }
 
-  /** @returns what the board says last. @throws UpdateError E_LOST */
-  async #listen(isRunning: boolean): Promise<Said> {
+  /** @returns what came of it on the board: a result, or an error. @throws UpdateError E_LOST */
+  async #listen(isRunning: boolean): Promise<AirResult | ThrownFacts['E_THROWN']> {
     const { source } = this.#request;
     const serial = 'url' in source ? undefined : source.script;
     const end = this.#session.onLine((line) => this.#pieces?.hear(line));
     try {
       const script = isRunning ? JOIN : updateScript(this.#options, serial);
-      return (await this.#session.run(script, {
+      const outcome = await this.#session.run(script, {
         silence: SILENCE_MS,
-        onSay: (said) => this.#hear(said as Said),
-      })) as Said;
+        onSay: (said) => this.#hear(said),
+      });
+      return this.#outcomeOf(outcome);
     } catch (error) {
       if (!(error instanceof PortError || error instanceof BoardError)) throw error;
       const rest = this.#rest(error.code === 'E_RESET' ? 'reset' : 'mixed');
@@ -241,13 +247,21 @@ export class BoardUpdate {
     }
   }
 
-  #hear(said: Said): void {
-    if ('phase' in said) {
+  /** @throws PortError E_GARBLED if it is neither a result nor an error */
+  #outcomeOf(outcome: unknown): AirResult | ThrownFacts['E_THROWN'] {
+    return isAirResult(outcome) ? outcome : thrownOf(this.#port, outcome);
+  }
+
+  /** Takes what the board tells meanwhile: the plan once, then how far it is; at last, what it also returns. */
+  #hear(said: unknown): void {
+    if (isProgress(said)) {
       if (said.phase === 'write') this.#written = said;
       this.#listener.onProgress?.(said);
-    } else if ('fetch' in said && !('state' in said)) {
+    } else if (isCheck(said) && !('state' in said)) {
       this.#isTouched = true;
       this.#listener.onPlan?.(said);
+    } else {
+      this.#outcomeOf(said);
     }
   }
 }

@@ -8,11 +8,13 @@ import {
   type BoardFacts,
   crcOf,
   OTA,
+  isFileFacts,
   OTA_HTTP,
   readStored,
   type StoredFile,
 } from './facts.ts';
 import type { Session } from './session.ts';
+import { checked, orNull } from './shapes.ts';
 
 /** What can be stored: text of files, a character per byte. */
 export interface UploadSource {
@@ -22,7 +24,7 @@ export interface UploadSource {
 }
 
 /** What the user wants. */
-export interface UploadOptions {
+interface UploadOptions {
   /** Stores `ota-http`, too. */
   http: boolean;
   /** The boot script leaves an interrupted update open, for the app to go on with. */
@@ -172,7 +174,8 @@ async function sendBoot(session: Session, { name, content, found, keep }: Wanted
 /** @returns length and CRC-32 of what the board reads. */
 async function readBack(session: Session, name: string): Promise<StoredFile> {
   const read = `var d=require("Storage").read(${literal(name)});return d===undefined?null:[d.length,E.CRC32(d)]`;
-  const [size, crc32] = ((await session.run(read)) as [number, number] | null) ?? [0, 0];
+  const found = checked(session.port.name, await session.run(read), orNull(isFileFacts));
+  const [size, crc32] = found ?? [0, 0];
   return { size, crc32 };
 }
 

@@ -1,6 +1,27 @@
 /** How numbers, places and tables look in what the commands print. */
 import type { Area } from '../../device/api.ts';
 
+/** What a terminal would act on, or would show in another order than it stands here: all controls, also those of Unicode. */
+const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+/** Those that JSON.stringify leaves as they are. */
+const CONTROLS_IN_JSON = /(?![\0-\x1f])[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
+const digitsOf = (character: string, count: number) =>
+  character.charCodeAt(0).toString(16).padStart(count, '0');
+
+/** @returns a line as it can be printed wherever it comes from: each control character, ends of lines too, as an escape. */
+export const printable = (line: string) =>
+  line.replace(CONTROLS, (character) =>
+    character <= '\xff' ? `\\x${digitsOf(character, 2)}` : `\\u${digitsOf(character, 4)}`,
+  );
+
+/** @returns a value as JSON that can be printed. */
+export const jsonText = (value: unknown) =>
+  JSON.stringify(value, null, 2).replace(
+    CONTROLS_IN_JSON,
+    (character) => `\\u${digitsOf(character, 4)}`,
+  );
+
 /** 1,234,567 */
 export const grouped = (value: number) => value.toLocaleString('en-US');
 
@@ -47,6 +68,44 @@ export const typeOf = (type: number) => ['app', 'data'][type] ?? hex(type);
 /** @returns where something lies. */
 export function place({ label, address, size }: Area): string {
   return `${label ?? 'free flash'}, ${hex(address)}, ${sizeOf(size)}`;
+}
+
+/** @returns what protects a partition, in words. */
+export const protectionOf = ({ encrypted, readonly }: { encrypted: boolean; readonly: boolean }) =>
+  [encrypted && 'encrypted', readonly && 'readonly'].filter(Boolean).join(' ');
+
+/** A partition of a list. */
+interface Listed extends Area {
+  label: string;
+  type: number;
+  subtype: number;
+}
+
+/**
+ * Lays out partitions and what is free between them, by address.
+ * @param notesOf - the last columns of what is there; `row` is missing for what is free
+ */
+export function partitionLines<Row extends Listed>(
+  partitions: readonly Row[],
+  gaps: readonly Area[],
+  notesOf: (area: Area, row?: Row) => string[],
+): string[] {
+  const rows = partitions.map((row) => ({
+    area: row,
+    first: [row.label, typeOf(row.type), hex(row.subtype)],
+    notes: notesOf(row, row),
+  }));
+  const free = gaps.map((area) => ({ area, first: ['(free)', '', ''], notes: notesOf(area) }));
+  const sorted = [...rows, ...free].sort((a, b) => a.area.address - b.area.address);
+  return columns(
+    sorted.map(({ area, first, notes }) => [
+      ...first,
+      hex(area.address),
+      sizeOf(area.size),
+      ...notes,
+    ]),
+    [3, 4],
+  );
 }
 
 /**

@@ -6,12 +6,12 @@ import type { StatusFacts } from '../../link/status.ts';
 import type { RefusalFacts, Rest, UpdateFacts } from '../../link/update.ts';
 import type { UploadFacts } from '../../link/upload.ts';
 import type { OpenFacts } from '../ports.ts';
-import { grouped, hex, sizeOf } from './format.ts';
+import { grouped, hex, printable, sizeOf } from './format.ts';
 
 /** A shortened text for a message. */
 function quoted(text: string): string {
   const most = 60;
-  return JSON.stringify(text.length > most ? `${text.slice(0, most)}…` : text);
+  return printable(JSON.stringify(text.length > most ? `${text.slice(0, most)}…` : text));
 }
 
 const DIALOUT = '; is your user in the group "dialout"?';
@@ -43,7 +43,7 @@ const ENDS: Record<PortFacts['E_CLOSED']['by'], string> = {
 const INSTEAD: Record<PortFacts['E_NOT_ESPRUINO']['found'], (last: string) => string> = {
   locked: () => 'Espruino is locked by E.setPassword: unlock it in a terminal first',
   debugger: () => 'Espruino is in its debugger; type "quit" in a terminal first',
-  MicroPython: (last) => `this is MicroPython, not Espruino; it says ${last}`,
+  MicroPython: (last) => `this is MicroPython, not Espruino: ${last}`,
   download: () =>
     'the chip waits for firmware (boot mode "download"); reset it with the boot button released',
   noise: () => 'what arrives is no text; is the baud rate right? Espruino has 115200 on an ESP32',
@@ -67,7 +67,7 @@ export const PORT_WORDS: Words<PortFacts> = {
   E_NO_ANSWER: noAnswer,
   E_NOT_ESPRUINO: ({ port, found, last }) => `${port}: ${INSTEAD[found](quoted(last))}`,
   E_NOT_ESP32: ({ port, board }) =>
-    `${port}: no partition table at 0x8000; Espruino runs there on "${board}": ` +
+    `${port}: no partition table at 0x8000; Espruino runs there on "${printable(board)}": ` +
     'not an ESP32, or one with flash encryption, which is not supported',
   E_SILENT: ({ port, seconds }) =>
     `${port}: the board has been silent for ${seconds} s; part-ota status tells what became of it`,
@@ -77,17 +77,19 @@ export const PORT_WORDS: Words<PortFacts> = {
   E_GARBLED: ({ port, text }) => `${port}: an answer arrived damaged: ${quoted(text)}`,
 };
 
-export const BOARD_WORDS: Words<ThrownFacts> = { E_THROWN: ({ message }) => message };
+export const BOARD_WORDS: Words<ThrownFacts> = { E_THROWN: ({ message }) => printable(message) };
+
+const noModule = (port: string, names: string[], remedy: string) =>
+  `${port}: the board has no module ${names.map((name) => `"${printable(name)}"`).join(' and ')}; ${remedy}`;
 
 export const MODULE_WORDS: Words<ModuleFacts> = {
-  E_NO_MODULE: ({ port, name }) =>
-    `${port}: the board has no module "${name}"; part-ota upload first`,
+  E_NO_MODULE: ({ port, name }) => noModule(port, [name], 'part-ota upload first'),
 };
 
-export const STATUS_WORDS: Words<StatusFacts> = {
-  E_NO_PARTITION: ({ label, labels }) =>
-    `--partition: no partition "${label}"; there are ${labels.join(', ')}`,
-};
+const noPartition = ({ label, labels }: { label: string; labels: string[] }) =>
+  `--partition: no partition "${label}"; there are ${printable(labels.join(', '))}`;
+
+export const STATUS_WORDS: Words<StatusFacts> = { E_NO_PARTITION: noPartition };
 
 const bytes = (count: number) => `${grouped(count)} bytes`;
 
@@ -164,19 +166,18 @@ function whyText(why: UpdateFacts['E_LOST']['why']): string {
 
 export const UPDATE_WORDS: Words<UpdateFacts> = {
   E_LOST: ({ why, rest }) => `${whyText(why)}\n${restText(rest)}`,
-  E_FAILED: ({ message, rest }) => `${message}\n${restText(rest)}`,
+  E_FAILED: ({ message, rest }) => `${printable(message)}\n${restText(rest)}`,
+  E_OVER: ({ rest }) => `the update is over\n${restText(rest)}`,
 };
 
 export const REFUSAL_WORDS: Words<RefusalFacts> = {
   E_UPDATING: ({ port, running }) =>
-    `${port}: the board is busy with another update, ${running}; ` +
+    `${port}: the board is busy with another update, ${printable(running)}; ` +
     'reset it to put the old content back',
   E_NO_MODULE: ({ port, missing }) =>
-    `${port}: the board lacks the module ${missing.map((name) => `"${name}"`).join(' and ')}; ` +
-    `part-ota upload --http --port ${port}`,
-  E_NO_PARTITION: ({ label, labels }) =>
-    `--partition: no "${label}" on the board; it has ${labels.join(', ')}`,
+    noModule(port, missing, `part-ota upload --http --port ${port}`),
+  E_NO_PARTITION: noPartition,
   E_SIZE: ({ name, size, label, limit }) =>
     `${name}: ${bytes(size)}; the partition "${label}" has ${sizeOf(limit)}`,
-  E_REFUSED: ({ port, message }) => `${port}: ${message}`,
+  E_REFUSED: ({ port, message }) => `${port}: ${printable(message)}`,
 };

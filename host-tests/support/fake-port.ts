@@ -106,8 +106,12 @@ export interface Stubs {
  */
 export function stubs(table: Uint8Array, files: Map<string, string>): Stubs {
   const flash = {
-    read: (length: number, address: number) =>
-      table.subarray(address - 0x8000, address - 0x8000 + length),
+    read: (length: number, address: number) => {
+      const bytes = new Uint8Array(length).fill(0xff);
+      const from = address - 0x8000;
+      if (from >= 0) bytes.set(table.subarray(from, from + length));
+      return bytes;
+    },
   };
   const storage = {
     read: (name: string, from?: number, length?: number) =>

@@ -16,7 +16,17 @@ const SOURCE = {
   boot: { version: '1.2.3', script: "require('ota').recover();\n" },
 };
 const KNOWN = { version: '1.2.3', ota: [SOURCE.ota], otaHttp: [SOURCE.otaHttp] };
-const RESULT = { state: 'committed', size: 4096, fetched: 4212, changed: 1 };
+const CHECK = {
+  version: '2',
+  label: 'www',
+  size: 4096,
+  digest: '',
+  same: false,
+  changed: 1,
+  copied: 0,
+  fetch: 4096,
+};
+const RESULT = { ...CHECK, state: 'committed', fetched: 4212 };
 
 /** The modules on the board, as far as they are asked. */
 const MODULES = {
@@ -38,7 +48,7 @@ const MODULES = {
     }) => {
       // As over a network: not before the script has ended.
       return Promise.resolve().then(() => {
-        options.onPlan({ changed: 1, fetch: 4096 });
+        options.onPlan(CHECK);
         options.onProgress({ phase: 'write', done: 4096, total: 4096 });
         return RESULT;
       });
