@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { startBoard, type BoardSetup } from './board/running.ts';
 import { wholeNumber } from './options.ts';
+import { printLines } from './print.ts';
 import { InputError } from './words.ts';
 import { readTable } from './table-file.ts';
 
@@ -45,8 +46,6 @@ const EVENTS = {
   disconnect: 'disconnected:',
 } as const;
 
-const print = (line: string) => void process.stdout.write(`${line}\n`);
-
 /** Makes the command. It throws an InputError for what the user has to change. */
 export function boardCommand(): Command {
   return new Command('board')
@@ -77,10 +76,10 @@ export function boardCommand(): Command {
         host: flags.host,
         flash: flags.flash,
         table: flags.table === undefined ? undefined : readTable(flags.table),
-        onEvent: (event, detail) => print([EVENTS[event], detail].filter(Boolean).join(' ')),
+        onEvent: (event, detail) => printLines([[EVENTS[event], detail].filter(Boolean).join(' ')]),
       });
       if (flags.cutAt !== undefined) void board.cutAt(flags.cutAt);
-      print(`${flags.flash} at tcp://${flags.host ?? '127.0.0.1'}:${board.port}`);
+      printLines([`${flags.flash} at tcp://${flags.host ?? '127.0.0.1'}:${board.port}`]);
       const signalled = new Promise<void>((resolve) => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
       });

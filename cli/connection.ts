@@ -2,6 +2,7 @@
 import { Session, type SessionOptions } from '../link/session.ts';
 import type { PortFlags } from './options.ts';
 import { listPorts, openPort, type PortOptions } from './ports.ts';
+import { printMessage } from './print.ts';
 import { plural } from './words/format.ts';
 import { InputError } from './words.ts';
 
@@ -44,7 +45,7 @@ export async function onBoard<T>(
   };
   const session = await openSession(name, options);
   const stop = () => {
-    process.stderr.write(`\n${onCtrlC(name)}\n`);
+    printMessage(`\n${onCtrlC(name)}`);
     // A shell has the same exit code for a program that SIGINT has ended.
     void session.close().then(() => process.exit(130));
   };

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { diff, type Difference, readSide, type Side } from './difference.ts';
 import { about, readInput } from './files.ts';
 import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
+import { printJson, printLines } from './print.ts';
 import { columns, grouped, plural, rangesOf, rangesText, secondsText } from './words/format.ts';
 
 interface Flags {
@@ -51,10 +52,10 @@ function linesOf(difference: Difference, to: Side): string[] {
   return columns(rows);
 }
 
-function toJson(difference: Difference, from: Side, to: Side): string {
+function toJson(difference: Difference, from: Side, to: Side): object {
   const { changed, sectors, copied, fetched, work, seconds } = difference;
   const sideOf = ({ size, digest }: Side) => ({ size, digest });
-  const result = {
+  return {
     from: sideOf(from),
     to: sideOf(to),
     sectors,
@@ -68,7 +69,6 @@ function toJson(difference: Difference, from: Side, to: Side): string {
     },
     estimate: { erases: work.erases, bytesProgrammed: work.bytesProgrammed, seconds },
   };
-  return JSON.stringify(result, null, 2);
 }
 
 /** Makes the command. It throws an InputError for what the user has to change. */
@@ -83,9 +83,7 @@ export function diffCommand(): Command {
       const from = readFile(oldFile);
       const to = readFile(newFile);
       const difference = diff(from, to);
-      const lines = flags.json
-        ? [toJson(difference, from, to)]
-        : [`${basename(oldFile)} to ${basename(newFile)}:`, ...linesOf(difference, to)];
-      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+      if (flags.json) return printJson(toJson(difference, from, to));
+      printLines([`${basename(oldFile)} to ${basename(newFile)}:`, ...linesOf(difference, to)]);
     });
 }

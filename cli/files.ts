@@ -19,6 +19,11 @@ export function readInput(file: string): Buffer {
   return onFile(file, () => readFileSync(file));
 }
 
+/** @returns what arrives at the standard input, to its end. @throws InputError */
+export function readStandardInput(): Buffer {
+  return onFile('-', () => readFileSync(0));
+}
+
 /** Makes the folder, too. @throws InputError */
 export function writeOutput(file: string, content: string | Uint8Array): void {
   onFile(file, () => {

@@ -5,6 +5,7 @@ import { diffCommand } from './diff.ts';
 import { inspectCommand } from './inspect.ts';
 import { VERSION } from './files.ts';
 import { packCommand } from './pack.ts';
+import { printMessage } from './print.ts';
 import { confirmCommand, recoverCommand, restoreCommand } from './recover.ts';
 import { serveCommand } from './serve.ts';
 import { simulateCommand } from './simulate.ts';
@@ -66,7 +67,7 @@ try {
   } else {
     const wording = wordingOf(error);
     if (!wording) throw error;
-    process.stderr.write(`error: ${wording.message}\n`);
+    printMessage(`error: ${wording.message}`);
     process.exitCode = wording.exitCode;
   }
 }

@@ -1,23 +1,24 @@
 /** `part-ota inspect` */
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
-import type { Partition } from '../device/api.ts';
 import { SECTOR } from '../formats/chip.ts';
 import { about, readBundle, readInput } from './files.ts';
 import { wholeNumber } from './options.ts';
+import { printJson, printLines } from './print.ts';
 import { InputError } from './words.ts';
 import { type Inspection, inspect, type NextBoot } from './inspection.ts';
 import {
   columns,
   grouped,
   hex,
+  partitionLines,
   place,
   plural,
+  protectionOf,
   secondsText,
   sizeOf,
-  typeOf,
 } from './words/format.ts';
-import { STATES } from './words/states.ts';
+import { stateText } from './words/states.ts';
 
 interface Flags {
   tableOffset: number;
@@ -42,37 +43,16 @@ function nextBootText({ report, erases, bytesProgrammed, seconds }: NextBoot): s
   return `recover() reports "${report.state}"${boots}; ${work}`;
 }
 
-function flagsOf({ encrypted, readonly }: Partition): string {
-  return [encrypted && 'encrypted', readonly && 'readonly'].filter(Boolean).join(' ');
-}
-
 function tableLines(inspection: Inspection): string[] {
   const { partitions, gaps, running, tableOffset, hasMd5, size } = inspection;
-  const rows = partitions.map((row) => ({
-    address: row.address,
-    cells: [
-      row.label,
-      typeOf(row.type),
-      hex(row.subtype),
-      hex(row.address),
-      sizeOf(row.size),
-      row.label === running && row.type === 0 ? 'boots' : flagsOf(row),
-    ],
-  }));
-  const free = gaps.map(({ address, size }) => ({
-    address,
-    cells: ['(free)', '', '', hex(address), sizeOf(size), ''],
-  }));
-  const sorted = [...rows, ...free].sort((a, b) => a.address - b.address);
   const md5 = hasMd5 ? 'MD5 right' : 'no MD5';
   return [
     `${sizeOf(size)} of flash, partition table at ${hex(tableOffset)}, ${md5}`,
     ...(tableOffset === 0x8000 ? [] : ['The module on a board looks for it at 0x8000.']),
     '',
-    ...columns(
-      sorted.map(({ cells }) => cells),
-      [3, 4],
-    ),
+    ...partitionLines(partitions, gaps, (_, row) => [
+      !row ? '' : row.label === running && row.type === 0 ? 'boots' : protectionOf(row),
+    ]),
     '',
   ];
 }
@@ -89,7 +69,7 @@ function journalLines(inspection: Inspection, withRecords: boolean): string[] {
     );
   }
   const trial = status.trial ? `, ${status.boots} of ${plural(status.trial, 'boot')} used` : '';
-  rows.push(['state', `${status.state}: ${STATES[status.state]}${trial}`]);
+  rows.push(['state', stateText(status.state) + trial]);
   rows.push(['next boot', nextBootText(nextBoot)]);
   if (!withRecords || !records.length) return columns(rows);
   const listed = records.map(({ slot, address, letter, says }) => [
@@ -120,13 +100,11 @@ export function inspectCommand(): Command {
         throw new InputError(`--table-offset: not a multiple of ${SECTOR}`);
       const bundle = readBundle();
       const inspection = about(file, () => inspect(chip, flags.tableOffset, bundle));
-      const lines = flags.json
-        ? [JSON.stringify(inspection, null, 2)]
-        : [
-            `${basename(file)}:`,
-            ...tableLines(inspection),
-            ...journalLines(inspection, flags.records ?? false),
-          ];
-      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+      if (flags.json) return printJson(inspection);
+      printLines([
+        `${basename(file)}:`,
+        ...tableLines(inspection),
+        ...journalLines(inspection, flags.records ?? false),
+      ]);
     });
 }

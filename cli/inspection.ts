@@ -1,6 +1,6 @@
 /**
- * What is on a chip, from an image of all its flash. What the next boot does about a journal the device module is
- * asked, on a simulated board that holds the image: there is no second opinion about that here.
+ * What is on a chip, from an image of all its flash. The device module itself tells what the next boot does
+ * about a journal, on a simulated board that holds the image: nothing here decides that a second time.
  */
 import { TABLE_ADDRESS, TABLE_SIZE } from '../device/partitions.ts';
 import type { Area, Report } from '../device/api.ts';
@@ -29,7 +29,7 @@ export interface NextBoot {
 }
 
 /** A slot that is not blank. */
-export interface ShownRecord {
+interface ShownRecord {
   slot: number;
   address: number;
   /** A letter for a record, of RECORD_LETTERS; `0`: zeroed; `?`: torn, or of another transaction. */

@@ -11,6 +11,13 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
+/** Parses the digest of an image, as `pack` or fsverity prints it. @returns 64 hex digits */
+export function parseDigest(text: string): string {
+  const [, digits] = /^(?:sha256:)?([0-9a-f]{64})$/i.exec(text) ?? [];
+  if (!digits) throw new InvalidArgumentError('It is not 64 hex digits.');
+  return digits.toLowerCase();
+}
+
 /** The options that all commands have which work on a board. */
 export interface PortFlags {
   port?: string;

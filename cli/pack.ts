@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { about, readInput, writeOutput } from './files.ts';
 import { makeManifest, MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 import { readManifest } from '../formats/manifest/read.ts';
+import { printJson, printLines } from './print.ts';
 import { columns, grouped, hex, plural } from './words/format.ts';
 import { SECTOR } from '../formats/chip.ts';
 
@@ -45,8 +46,7 @@ export function packCommand(): Command {
       writeOutput(output, bytes);
       if (flags.json) {
         const result = { manifest: output, digest, size, crc32, length: bytes.length };
-        process.stdout.write(`${JSON.stringify({ ...result, partition, version }, null, 2)}\n`);
-        return;
+        return printJson({ ...result, partition, version });
       }
       const overhead = ((bytes.length / size) * 100).toFixed(2);
       const sectors = plural(Math.ceil(size / SECTOR), 'sector');
@@ -57,8 +57,6 @@ export function packCommand(): Command {
       ];
       if (partition) rows.push(['partition', partition]);
       if (version) rows.push(['version', version]);
-      process.stdout.write(
-        [`${basename(output)}:`, ...columns(rows)].map((line) => `${line}\n`).join(''),
-      );
+      printLines([`${basename(output)}:`, ...columns(rows)]);
     });
 }

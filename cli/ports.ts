@@ -44,7 +44,7 @@ export interface PortOptions {
 }
 
 /** A serial port as `listPorts` finds it. */
-export interface Listed {
+interface Listed {
   path: string;
   /** What the device calls itself: manufacturer, product, serial number; may be empty. */
   description: string;

@@ -4,6 +4,7 @@ import type { Report } from '../device/api.ts';
 import { type Call, callModule } from '../link/module.ts';
 import { onBoard } from './connection.ts';
 import { type PortFlags, withPort } from './options.ts';
+import { printJson, printLines } from './print.ts';
 import { barsOn } from './report-progress.ts';
 import { reportLines } from './words/states.ts';
 
@@ -30,7 +31,7 @@ const EXITS = `
 Exit code: 0 done; 1 the board refuses, or the partition holds neither old nor new
 content; 2 no board, or no module on it.`;
 
-/** The board does it without this machine, so what is said here is true whenever it is said. */
+/** The board does it without this machine, so this is true whenever it is printed. */
 const ON_CTRL_C: Record<Call, (port: string) => string> = {
   recover: (port) =>
     `The board goes on by itself, and may lose power at any moment. "part-ota status --port ${port}" ` +
@@ -55,8 +56,8 @@ async function run(call: Call, flags: Flags): Promise<void> {
       } finally {
         bars.stop();
       }
-      const lines = flags.json ? [JSON.stringify(report, null, 2)] : reportLines(report);
-      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+      if (flags.json) printJson(report);
+      else printLines(reportLines(report));
       process.exitCode = exitCodeOf(report);
     },
     ON_CTRL_C[call],

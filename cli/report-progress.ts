@@ -2,13 +2,13 @@
 import { MultiBar, SingleBar } from 'cli-progress';
 import type { Progress } from '../device/api.ts';
 import { SECTOR } from '../formats/chip.ts';
-import { plural } from './words/format.ts';
+import { plural, printable } from './words/format.ts';
 
 /** Where a command prints to. */
 export type Output = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean };
 
 /** How far a phase has come, in bytes: those of the device module, and what is fetched. */
-export type Shown = Omit<Progress, 'phase'> & { phase: Progress['phase'] | 'fetch' };
+type Shown = Omit<Progress, 'phase'> & { phase: Progress['phase'] | 'fetch' };
 
 /** Shows how far the phases of one call have come. */
 export interface Bars {
@@ -30,7 +30,7 @@ const optionsOf = (output: Output, head: string, tail: string) => ({
 });
 
 /** Phases stand below each other. */
-const nameOf = (phase: Shown['phase']) => phase.padEnd(7);
+const nameOf = (phase: Shown['phase']) => printable(phase).padEnd(7);
 
 /** @returns the line that stands for a phase where there is no terminal. */
 const lineOf = ({ phase, done, total }: Shown) =>

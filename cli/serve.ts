@@ -1,6 +1,7 @@
 /** `part-ota serve` */
 import { Command } from 'commander';
 import { wholeNumber } from './options.ts';
+import { printLines } from './print.ts';
 import { grouped } from './words/format.ts';
 import {
   addressesOf,
@@ -25,8 +26,6 @@ Files whose names begin with a dot, and links that lead out, are not served.
 Example:
   part-ota serve build --port 8000 --rate 50`;
 
-const print = (line: string) => void process.stdout.write(`${line}\n`);
-
 /** @returns the line of the log for a request. */
 function lineOf(request: RequestRecord): string {
   const { client, method, path, status, range, bytes, isCut, note } = request;
@@ -41,11 +40,7 @@ function lineOf(request: RequestRecord): string {
     isCut && 'CUT OFF',
     note && `(${note})`,
   ];
-  // What a client sends may hold anything that a terminal would act on.
-  return words
-    .filter(Boolean)
-    .join(' ')
-    .replace(/\p{Cc}/gu, '?');
+  return words.filter(Boolean).join(' ');
 }
 
 /** @returns where to reach a server that listens at `host`. */
@@ -71,9 +66,9 @@ export function serveCommand(): Command {
         port,
         host,
         rate: rate === undefined ? undefined : rate * 1000,
-        onRequest: quiet ? undefined : (request) => print(lineOf(request)),
+        onRequest: quiet ? undefined : (request) => printLines([lineOf(request)]),
       });
-      print(`${directory} at ${urlsOf(host, server.port).join(' and ')}`);
+      printLines([`${directory} at ${urlsOf(host, server.port).join(' and ')}`]);
       for (const signal of ['SIGINT', 'SIGTERM'] as const)
         process.once(signal, () => void server.close());
     });

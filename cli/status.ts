@@ -16,13 +16,14 @@ import { type PortFlags, withPort } from './options.ts';
 import {
   columns,
   grouped,
-  hex,
+  partitionLines,
   place,
   plural,
+  protectionOf,
   secondsText,
   sizeOf,
-  typeOf,
 } from './words/format.ts';
+import { printJson, printLines } from './print.ts';
 import { reportLines } from './words/states.ts';
 
 interface Flags extends PortFlags {
@@ -43,7 +44,9 @@ const BAR = 32;
 /** @returns where on the chip something lies: a bar as long as the chip, at least one character of which is full. */
 function barOf({ address, size }: Pick<Row, 'address' | 'size'>, chip: number): string {
   const first = Math.min(BAR - 1, Math.floor((address * BAR) / chip));
-  const end = Math.max(first + 1, Math.round(((address + size) * BAR) / chip));
+  // A table may name flash that the chip does not have.
+  const last = Math.min(BAR, Math.round(((address + size) * BAR) / chip));
+  const end = Math.max(first + 1, last);
   return '\u2591'.repeat(first) + '\u2588'.repeat(end - first) + '\u2591'.repeat(BAR - end);
 }
 
@@ -82,32 +85,18 @@ function headLines(status: BoardStatus): string[] {
 function tableLines({ partitions, gaps, flashSize }: BoardStatus): string[] {
   const ends = [...partitions, ...gaps].map(({ address, size }) => address + size);
   const chip = flashSize ?? Math.max(...ends);
-  const rows = partitions.map((row) => ({
-    row,
-    cells: [row.label, typeOf(row.type), hex(row.subtype), row.app ?? flagsOf(row)],
-  }));
-  const free = gaps.map((row) => ({ row, cells: ['(free)', '', '', ''] }));
-  const sorted = [...rows, ...free].sort((a, b) => a.row.address - b.row.address);
   return [
     flashSize === undefined ? 'Flash of unknown size' : `${sizeOf(flashSize)} of flash`,
-    ...columns(
-      sorted.map(({ row, cells: [label, type, subtype, note] }) => [
-        label,
-        type,
-        subtype,
-        hex(row.address),
-        sizeOf(row.size),
-        barOf(row, chip),
-        note,
-      ]),
-      [3, 4],
-    ),
+    ...partitionLines(partitions, gaps, (area, row) => [
+      barOf(area, chip),
+      row ? (row.app ?? flagsOf(row)) : '',
+    ]),
     '',
   ];
 }
 
 const flagsOf = ({ flags = 0 }: Row) =>
-  [flags & 1 && 'encrypted', flags & 2 && 'readonly'].filter(Boolean).join(' ');
+  protectionOf({ encrypted: (flags & 1) !== 0, readonly: (flags & 2) !== 0 });
 
 function planText(plan: Plan | Refusal): string[] {
   if (isRefusal(plan)) return [plan.message];
@@ -156,9 +145,7 @@ export function statusCommand(): Command {
         (session) => askStatus(session, readKnown(), flags.partition),
         () => 'Nothing has changed on the board.',
       );
-      const lines = flags.json
-        ? [JSON.stringify(status, null, 2)]
-        : [...headLines(status), ...tableLines(status), ...updateLines(status)];
-      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+      if (flags.json) return printJson(status);
+      printLines([...headLines(status), ...tableLines(status), ...updateLines(status)]);
     });
 }

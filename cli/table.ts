@@ -1,9 +1,8 @@
 /** `part-ota table`: ESP-IDF's gen_esp32part.py without ESP-IDF. */
-import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { convertTable, FLASH_SIZES, type TableOptions } from '../formats/table/csv.ts';
 import { parseInteger } from '../formats/table/numbers.ts';
-import { readInput, writeOutput } from './files.ts';
+import { readInput, readStandardInput, writeOutput } from './files.ts';
 import { TABLE_STEPS, TABLE_WARNINGS } from './words/table.ts';
 
 /** The flags as commander hands them over. */
@@ -43,7 +42,7 @@ function parseSecure(text: string): string {
 }
 
 function run(input: string, output: string, flags: Flags, print: (line: string) => void): void {
-  const file = input === '-' ? readFileSync(process.stdin.fd) : readInput(input);
+  const file = input === '-' ? readStandardInput() : readInput(input);
   const converted = convertTable(file, {
     offset: flags.offset,
     flashSize: flags.flashSize,

@@ -9,7 +9,8 @@ import type { Sent } from '../link/update-pieces.ts';
 import { BoardUpdate, type Outcome, type Source, type UpdateRequest } from '../link/update.ts';
 import { onBoard } from './connection.ts';
 import { about, readBundle, readInput } from './files.ts';
-import { type PortFlags, wholeNumber, withPort } from './options.ts';
+import { parseDigest, type PortFlags, wholeNumber, withPort } from './options.ts';
+import { printJson, printLines, printMessage } from './print.ts';
 import { InputError } from './words.ts';
 import { makeManifest, MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 import { readManifest } from '../formats/manifest/read.ts';
@@ -83,12 +84,6 @@ function requestOf(file: string | undefined, flags: Flags): UpdateRequest {
   return { source, partition, trial, backup: backup === true ? undefined : backup };
 }
 
-function parseDigest(text: string): string {
-  const digest = text.toLowerCase().replace(/^sha256:/, '');
-  if (/^[0-9a-f]{64}$/.test(digest)) return digest;
-  throw new InputError(`--digest: ${text}: not 64 hexadecimal digits`);
-}
-
 /** What became of the partition. */
 function stateText(
   { state }: AirResult,
@@ -113,7 +108,11 @@ function againText({ again, manifestAgain }: Sent, changed: number): string[][] 
   return text ? [['sent again', text]] : [];
 }
 
-function report({ result, sent, seconds }: Outcome, request: UpdateRequest, port: string): string {
+function report(
+  { result, sent, seconds }: Outcome,
+  request: UpdateRequest,
+  port: string,
+): string[] {
   const { size, fetched, changed, copied, version } = result;
   const rows = [
     [
@@ -132,19 +131,20 @@ function report({ result, sent, seconds }: Outcome, request: UpdateRequest, port
     rows.push(...againText(sent, changed), ['on the line', `${grouped(sent.line)} characters`]);
   rows.push(['time', secondsText(seconds)]);
   if (version) rows.push(['version', version]);
-  return [stateText(result, request, port), ...columns(rows)].map((line) => `${line}\n`).join('');
+  return [stateText(result, request, port), ...columns(rows)];
 }
 
 async function update(file: string | undefined, flags: Flags): Promise<void> {
   const request = requestOf(file, flags);
   const bar = new UpdateBar(process.stderr);
-  const say = (text: string) => void process.stderr.write(`${text}\n`);
   let running: BoardUpdate | undefined;
   const act = async (session: Session) => {
     running = new BoardUpdate(session, request, {
-      onJoin: () => say('the board is at it already: here is the rest'),
+      onJoin: () => printMessage('the board is at it already: here is the rest'),
       onPlan: ({ changed, fetch }) =>
-        say(`${plural(changed, 'sector')} to change, ${grouped(fetch)} bytes of image to fetch`),
+        printMessage(
+          `${plural(changed, 'sector')} to change, ${grouped(fetch)} bytes of image to fetch`,
+        ),
       onProgress: (progress) => bar.show(progress),
       onSent: ({ image, manifest }) => {
         bar.note = `, ${grouped(image + manifest)} bytes sent`;
@@ -153,10 +153,8 @@ async function update(file: string | undefined, flags: Flags): Promise<void> {
     try {
       const outcome = await running.run();
       bar.stop();
-      const text = flags.json
-        ? `${JSON.stringify(outcome, null, 2)}\n`
-        : report(outcome, request, session.port.name);
-      process.stdout.write(text);
+      if (flags.json) printJson(outcome);
+      else printLines(report(outcome, request, session.port.name));
     } finally {
       bar.stop();
     }

@@ -13,6 +13,7 @@ import { onBoard } from './connection.ts';
 import { packageFile, readBundle, readInput, VERSION } from './files.ts';
 import { type PortFlags, withPort } from './options.ts';
 import { listPorts } from './ports.ts';
+import { printLines } from './print.ts';
 import { columns, grouped, plural } from './words/format.ts';
 import type { Output } from './report-progress.ts';
 
@@ -46,7 +47,7 @@ async function printPorts(): Promise<void> {
   const lines = ports.length
     ? columns(ports.map(({ path, description }) => [path, description]))
     : ['no serial port found; is the board plugged in, by a cable with data lines?'];
-  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  printLines(lines);
 }
 
 const PLANNED: Record<Wanted['step'], string> = {
@@ -91,9 +92,6 @@ function progressOn(output: Output): (file: Wanted, done: number) => void {
   };
 }
 
-const print = (lines: string[]) =>
-  void process.stdout.write(lines.map((line) => `${line}\n`).join(''));
-
 const readSource = (): UploadSource => ({
   ota: readBundle('dist/ota.min.js'),
   otaHttp: readBundle('dist/ota-http.min.js'),
@@ -114,10 +112,10 @@ async function run(flags: Flags): Promise<void> {
         boot: flags.boot,
         compact: flags.compact ?? false,
       });
-      print(headOf(session.port.name, plan));
-      if (flags.dryRun) return print(fileLines(plan, PLANNED));
+      printLines(headOf(session.port.name, plan));
+      if (flags.dryRun) return printLines(fileLines(plan, PLANNED));
       await upload(session, plan, progressOn(process.stderr));
-      print([...fileLines(plan, DONE), '', ...nextSteps(plan)]);
+      printLines([...fileLines(plan, DONE), '', ...nextSteps(plan)]);
     },
     () => 'What was being stored is incomplete: upload it again. Nothing else has changed.',
   );

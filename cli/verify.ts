@@ -1,8 +1,10 @@
 /** `part-ota verify` */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { about, readInput } from './files.ts';
+import { parseDigest } from './options.ts';
+import { printJson, printLines } from './print.ts';
 import { InputError } from './words.ts';
 import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 import { type Manifest, readManifest } from '../formats/manifest/read.ts';
@@ -35,13 +37,6 @@ Exit code: 0 the image is right, 1 it is wrong, 2 the manifest or an argument is
 Example:
   part-ota verify www.bin --digest sha256:3d248ca542a24fc62d1c43b916eae5016878e2533c88238480b26128a1f1af95`;
 
-/** @returns 64 hex digits, of what pack or fsverity prints. */
-function parseDigest(text: string): string {
-  const [, digits] = /^(?:sha256:)?([0-9a-f]{64})$/i.exec(text) ?? [];
-  if (!digits) throw new InvalidArgumentError('It is not 64 hex digits.');
-  return digits.toLowerCase();
-}
-
 /** @throws InputError if the manifest contradicts itself: it has another CRC-32 than the image that it proves */
 function judge(image: Buffer, manifest: Manifest | undefined, digest?: string): Verdict {
   const facts = examineImage(image);
@@ -49,7 +44,7 @@ function judge(image: Buffer, manifest: Manifest | undefined, digest?: string): 
   if (!manifest) return { isRight, digest: facts.digest, size: facts.size, differing: [] };
   if (isRight && facts.crc32 !== manifest.crc32)
     throw new InputError(
-      `manifest: says CRC-32 ${hex(manifest.crc32)}, and the image it proves has ${hex(facts.crc32)}`,
+      `manifest: has CRC-32 ${hex(manifest.crc32)}, and the image it proves has ${hex(facts.crc32)}`,
     );
   return {
     isRight,
@@ -90,7 +85,7 @@ function manifestOf(file: string, flags: Flags): Manifest | undefined {
 /** Makes the command. It throws an InputError for what the user has to change. */
 export function verifyCommand(): Command {
   return new Command('verify')
-    .description('tell whether an image is what its manifest says, and which sectors are not')
+    .description('tell whether an image is that of its manifest, and which sectors are not')
     .argument('<image>', 'what a partition is to hold')
     .option('--manifest <file>', `its manifest (default: <image>${MANIFEST_SUFFIX})`)
     .option('--digest <digest>', 'what the digest has to be, 64 hex digits', parseDigest)
@@ -102,27 +97,21 @@ export function verifyCommand(): Command {
       const verdict = about(file, () => judge(image, manifest, flags.digest));
       const { isRight, differing, digest, size } = verdict;
       const wanted = manifest?.digest ?? flags.digest!;
-      const lines = flags.json
-        ? [
-            JSON.stringify(
-              {
-                ok: isRight,
-                digest,
-                size,
-                expected: { digest: wanted, size: manifest?.size },
-                partition: manifest?.partition,
-                version: manifest?.version,
-                differing: rangesOf(differing),
-              },
-              null,
-              2,
-            ),
-          ]
-        : [
-            `${basename(file)}: ${isRight ? 'right' : 'WRONG'}`,
-            ...linesOf(verdict, manifest, wanted),
-          ];
-      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+      if (flags.json)
+        printJson({
+          ok: isRight,
+          digest,
+          size,
+          expected: { digest: wanted, size: manifest?.size },
+          partition: manifest?.partition,
+          version: manifest?.version,
+          differing: rangesOf(differing),
+        });
+      else
+        printLines([
+          `${basename(file)}: ${isRight ? 'right' : 'WRONG'}`,
+          ...linesOf(verdict, manifest, wanted),
+        ]);
       if (!isRight) process.exitCode = 1;
     });
 }

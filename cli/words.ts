@@ -29,7 +29,7 @@ export class InputError extends Error {
 }
 
 /** How a kind of error is worded. */
-export interface Wording {
+interface Wording {
   message: string;
   /** What a command exits with. */
   exitCode: number;
@@ -43,7 +43,7 @@ interface Entry {
 }
 
 /** @param exitCode - what a command exits with after such an error: 2 if the user has to change something */
-export function entry<Facts extends object>(
+function entry<Facts extends object>(
   kind: abstract new (code: never, facts: never) => Fault<Facts>,
   words: Words<Facts>,
   exitCode: number,

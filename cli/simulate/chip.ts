@@ -140,7 +140,7 @@ function areasOf({ partition, backup, journal }: Plan): Area[] {
 }
 
 /** What follows an image in its partition is erased. */
-export function padded(image: Uint8Array, size: number): Uint8Array {
+function padded(image: Uint8Array, size: number): Uint8Array {
   const content = new Uint8Array(size).fill(0xff);
   content.set(image);
   return content;

@@ -19,7 +19,7 @@ export const MANIFEST_WORDS: Words<ManifestFacts> = {
   E_CUT_HEAD: ({ length, head }) =>
     `manifest: ends after ${length} bytes, before its hashes at ${head}`,
   E_CRC: ({ computed, stored }) =>
-    `manifest: its CRC-32 is ${hex(computed)}, and it says ${hex(stored)}`,
+    `manifest: its CRC-32 is ${hex(computed)}, and ${hex(stored)} stands in it`,
   E_RESERVED: ({ first, last }) => `manifest: byte ${first} to ${last}: not zero`,
   E_DESCRIPTOR: () =>
     'descriptor: not of fs-verity version 1, SHA-256, blocks of 4096 bytes, without salt',

@@ -2,7 +2,7 @@
 import type { Report } from '../../device/api.ts';
 import { columns, plural } from './format.ts';
 
-export const STATES: Record<Report['state'], string> = {
+const STATES: Record<Report['state'], string> = {
   none: 'there is no journal: nothing was ever updated, or it is elsewhere',
   untouched: 'nothing was written',
   updating: 'an update is in progress',
@@ -14,10 +14,14 @@ export const STATES: Record<Report['state'], string> = {
   damaged: 'neither old nor new: the backup was overwritten meanwhile',
 };
 
+/** @returns a state and what it means; one of another version of the module by itself. */
+export const stateText = (state: Report['state']) =>
+  Object.hasOwn(STATES, state) ? `${state}: ${STATES[state]}` : state;
+
 /** What the module reports of an update, in words. */
 export function reportLines(report: Report): string[] {
   const { state, partition, boots, trial, sealed, code } = report;
-  const rows = [['state', `${state}: ${STATES[state]}`]];
+  const rows = [['state', stateText(state)]];
   if (partition !== undefined) rows.unshift(['partition', partition]);
   if (trial !== undefined) rows.push(['trial', `${boots} of ${plural(trial, 'boot')} used`]);
   if (code)

@@ -96,6 +96,64 @@ describe('part-ota on a board that does as a test says', () => {
   });
 });
 
+describe('part-ota on a board of a stranger', () => {
+  afterEach(() => board.stop());
+
+  describe('shows what it is told as text, not as commands to the terminal:', () => {
+    const HOSTILE = 'x\x1b[2J\x1b]0;owned\x07\x9b2J\r\ny';
+    const ESCAPED = 'x\\x1b[2J\\x1b]0;owned\\x07\\x9b2J\\x0d\\x0ay';
+    const refuse = () => {
+      throw Object.assign(new Error(HOSTILE), { code: HOSTILE });
+    };
+
+    for (const [words, calls, code] of [
+      [['status'], { status: () => ({ state: HOSTILE, partition: HOSTILE }), plan: refuse }, 0],
+      [['status'], { status: refuse, plan: refuse }, 0],
+      [['upload', '--dry-run'], {}, 0],
+      [['recover'], { recover: refuse }, 1],
+      [['recover'], { recover: () => ({ state: HOSTILE, partition: HOSTILE }) }, 0],
+      [['recover', '--json'], { recover: () => ({ state: HOSTILE, partition: HOSTILE }) }, 0],
+      [
+        ['update', '--partition', 'www', '--url', 'http://host/www'],
+        { status: () => ({ state: 'none' }), partitions: () => [{ label: HOSTILE, size: 1 }] },
+        2,
+      ],
+    ] as [string[], Record<string, () => unknown>, number][])
+      it(`${words.join(' ')}, ${Object.keys(calls).join(', ') || 'firmware'}`, async () => {
+        await start(encodeTable(TABLES.example));
+        files.set('ota', 'here').set('ota-http', 'here');
+        modules.ota = calls;
+        const environment = board.globals.process as { env: Record<string, string> };
+        environment.env.VERSION = HOSTILE;
+        board.globals.global = {};
+        const { status, stdout, stderr } = await command(...words);
+        const text = stdout + stderr;
+        assert.equal(status, code, text);
+        assert.doesNotMatch(text, /(?!\n)\p{Cc}/u);
+        if (words.includes('--json'))
+          assert.deepEqual(JSON.parse(stdout), { state: HOSTILE, partition: HOSTILE });
+        else assert.ok(text.includes(ESCAPED), text);
+      });
+  });
+
+  it('has a table with more flash than the chip has', async () => {
+    const rows = [
+      { label: 'app', type: 0, subtype: 0, address: 0x10000, size: 0x10000 },
+      { label: 'far', type: 1, subtype: 0x81, address: 0x20000, size: 0xf00000 },
+    ];
+    await start(encodeTable(rows));
+    const { read } = modules.Flash as { read: (length: number, address: number) => Uint8Array };
+    const header = Uint8Array.of(0xe9, 0, 0, 0);
+    modules.Flash = {
+      read: (length: number, address: number) => (length === 4 ? header : read(length, address)),
+    };
+    const { status, stdout, stderr } = await command('status');
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^1 MiB of flash$/m);
+    assert.match(stdout, /^ {2}far .* \u2591{4}\u2588{28}$/m);
+  });
+});
+
 describe('part-ota without a board', () => {
   for (const [words, message] of [
     [

@@ -153,7 +153,7 @@ describe('part-ota verify refuses', () => {
       [['--manifest', 'bad.ota'], /^error: bad\.ota: manifest: ends after 3 bytes, least 116/],
       [['--manifest', 'www.bin'], /^error: www\.bin: manifest: does not begin with "OTA"/],
       [['--manifest', 'good.ota', '--digest', other], /^error: good\.ota: digest: is .*, not /],
-      [['--manifest', 'lying.ota'], /manifest: says CRC-32 0x.*, and the image it proves has 0x/],
+      [['--manifest', 'lying.ota'], /manifest: has CRC-32 0x.*, and the image it proves has 0x/],
       [['--digest', 'x'], /It is not 64 hex digits/],
     ];
     for (const [words, message] of cases) {

@@ -1,10 +1,14 @@
 /** `part-ota` as a whole, run as a program: what it refuses before it does anything, and its help. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { jsonText, printable } from '../../cli/words/format.ts';
+import { reportLines } from '../../cli/words/states.ts';
+import type { Report } from '../../device/api.ts';
 import { encodeTable, TABLES } from '../../host/index.ts';
 import { read } from '../support/package.ts';
-import { type Run, runPartOta, scratchFolder } from '../support/tools.ts';
+import { PART_OTA, type Run, runPartOta, scratchFolder } from '../support/tools.ts';
 
 const folder = scratchFolder();
 const inFolder = (name: string) => join(folder, name);
@@ -62,6 +66,38 @@ describe('part-ota refuses', () => {
       assert.equal(status, 2);
       if (!words.includes('--flash-out')) assert.equal(stdout, '');
     });
+});
+
+describe('words', () => {
+  it('show controls as escapes, and all else as it is', () => {
+    assert.equal(
+      printable('a\x1b[2J\n\x9b\u202e\u2028 \xe4\u2588'),
+      'a\\x1b[2J\\x0a\\x9b\\u202e\\u2028 \xe4\u2588',
+    );
+  });
+
+  it('show JSON that stays the same, without controls', () => {
+    const value = { a: '\x1b\x9b\u202e\n', b: [1] };
+    const text = jsonText(value);
+    assert.doesNotMatch(text, /(?!\n)[\p{Cc}\u202e]/u);
+    assert.deepEqual(JSON.parse(text), value);
+  });
+
+  it('name a state of another version by itself', () => {
+    for (const state of ['frozen', 'constructor'] as unknown as Report['state'][])
+      assert.deepEqual(reportLines({ state }), [`state  ${state}`]);
+  });
+});
+
+it('part-ota table refuses a standard input that cannot be read', () => {
+  const input = openSync(folder, 'r');
+  const { status, stderr } = spawnSync(process.execPath, [PART_OTA, 'table', '-'], {
+    stdio: [input, 'pipe', 'pipe'],
+    encoding: 'utf8',
+  });
+  closeSync(input);
+  assert.equal(stderr, 'error: -: is a directory\n');
+  assert.equal(status, 2);
 });
 
 describe('part-ota helps', () => {

@@ -268,7 +268,7 @@ function describeWrongImages(siteOf: () => Site): void {
   it('refuses a partition that the board does not have', async () => {
     const site = siteOf();
     const run = await site.update('--partition', 'nowhere', 'storage.bin');
-    assertRefused(site, run, /--partition: no "nowhere" on the board; it has nvs, otadata,/);
+    assertRefused(site, run, /--partition: no partition "nowhere"; there are nvs, otadata,/);
   });
 
   it('refuses an image that is larger than the partition', async () => {
@@ -321,7 +321,7 @@ function describeWrongMoments(siteOf: () => Site): void {
     await site.run('require("Storage").erase("ota-http")');
     const run = await site.update('storage.bin');
     await site.storeModules();
-    assertRefused(site, run, /lacks the module "ota-http"; part-ota upload --http --port tcp/);
+    assertRefused(site, run, /has no module "ota-http"; part-ota upload --http --port tcp/);
   });
 
   it('refuses what makes no sense', async () => {
@@ -331,7 +331,7 @@ function describeWrongMoments(siteOf: () => Site): void {
       [['storage.bin', '--url', 'http://a/b'], /either an image or --url/],
       [['--url', 'ftp://a/b'], /--url: ftp:\/\/a\/b: not of the form http:\/\/host\/path/],
       [['storage.bin', '--trial', '0'], /not a whole number from 1 to 255/],
-      [['storage.bin', '--digest', 'abc'], /--digest: abc: not 64 hexadecimal digits/],
+      [['storage.bin', '--digest', 'abc'], /--digest .*'abc' is invalid\. It is not 64 hex digits/],
       [['--url', 'http://a/b', '--version', '1'], /--version: with --url/],
       [['nothing.bin'], /nothing\.bin: no such file/],
     ];
