@@ -7,7 +7,7 @@ import { SECTOR } from '../chip/operations.ts';
 const FLASH_MAX = 0x400000;
 
 /** What `Flash.read` returns: a Uint8Array with those of Espruino's quirks that bite. */
-export class FlashBytes extends Uint8Array {
+class FlashBytes extends Uint8Array {
   /** Espruino returns a plain Array. */
   override slice(start?: number, end?: number): never {
     return Array.from(this.subarray(start, end)) as never;
@@ -22,7 +22,7 @@ export class FlashBytes extends Uint8Array {
 }
 
 /** What `Flash` needs to know of its board. */
-export interface FlashOptions {
+interface FlashOptions {
   flash: NorFlash;
   /** Called before everything. Throws when no code may run any more. */
   assertOn: () => void;

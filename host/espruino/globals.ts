@@ -15,7 +15,7 @@ const MEMORY = { free: 2000, usage: 300, total: 2300, history: 0, gc: 0, gctime:
 const STATE = { sdkVersion: 'v3.3.6', freeHeap: 60000, minHeap: 50000 };
 
 /** What the globals need of their board. */
-export interface GlobalsHost {
+interface GlobalsHost {
   /** As in `process.env`. */
   board: string;
   /** Names of the firmware's modules. */

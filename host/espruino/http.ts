@@ -224,7 +224,7 @@ class Request extends Emitter {
 }
 
 /** What the client needs of its board. */
-export interface HttpHost {
+interface HttpHost {
   network: Network;
   /** Calls a handler of a script when nothing else runs. */
   queue: (job: () => void) => void;

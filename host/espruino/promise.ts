@@ -8,7 +8,7 @@ type Reaction = (value: unknown) => void;
 type Callback = ((value: unknown) => unknown) | undefined;
 
 /** What a promise needs of its board. */
-export interface PromiseHost {
+interface PromiseHost {
   /** Calls something when nothing else runs. */
   queue: (job: () => void) => void;
   /** Whether a script must not catch this: power has failed. */
