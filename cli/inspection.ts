@@ -14,6 +14,7 @@ import { gapsOf, type TableRow } from '../formats/table/row.ts';
 import { Board, seconds } from '../host/index.ts';
 import type { Ota } from './device-module.ts';
 import { InputError, wordingOf } from './words.ts';
+import { hex } from './words/format.ts';
 
 /** An entry that means "there is none": the board falls back on otadata. */
 const NO_MMU = 0x100;
@@ -63,7 +64,7 @@ function readTable(chip: Buffer, tableOffset: number): TableRow[] {
   if (chip.length % SECTOR || chip.length < tableOffset + SECTOR)
     throw new InputError(`is cut short: ${chip.length} bytes are no image of a whole chip`);
   const table = chip.subarray(tableOffset, tableOffset + TABLE_SIZE);
-  const where = `partition table at 0x${tableOffset.toString(16)}`;
+  const where = `partition table at ${hex(tableOffset)}`;
   if (!isBinary(table)) throw new InputError(`no ${where}`);
   try {
     const rows = decodeTable(table);
@@ -92,7 +93,7 @@ function boardWith(chip: Buffer, tableOffset: number, bundle: string): Board {
   return board;
 }
 
-const hexOf = (sector: number) => `0x${(sector * SECTOR).toString(16)}`;
+const addressOf = (sector: number) => hex(sector * SECTOR);
 
 /** @returns a slot as people read it. */
 function shownRecord({ slot, address, record, isZeroed }: JournalSlot): ShownRecord {
@@ -105,8 +106,8 @@ function shownRecord({ slot, address, record, isZeroed }: JournalSlot): ShownRec
   if (letter === 'C' && argument) says += ` for ${argument} trial boots`;
   if (letter === 'S') {
     const kept = word1 >>> 16;
-    const where = { [BLANK]: 'blank', [NOT_KEPT]: 'not kept' }[kept] ?? hexOf(kept);
-    says += ` ${hexOf(word1 & 0xffff)}: ${where}`;
+    const where = { [BLANK]: 'blank', [NOT_KEPT]: 'not kept' }[kept] ?? addressOf(kept);
+    says += ` ${addressOf(word1 & 0xffff)}: ${where}`;
   }
   return { slot, address, letter, says };
 }

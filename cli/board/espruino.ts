@@ -88,10 +88,10 @@ export class EspruinoEngine implements Engine {
     mkdirSync(this.#folder, { recursive: true });
     if (this.#isInstalled() && !this.#isMissing) return;
     this.#isMissing = false;
-    const said = await output(this.#command, ['-e', INSTALL], this.#folder);
-    if (!said.includes(INSTALLED) || !this.#isInstalled())
+    const answer = await output(this.#command, ['-e', INSTALL], this.#folder);
+    if (!answer.includes(INSTALLED) || !this.#isInstalled())
       throw new InputError(
-        `${this.#command}: not an Espruino for Linux; it says ${JSON.stringify(said.slice(-200))}`,
+        `${this.#command}: not an Espruino for Linux; it prints ${JSON.stringify(answer.slice(-200))}`,
       );
   }
 

@@ -42,7 +42,7 @@ export interface Image {
 
 /** The manifest that is handed out for an image. */
 export interface ServedManifest extends Entry {
-  says: Manifest;
+  content: Manifest;
   /** Why it is not the one that is stored; undefined: it is. */
   whyMade?: string;
 }
@@ -200,17 +200,17 @@ export class Files {
       if (facts instanceof ManifestError) throw new Refusal(404, wordingOf(facts)!.message);
       if (!stored) return this.#make(facts, '', `there is no ${name}`);
       const bytes = await contentOf(stored.path);
-      let says: Manifest;
+      let content: Manifest;
       try {
-        says = readManifest(bytes);
+        content = readManifest(bytes);
       } catch (error) {
         // Only it knew which partition the image is for: one without a label would be taken by any.
         const why = `${name}: ${wordingOf(error)!.message}`;
         throw new Refusal(404, `${why}; make it again by part-ota pack`);
       }
-      if (says.digest === facts.digest) return { ...stored, says };
+      if (content.digest === facts.digest) return { ...stored, content };
       // It is for the same partition, but its version is that of another image.
-      return this.#make(facts, says.partition, `${name} is of another image`);
+      return this.#make(facts, content.partition, `${name} is of another image`);
     });
   }
 
@@ -220,7 +220,7 @@ export class Files {
     const path = join(this.#made, `${++this.#count}${MANIFEST_SUFFIX}`);
     await writeFile(path, bytes);
     const stats = await stat(path, { bigint: true });
-    return { path, stats, says: readManifest(bytes), whyMade };
+    return { path, stats, content: readManifest(bytes), whyMade };
   }
 
   /** Lists a directory, by name: its files but for the manifests, and its directories. @throws Refusal */

@@ -30,7 +30,7 @@ function quote(text: string): string {
 
 /** @returns the label that the manifest names, else one that the file's name suggests. */
 function labelOf({ name, manifest }: Image): string {
-  if (manifest?.says.partition) return manifest.says.partition;
+  if (manifest?.content.partition) return manifest.content.partition;
   return /^[\w-]*/.exec(name)![0].slice(0, LABEL_BYTES) || 'storage';
 }
 
@@ -40,7 +40,7 @@ function scriptOf(image: Image, url: string): string {
     'require("ota-http").update({',
     `  url: ${quote(url)},`,
     `  partition: ${quote(labelOf(image))},`,
-    `  digest: ${quote(image.manifest!.says.digest)}`,
+    `  digest: ${quote(image.manifest!.content.digest)}`,
     '}).then(function (result) {',
     '  print(result.state);',
     '}, function (error) {',
@@ -50,12 +50,12 @@ function scriptOf(image: Image, url: string): string {
 }
 
 function manifestText({ name, manifest }: Image): string {
-  const { says, whyMade } = manifest!;
-  const link = `<a href="./${encodeURIComponent(name)}.ota">${grouped(says.length)} bytes</a>`;
+  const { content, whyMade } = manifest!;
+  const link = `<a href="./${encodeURIComponent(name)}.ota">${grouped(content.length)} bytes</a>`;
   const facts = [
     whyMade === undefined ? 'yes' : `no, one is made when it is asked for: ${escape(whyMade)}`,
-    says.version && `version ${escape(says.version)}`,
-    says.partition && `for partition ${escape(says.partition)}`,
+    content.version && `version ${escape(content.version)}`,
+    content.partition && `for partition ${escape(content.partition)}`,
   ].filter(Boolean);
   return `${link}; ${facts.join('; ')}`;
 }
@@ -66,7 +66,7 @@ function imageHtml(image: Image, base: string): string {
   if (refused !== undefined) rows.push(['update', `no: ${escape(refused)}`]);
   if (manifest)
     rows.push(
-      ['digest', `<code>${manifest.says.digest}</code>`],
+      ['digest', `<code>${manifest.content.digest}</code>`],
       ['manifest', manifestText(image)],
     );
   const list = rows.map(([term, text]) => `<dt>${term}</dt><dd>${text}</dd>`).join('\n');

@@ -139,9 +139,9 @@ class AirRun implements AirSimulation {
     const isOpen = state === 'interrupted' || state === 'incomplete';
     const isUpdated = this.steps.at(-2)?.report !== undefined;
     if (isUpdated && state !== 'committed' && state !== 'none')
-      this.#say(step, 'that is not so: the update before had come to its end');
+      this.#blame(step, 'that is not so: the update before had come to its end');
     if (step.target === 'neither' && !isOpen)
-      this.#say(step, `"${this.setup.partition}" holds neither the old nor the new content`);
+      this.#blame(step, `"${this.setup.partition}" holds neither the old nor the new content`);
     this.#listener.onStep?.(step);
   }
 
@@ -169,9 +169,9 @@ class AirRun implements AirSimulation {
     const step = this.#end('update', before, result ? { report: result } : { cut });
     const { traffic, target } = step;
     if (result && fetched !== traffic.image + traffic.manifest)
-      this.#say(step, `it says that it has fetched ${fetched} bytes`);
+      this.#blame(step, `it reports ${fetched} bytes as fetched`);
     if (result && target !== 'new')
-      this.#say(step, `"${this.setup.partition}" does not hold the new content`);
+      this.#blame(step, `"${this.setup.partition}" does not hold the new content`);
     this.#drop = undefined;
     this.#listener.onStep?.(step);
     return result !== undefined;
@@ -224,14 +224,14 @@ class AirRun implements AirSimulation {
     this.steps.push(step);
     const { bytes, first } = judge.strayOf(board.flash);
     if (bytes)
-      this.#say(
+      this.#blame(
         step,
         `${bytes} bytes have changed that must not, first at 0x${first.toString(16)}`,
       );
     return step;
   }
 
-  #say({ boot, call, report }: Step, what: string): void {
+  #blame({ boot, call, report }: Step, what: string): void {
     const how = report ? `reported "${report.state}"` : 'was cut';
     this.problems.push(`boot ${boot}, after ${call}() ${how}: ${what}`);
   }

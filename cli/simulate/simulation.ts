@@ -176,23 +176,25 @@ class Run implements Simulation {
   /** Compares the chip with what a step that ended has to leave behind. */
   #check({ call, target }: Step, state: string): void {
     const { partition, isDirect } = this.setup;
-    const say = (what: string) =>
+    const blame = (what: string) =>
       this.problems.push(`boot ${this.#boot}, after ${call}() reported "${state}": ${what}`);
     const stray = this.judge.strayOf(this.board.flash);
     if (stray.bytes)
-      say(
+      blame(
         `${stray.bytes} bytes have changed that must not, first at 0x${stray.first.toString(16)}`,
       );
-    if (call === 'update' && target !== 'new') say(`"${partition}" does not hold the new content`);
+    if (call === 'update' && target !== 'new')
+      blame(`"${partition}" does not hold the new content`);
     if (call === 'update') return;
     const isUpdated = this.steps.at(-2)?.call === 'update' && this.steps.at(-2)?.report;
     if (isUpdated && state !== 'committed' && state !== 'none')
-      say('that is not so: the update before had come to its end');
+      blame('that is not so: the update before had come to its end');
     else if (isDirect && state === 'incomplete') return;
-    if (target === 'neither') say(`"${partition}" holds neither the old nor the new content`);
-    else if (state === 'committed' && target === 'old') say(`"${partition}" holds the old content`);
+    if (target === 'neither') blame(`"${partition}" holds neither the old nor the new content`);
+    else if (state === 'committed' && target === 'old')
+      blame(`"${partition}" holds the old content`);
     else if (state === 'restored' && target === 'new' && this.judge.changed.length)
-      say(`"${partition}" holds the new content`);
+      blame(`"${partition}" holds the new content`);
   }
 }
 

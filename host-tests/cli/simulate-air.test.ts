@@ -208,7 +208,7 @@ describe('a simulation over the air finds', () => {
             return update(options).then(function (result) { result.fetched--; return result; });
           };`,
       },
-      /it says that it has fetched \d+ bytes/,
+      /it reports \d+ bytes as fetched/,
     ],
     ['a module that throws', { http: 'exports.check = function () { null.x; };' }, /TypeError/],
   ];

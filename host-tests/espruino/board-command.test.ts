@@ -163,7 +163,7 @@ function describeFlashAndProgram(command: string): void {
     const setup = { engine: 'espruino', port: 0, flash } as const;
     await assert.rejects(
       startBoard({ ...setup, command: '/bin/cat' }),
-      /^InputError: \/bin\/cat: not an Espruino for Linux; it says "/,
+      /^InputError: \/bin\/cat: not an Espruino for Linux; it prints "/,
     );
     await assert.rejects(
       startBoard({ ...setup, command: '/no/such' }),
