@@ -80,6 +80,7 @@ describe('Session.open', () => {
     ['another baud rate', '\xf0\xe0\x80\xfe\xff\x9c', 'E_NOT_ESPRUINO', /baud rate/],
     ['a board that starts all the time', 'rst:0x3 (SW_RESET)\r\nboot\r\n', 'E_NO_ANSWER', /starts/],
     ['other firmware', 'AT ready\r\n', 'E_NO_ANSWER', /but output: "AT ready"/],
+    ['controls of eight bits', 'AT \x9b2Jready\x85\r\n', 'E_NO_ANSWER', /but output: "AT ready"/],
   ] as const) {
     it(`recognizes ${what}`, async () => {
       const board = await start(() => undefined, says);
