@@ -13,7 +13,10 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${jsonText(value)}\n`);
 }
 
+/** @returns a message as it is printed. @param message - may have several lines */
+export const messageText = (message: string) => textOf(message.split('\n'));
+
 /** Prints a message to the standard error. @param message - may have several lines */
 export function printMessage(message: string): void {
-  process.stderr.write(textOf(message.split('\n')));
+  process.stderr.write(messageText(message));
 }

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { convertTable, FLASH_SIZES, type TableOptions } from '../formats/table/csv.ts';
 import { parseInteger } from '../formats/table/numbers.ts';
 import { readInput, readStandardInput, writeOutput } from './files.ts';
+import { messageText } from './print.ts';
 import { TABLE_STEPS, TABLE_WARNINGS } from './words/table.ts';
 
 /** The flags as commander hands them over. */
@@ -88,7 +89,7 @@ export function tableCommand(): Command {
     .option('--extra-partition-subtypes <entry...>', 'names to add, each "type,name,hex value"')
     .addHelpText('after', HELP);
   return command.action((input: string, output: string, flags: Flags) => {
-    const print = (line: string) => command.configureOutput().writeErr?.(`${line}\n`);
+    const print = (line: string) => command.configureOutput().writeErr?.(messageText(line));
     run(input, flags.output ?? output, flags, print);
   });
 }

@@ -100,6 +100,14 @@ it('part-ota table refuses a standard input that cannot be read', () => {
   assert.equal(status, 2);
 });
 
+it('part-ota table shows controls in labels as escapes', async () => {
+  writeFileSync(inFolder('twice.csv'), 'a\x1b[2J, data, fat, , 64K\n'.repeat(2));
+  const { status, stderr } = await run('table', 'twice.csv');
+  assert.equal(status, 2);
+  assert.match(stderr, /^A list of partitions that have the same name:\n.*a\\x1b\[2J/m);
+  assert.doesNotMatch(stderr, /\x1b/);
+});
+
 describe('part-ota helps', () => {
   it('with every command, by an example', async () => {
     for (const command of ['simulate', 'pack', 'verify', 'diff', 'serve', 'inspect', 'table']) {
