@@ -74,8 +74,10 @@ function sourceOf(file: string, flags: Flags): Source {
 /** @throws InputError */
 function requestOf(file: string | undefined, flags: Flags): UpdateRequest {
   const { url, partition, trial, backup, digest, version } = flags;
-  if ((file === undefined) === (url === undefined))
-    throw new InputError('update: name either an image or --url: what the partition is to hold');
+  if (file === undefined && url === undefined)
+    throw new InputError('update: name an image, or --url');
+  if (file !== undefined && url !== undefined)
+    throw new InputError('update: an image and --url: name one of them');
   if (url !== undefined && !/^https?:\/\/./.test(url))
     throw new InputError(`--url: ${url}: not of the form http://host/path`);
   if (url !== undefined && version !== undefined)

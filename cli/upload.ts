@@ -130,7 +130,7 @@ function nextSteps({ files }: UploadPlan): string[] {
         ]
       : []),
     files.some(isWritten)
-      ? 'It counts from the next boot on. part-ota status tells what is on the board.'
+      ? 'What was stored is in use from the next boot on. part-ota status tells what is on the board.'
       : 'part-ota status tells what is on the board.',
   ];
 }

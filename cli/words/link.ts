@@ -24,7 +24,8 @@ export const OPEN_WORDS: Words<OpenFacts> = {
   E_NO_PACKAGE: ({ port, why }) =>
     `${port}: serial ports need the package "serialport", which does not load (${why}); ` +
     'run "npm install serialport@13.0.0", or use tcp://host:port',
-  E_NO_PORT: ({ port }) => `${port}: no such port; part-ota upload --list lists those there are`,
+  E_NO_PORT: ({ port }) =>
+    `${port}: no such port; part-ota upload --list lists the serial ports, and a TCP port is tcp://host:port`,
   E_NOT_SERIAL: ({ port }) => `${port}: not a serial port`,
   E_BUSY: ({ port }) => `${port}: another program has the port; close its terminal or IDE`,
   E_REFUSED: ({ port }) => `${port}: connection refused; does anything listen there?`,
@@ -71,7 +72,9 @@ export const PORT_WORDS: Words<PortFacts> = {
     'not an ESP32, or one with flash encryption, which is not supported',
   E_SILENT: ({ port, seconds }) =>
     `${port}: the board has been silent for ${seconds} s; part-ota status tells what became of it`,
-  E_RESET: ({ port, line }) => `${port}: the board restarted: ${quoted(line)}`,
+  // The line may be one of Espruino's banner, which has no words.
+  E_RESET: ({ port, line }) =>
+    `${port}: the board restarted${/\w{3}.*\d/.test(line) ? `: ${quoted(line)}` : ''}`,
   E_INTERRUPTED: ({ port, line }) =>
     `${port}: a script ended without an answer${line === undefined ? '' : `: ${quoted(line)}`}`,
   E_GARBLED: ({ port, text }) => `${port}: an answer arrived damaged: ${quoted(text)}`,
@@ -120,29 +123,29 @@ function mixedText({ port, partition, by, hasBackup, written }: Rest): string {
     by === 'url'
       ? [
           'The board goes on by itself',
-          'shows how far it is',
+          'to see how far it is',
           `part-ota restore --port ${port} puts the old content back, as does a boot with ota.recover().`,
         ]
       : [
           'The board waits ten minutes',
-          'goes on',
-          'After that the old content comes back, as it does by a boot with ota.recover(), or now by ' +
-            `part-ota restore --port ${port}.`,
+          'to go on',
+          'After that it puts the old content back, as does a boot with ota.recover(); ' +
+            `part-ota restore --port ${port} does so now.`,
         ];
   return (
     `The partition "${partition}" holds a mix of the old and the new content${far}. ` +
-    `${fate}: the same command again ${again}. ${hasBackup ? undo : NO_COPY}`
+    `${fate}: run the same command again ${again}. ${hasBackup ? undo : NO_COPY}`
   );
 }
 
 function resetText({ port, partition, hasBackup }: Rest): string {
   const fate = hasBackup
-    ? 'If the boot script calls ota.recover(), it holds the old content again; ' +
-      `if not, part-ota recover --port ${port} puts that back.`
+    ? 'A boot script that calls ota.recover() has put the old content back; ' +
+      `without one, part-ota recover --port ${port} does.`
     : NO_COPY;
   return (
-    `The partition "${partition}" held a mix of the old and the new content. ` +
-    `The same command again brings the new. ${fate}`
+    `The board was reset while the partition "${partition}" held a mix of the old and the new content. ` +
+    `Run the same command again to finish the update. ${fate}`
   );
 }
 

@@ -2,16 +2,19 @@
 import type { Report } from '../../device/api.ts';
 import { columns, plural } from './format.ts';
 
+const AGAIN = 'update it again, with part-ota update --no-backup';
+
 const STATES: Record<Report['state'], string> = {
   none: 'there is no journal: nothing was ever updated, or it is elsewhere',
   untouched: 'nothing was written',
   updating: 'an update is in progress',
-  interrupted: 'power failed in an update; the old content is in the backup',
-  restored: 'the old content counts; the update before was undone',
-  committed: 'the new content counts',
+  interrupted:
+    'power failed in an update; recover() puts the old content back if the backup still has it',
+  restored: 'the partition holds the old content; the last update was undone',
+  committed: 'the partition holds the new content',
   trial: 'the new content is on trial',
-  incomplete: 'neither old nor new: a direct update was interrupted',
-  damaged: 'neither old nor new: the backup was overwritten meanwhile',
+  incomplete: `neither old nor new: a direct update was interrupted; ${AGAIN}`,
+  damaged: `neither old nor new: the backup was overwritten; ${AGAIN}`,
 };
 
 /** @returns a state and what it means; one of another version of the module by itself. */

@@ -95,7 +95,7 @@ function describeInterruptions(siteOf: () => Site): void {
     const cut = await first.done;
     assert.equal(cut.status, 1, cut.stderr);
     assert.match(cut.stderr, /connection ended.*\nThe partition "storage" holds a mix of the old/);
-    assert.match(cut.stderr, /the same command again goes on/);
+    assert.match(cut.stderr, /run the same command again to go on/);
     const rest = await site.update('storage.bin');
     assert.equal(rest.status, 0, rest.stderr);
     assert.match(rest.stderr, /^the board is at it already/);
@@ -111,7 +111,10 @@ function describeInterruptions(siteOf: () => Site): void {
     await site.board.kill();
     const cut = await first.done;
     assert.equal(cut.status, 1, cut.stderr);
-    assert.match(cut.stderr, /The partition "storage" held a mix of the old and the new content/);
+    assert.match(
+      cut.stderr,
+      /The board was reset while the partition "storage" held a mix of the old and the new content/,
+    );
     const rest = await site.update('storage.bin');
     assert.equal(rest.status, 0, rest.stderr);
     site.assertUpdated();
@@ -147,7 +150,10 @@ function describeStops(siteOf: () => Site): void {
     const stopped = await first.done;
     assert.equal(stopped.status, 130, stopped.stderr);
     assert.match(stopped.stderr, /^The partition "storage" holds a mix/m);
-    assert.match(stopped.stderr, /the same command again goes on.*part-ota restore --port tcp/);
+    assert.match(
+      stopped.stderr,
+      /run the same command again to go on.*part-ota restore --port tcp/,
+    );
     const rest = await site.update('storage.bin');
     assert.equal(rest.status, 0, rest.stderr);
     site.assertUpdated();
@@ -233,7 +239,10 @@ export function describeUrls(siteOf: () => Site): void {
     await site.board.kill();
     const cut = await first.done;
     assert.equal(cut.status, 1, cut.stderr);
-    assert.match(cut.stderr, /the board restarted.*\nThe partition "storage" held a mix/);
+    assert.match(
+      cut.stderr,
+      /the board restarted.*\nThe board was reset while the partition "storage" held a mix/,
+    );
     const before = fetched();
     const { result } = printed(await site.update('--url', url(), '--json'));
     site.assertUpdated();
@@ -327,8 +336,8 @@ function describeWrongMoments(siteOf: () => Site): void {
   it('refuses what makes no sense', async () => {
     const site = siteOf();
     const cases: [string[], RegExp][] = [
-      [[], /either an image or --url/],
-      [['storage.bin', '--url', 'http://a/b'], /either an image or --url/],
+      [[], /name an image, or --url/],
+      [['storage.bin', '--url', 'http://a/b'], /an image and --url: name one of them/],
       [['--url', 'ftp://a/b'], /--url: ftp:\/\/a\/b: not of the form http:\/\/host\/path/],
       [['storage.bin', '--trial', '0'], /not a whole number from 1 to 255/],
       [['storage.bin', '--digest', 'abc'], /--digest .*'abc' is invalid\. It is not 64 hex digits/],
