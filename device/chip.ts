@@ -28,6 +28,9 @@ import { SECTOR, crc32, live, pack, read, running, unpack } from './runtime.ts';
 /** Kind of flash in no partition; see partitions.ts for those of partitions. */
 const FREE = -1;
 
+/** The first byte of every image that boots (esp_app_format.h, ESP_IMAGE_HEADER_MAGIC). */
+const IMAGE_MAGIC = '\xe9';
+
 /** The first sector after the table. */
 const AFTER_TABLE = 9;
 
@@ -44,9 +47,9 @@ export interface Area extends Range {
 
 /** Partitions in their order, then free flash, as they are at this boot. */
 export let areas: Area[];
-/** The app that runs. */
+/** The app that runs; missing where neither the chip nor otadata tells for certain. */
 export let app: Area | false | undefined;
-/** The passive app slot, unless the app that runs is not confirmed yet: then the bootloader may go back to it. */
+/** The app slot after that of the app that runs. */
 export let passive: Area | false | undefined;
 
 /** Frees the memory that all this takes, until `readChip` is called again. */
@@ -65,23 +68,31 @@ export function areaAt(sector: number): Area | undefined {
   return find((area) => isIn(area, sector));
 }
 
+/** @returns the partition of a kind. Of two, the bootloader takes the one further down in the table. */
+function lastOf(kind: number): Area | undefined {
+  return areas.filter((area) => area.kind === kind).pop();
+}
+
 /**
  * Finds the app that runs and the slots that are in use, as the bootloader (bootloader_utility.c) and
  * esp_ota_get_next_update_partition do.
+ *
+ * Where the chip cannot tell which app runs, it is the one that otadata names, but only if that begins as an image does:
+ * else the bootloader has fallen back to another one, and any slot may be running.
  */
 function readBoot(): void {
-  const apps = areas.filter((area) => area.kind < OTADATA).sort((a, b) => a.kind - b.kind);
-  const slots = apps.filter((area) => area.kind >> 4 === 1);
-  const otadata = find((area) => area.kind === OTADATA);
-  let sequence = 0;
+  const slots = areas.filter((area) => area.kind >> 4 === 1).sort((a, b) => a.kind - b.kind);
+  const otadata = lastOf(OTADATA);
+  let sequence = -1;
   let isOnTrial: boolean | undefined;
-  let chosen: Area | undefined = apps[0];
+  let chosen = lastOf(0) || lastOf(SLOT_0);
   if (otadata)
     [0, SECTOR].forEach((offset) => {
-      const entry = unpack(read(otadata.first * SECTOR + offset, 32));
+      const entry = unpack(read(otadata.row.address + offset, 32));
       const state = entry[6];
       if (
         entry[0] > sequence &&
+        ~entry[0] &&
         (state < INVALID || state > ABORTED) &&
         // The ROM's CRC starts at 0 where the usual one starts at 0xffffffff: the same as inverted bytes.
         crc32(pack([~entry[0]])) === entry[7]
@@ -89,15 +100,28 @@ function readBoot(): void {
         sequence = entry[0];
         isOnTrial = state < VALID;
         // The bootloader counts the slots; it does not look for gaps in their numbers.
-        chosen = find((area) => area.kind === SLOT_0 + ((sequence - 1) % slots.length));
+        chosen = lastOf(SLOT_0 + (((sequence - 1) >>> 0) % slots.length));
       }
     });
-  // The chip knows better than otadata: the bootloader may have fallen back to another app.
-  app = areaAt(running() >>> 12);
-  if (!app || app.kind >= OTADATA) app = chosen;
-  passive = !isOnTrial && app && slots[(slots.indexOf(app) + 1) % slots.length];
-  apps.forEach((area) => {
-    if (!app || area === app || area === chosen) area.why = 'is in use';
+  // The chip knows better than otadata: the bootloader may have fallen back to another app. Address 0 tells nothing.
+  const page = running() >>> 12;
+  app = find((area) => area.kind < OTADATA && !!page && isIn(area, page));
+  const isTold = app;
+  if (!app && chosen && read(chosen.row.address, 1) === IMAGE_MAGIC) app = chosen;
+  passive = app && slots[(slots.indexOf(app) + 1) % slots.length];
+  areas.forEach((area) => {
+    if (
+      area.kind < OTADATA &&
+      // Any other may boot next if none is chosen, or if that one is not confirmed yet.
+      (!app ||
+        !chosen ||
+        isOnTrial ||
+        area === app ||
+        area === chosen ||
+        // Without a slot that boots, the bootloader takes one of these; a pin may make it do so, too.
+        (!isTold && area.kind >> 4 !== 1))
+    )
+      area.why = 'is in use';
   });
 }
 
@@ -106,8 +130,8 @@ function chipSectors(): number {
   // At 0x1000 on an ESP32, at 0 on its successors. Byte 3, high nibble: 0 is 1 MB, each step doubles it
   // (esp_app_format.h).
   let header = read(0, 4);
-  if (header[0] !== '\xe9') header = read(0x1000, 4);
-  return header[0] === '\xe9' ? 256 << (header.charCodeAt(3) >> 4) : 0;
+  if (header[0] !== IMAGE_MAGIC) header = read(0x1000, 4);
+  return header[0] === IMAGE_MAGIC ? 256 << (header.charCodeAt(3) >> 4) : 0;
 }
 
 /**
@@ -118,15 +142,10 @@ function chipSectors(): number {
 export function readChip(): void {
   const table = read(TABLE_ADDRESS, TABLE_SIZE);
   let next = AFTER_TABLE;
-  let before = {} as Area;
+  // Of the rows so far, the one that reaches furthest.
+  let before = { row: { label: 'table' } } as Area;
   const addFree = (until: number): void => {
-    if (until > next)
-      areas.push({
-        row: {},
-        kind: FREE,
-        first: next,
-        span: until - next,
-      } as Area);
+    if (until > next) areas.push({ row: {}, kind: FREE, first: next, span: until - next } as Area);
   };
   areas = [];
   for (let at = 0; ; at += ROW_SIZE) {
@@ -150,7 +169,8 @@ export function readChip(): void {
         },
         kind: kind,
         first: address >>> 12,
-        span: (size + SECTOR - 1) >>> 12,
+        // No whole number of 32 bits: a size may be almost 2^32.
+        span: Math.ceil(((address % SECTOR) + size) / SECTOR),
         why:
           flags & (ENCRYPTED | READONLY)
             ? 'is readonly/encrypted'
@@ -173,7 +193,10 @@ export function readChip(): void {
     .forEach((area) => {
       const end = area.first + area.span;
       addFree(area.first);
-      if (area.first < next) area.why = before.why = 'overlaps';
+      if (area.first < next) {
+        area.why = 'overlaps ' + before.row.label;
+        before.why = 'overlaps ' + area.row.label;
+      }
       if (end > next) {
         next = end;
         before = area;

@@ -20,6 +20,9 @@ const ENTRY = 32;
 const STATE_AT = 24;
 const CRC_AT = 28;
 
+/** The number of an entry that is erased. */
+const NO_NUMBER = 0xffffffff;
+
 /** What most firmware leaves there: it does not roll back. */
 const NO_STATE = 0xffffffff;
 
@@ -61,7 +64,7 @@ function readEntry(entry: Uint8Array): { sequence: number; state: number } | und
   if (entry.length < ENTRY) return undefined;
   const sequence = readU32(entry, 0);
   const state = readU32(entry, STATE_AT);
-  const isRejected = state === INVALID || state === ABORTED;
+  const isRejected = sequence === NO_NUMBER || state === INVALID || state === ABORTED;
   return isRejected || readU32(entry, CRC_AT) !== checkOf(sequence)
     ? undefined
     : { sequence, state };
@@ -76,18 +79,20 @@ export function bootOf<Row extends Kind>(
   partitions: readonly Row[],
   entries: readonly Uint8Array[],
 ): Boot<Row> {
+  // Of two of a kind the bootloader takes the one further down in the table.
   const apps = partitions
     .filter((row) => kindOf(row) < OTADATA)
+    .reverse()
     .sort((a, b) => a.subtype - b.subtype);
   const newest = entries
     .map(readEntry)
     .reduce(
-      (best, entry) => (entry && entry.sequence > (best?.sequence ?? 0) ? entry : best),
+      (best, entry) => (entry && entry.sequence > (best?.sequence ?? -1) ? entry : best),
       undefined,
     );
   if (!newest) return { app: apps[0], isOnTrial: false };
   // The bootloader counts the slots; it does not look for gaps in their numbers.
-  const kind = SLOT_0 + ((newest.sequence - 1) % apps.filter(isSlot).length);
+  const kind = SLOT_0 + (((newest.sequence - 1) >>> 0) % apps.filter(isSlot).length);
   return { app: apps.find((row) => kindOf(row) === kind), isOnTrial: newest.state < VALID };
 }
 

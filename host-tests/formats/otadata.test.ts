@@ -20,6 +20,7 @@ const SLOTS = [
 ];
 const WITH_FACTORY = [...SLOTS, row('factory', 0, 0, 0x350000, 0x10000)];
 const GAP = SLOTS.filter(({ label }) => label !== 'ota_1');
+const TWICE = [...SLOTS, row('again', 0, 0x10, 0x370000, 0x10000)];
 const NO_OTADATA = SLOTS.filter(({ label }) => label !== 'otadata');
 const NO_SLOT = WITH_FACTORY.filter(({ label }) => !label.startsWith('ota_'));
 
@@ -48,6 +49,9 @@ const CASES: [
   ['two, the higher behind', SLOTS, [otaEntry(4), otaEntry(5)], 'ota_1'],
   ['two of the same number', SLOTS, [otaEntry(2, VALID), otaEntry(2, NEW)], 'ota_1'],
   ['numbers above 2^31', SLOTS, [otaEntry(0x7fffffff), otaEntry(0x80000001)], 'ota_2'],
+  ['the number 0', SLOTS, [otaEntry(0), ERASED], 'ota_0'],
+  ['the number of erased flash', SLOTS, [otaEntry(2), otaEntry(0xffffffff)], 'ota_1'],
+  ['a slot that is there twice', TWICE, [otaEntry(1), ERASED], 'again'],
   ['a higher one that is torn', SLOTS, [otaEntry(2), torn(3)], 'ota_1'],
   ['a higher one that is invalid', SLOTS, [otaEntry(2), otaEntry(3, INVALID)], 'ota_1'],
   ['a higher one that was aborted', SLOTS, [otaEntry(3, ABORTED), otaEntry(1)], 'ota_0'],

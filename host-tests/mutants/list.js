@@ -312,4 +312,85 @@ export const MUTANTS = [
     suites: ['device/golden', 'device/api'],
     edits: [['journal', '      if (!savedAt(inFlight)) {\n', '      if (last) {\n']],
   },
+  {
+    name: 'only the second of two overlapping rows is refused',
+    suites: ['device/rows'],
+    edits: [['chip', "        before.why = 'overlaps ' + area.row.label;\n", '']],
+  },
+  {
+    name: 'only the first of two overlapping rows is refused',
+    suites: ['device/rows'],
+    edits: [['chip', "        area.why = 'overlaps ' + before.row.label;\n", '']],
+  },
+  {
+    name: 'a row that begins within a sector touches none more',
+    suites: ['device/rows'],
+    edits: [['chip', '((address % SECTOR) + size) / SECTOR', 'size / SECTOR']],
+  },
+  {
+    name: 'the size of a row wraps at 2^32',
+    suites: ['device/rows'],
+    edits: [
+      [
+        'chip',
+        'Math.ceil(((address % SECTOR) + size) / SECTOR)',
+        '((address % SECTOR) + size + SECTOR - 1) >>> 12',
+      ],
+    ],
+  },
+  {
+    name: 'the app that otadata names runs, whatever its image',
+    suites: ['device/boot'],
+    edits: [['chip', ' && read(chosen.row.address, 1) === IMAGE_MAGIC', '']],
+  },
+  {
+    name: 'an app that is not confirmed keeps no other',
+    suites: ['device/boot'],
+    edits: [['chip', '        isOnTrial ||\n', '']],
+  },
+  {
+    name: 'factory is written where the chip cannot tell',
+    suites: ['device/boot'],
+    edits: [['chip', '(!isTold && area.kind >> 4 !== 1)', 'false']],
+  },
+  {
+    name: 'an entry of the number 0xffffffff counts',
+    suites: ['device/boot'],
+    edits: [['chip', '        ~entry[0] &&\n', '']],
+  },
+  {
+    name: 'an entry of the number 0 does not count',
+    suites: ['device/boot'],
+    edits: [['chip', 'let sequence = -1;', 'let sequence = 0;']],
+  },
+  {
+    name: 'the first of two apps of a kind boots',
+    suites: ['device/boot'],
+    edits: [['chip', 'area.kind === kind).pop()', 'area.kind === kind)[0]']],
+  },
+  {
+    name: 'any slot boots where there is no slot 0',
+    suites: ['device/boot'],
+    edits: [['chip', 'lastOf(0) || lastOf(SLOT_0)', 'lastOf(0) || slots[0]']],
+  },
+  {
+    name: 'address 0 tells which app runs',
+    suites: ['device/boot'],
+    edits: [['chip', ' && !!page', '']],
+  },
+  {
+    name: 'the app that boots next is written',
+    suites: ['device/boot'],
+    edits: [['chip', '        area === chosen ||\n', '']],
+  },
+  {
+    name: 'slots are written though otadata names one that is not there',
+    suites: ['device/boot'],
+    edits: [['chip', '        !chosen ||\n', '']],
+  },
+  {
+    name: 'backup takes any size',
+    suites: ['device/backup-size'],
+    edits: [['update', "  checkNumber('backup', bytes, all);\n", '']],
+  },
 ];
