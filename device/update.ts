@@ -2,7 +2,7 @@
 
 import type { Result, Update } from './api.ts';
 import { forgetChip } from './chip.ts';
-import { fail, failSize } from './errors.ts';
+import { checkNumber, fail, failSize } from './errors.ts';
 import { PIECE, isBlank, isIn, readSector } from './flash.ts';
 import * as journal from './journal.ts';
 import { forget, openJournal, savedAt } from './journal.ts';
@@ -127,9 +127,13 @@ function complete(size: number): void {
 
 function checkBackup(bytes?: number): number {
   if (!places.backup.span) fail('STATE backup: is false');
-  if (bytes != null) return bytes;
-  if (!ownsJournal) checkRoom(0);
-  return places.target.span * SECTOR;
+  const all = places.target.span * SECTOR;
+  if (bytes == null) {
+    if (!ownsJournal) checkRoom(0);
+    return all;
+  }
+  checkNumber('backup', bytes, all);
+  return bytes;
 }
 
 /** Copies the old content of the first `bytes` bytes to the backup. */
