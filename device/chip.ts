@@ -169,8 +169,8 @@ export function readChip(): void {
         },
         kind: kind,
         first: address >>> 12,
-        // No whole number of 32 bits: a size may be almost 2^32.
-        span: Math.ceil(((address % SECTOR) + size) / SECTOR),
+        // A size may be almost 2^32, so the sum is no number of 32 bits, and `>>> 12` would lose a bit of it.
+        span: (((address % SECTOR) + size + SECTOR - 1) / SECTOR) | 0,
         why:
           flags & (ENCRYPTED | READONLY)
             ? 'is readonly/encrypted'

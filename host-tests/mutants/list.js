@@ -325,7 +325,7 @@ export const MUTANTS = [
   {
     name: 'a row that begins within a sector touches none more',
     suites: ['device/rows'],
-    edits: [['chip', '((address % SECTOR) + size) / SECTOR', 'size / SECTOR']],
+    edits: [['chip', '((address % SECTOR) + size + SECTOR - 1)', '(size + SECTOR - 1)']],
   },
   {
     name: 'the size of a row wraps at 2^32',
@@ -333,7 +333,7 @@ export const MUTANTS = [
     edits: [
       [
         'chip',
-        'Math.ceil(((address % SECTOR) + size) / SECTOR)',
+        '(((address % SECTOR) + size + SECTOR - 1) / SECTOR) | 0',
         '((address % SECTOR) + size + SECTOR - 1) >>> 12',
       ],
     ],
