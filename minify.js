@@ -54,19 +54,14 @@ function collect(node, scope, scopes, uses) {
 const FIRST = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_$'];
 const NAMES = [...FIRST, ...FIRST.flatMap((a) => [...FIRST, ...'0123456789'].map((b) => a + b))];
 
-/**
- * Gives the variables of an ES5 module the shortest names: the more often one is used, the shorter. terser names them
- * in the order in which they are declared, which makes the bundle 3 % larger.
- */
-export function shortenNames(code) {
-  const ast = parse(code, { ecmaVersion: 5 });
+/** @returns the scopes of an ES5 module, itself first, with all places of each symbol; and the names of globals. */
+function scopesOf(ast) {
   const module = new Scope();
   const scopes = [module];
   const uses = [];
+  const globals = new Set();
   hoist(ast, module);
   collect(ast, module, scopes, uses);
-
-  const globals = new Set(['do', 'if', 'in']);
   for (const [node, scope] of uses) {
     let owner = scope;
     while (owner && !owner.symbols.has(node.name)) owner = owner.parent;
@@ -77,6 +72,16 @@ export function shortenNames(code) {
       for (let at = scope; at !== owner.parent; at = at.parent) at.used.add(symbol);
     }
   }
+  return { scopes, globals };
+}
+
+/**
+ * Gives the variables of an ES5 module the shortest names: the more often one is used, the shorter. terser names them
+ * in the order in which they are declared, which makes the bundle 3 % larger.
+ */
+export function shortenNames(code) {
+  const { scopes, globals } = scopesOf(parse(code, { ecmaVersion: 5 }));
+  for (const name of ['do', 'if', 'in']) globals.add(name);
   // Two symbols need different names where one is used in the scope of the other.
   for (const scope of scopes)
     for (const symbol of scope.symbols.values())
@@ -96,6 +101,186 @@ export function shortenNames(code) {
     code,
     symbols.flatMap(({ name, places }) => places.map(({ start, end }) => [start, end, name])),
   );
+}
+
+/** Gives each variable of a function a name that no other variable has, so that functions can be put into others. */
+function nameUniquely(code) {
+  const [, ...scopes] = scopesOf(parse(code, { ecmaVersion: 5 })).scopes;
+  const symbols = scopes.flatMap((scope) => [...scope.symbols.values()]);
+  return edited(
+    code,
+    symbols.flatMap(({ places }, n) =>
+      places.map(({ start, end, name }) => [start, end, `${name}$_${n}`]),
+    ),
+  );
+}
+
+const LOOPS = /^(For|ForIn|While|DoWhile)Statement$/;
+
+/** @returns the nodes under a node for which `isWanted`; what is inside of functions only with `isDeep`. */
+function nodesIn(node, isWanted, isDeep) {
+  const inner = childrenOf(node).filter((child) => isDeep || !isFunction(child));
+  return inner
+    .flatMap((child) => nodesIn(child, isWanted, isDeep))
+    .concat(childrenOf(node).filter(isWanted));
+}
+
+/**
+ * Puts functions that are nothing but expressions in place of their calls: it is smaller for those that are named.
+ * @param names - functions of the module; they are called and nothing else, with variables, or use each argument once
+ */
+export function inlineExpressions(code, names) {
+  for (const name of names) {
+    code = nameUniquely(code);
+    const ast = parse(code, { ecmaVersion: 5 });
+    const named = ast.body.find(({ id }) => id?.name === name);
+    const parts = (named?.body.body ?? []).map(
+      ({ argument, expression }) => argument ?? expression,
+    );
+    const places = scopesOf(ast).scopes[0].symbols.get(name)?.places ?? [];
+    const calls = nodesIn(ast, ({ type }) => type === 'CallExpression', true).filter(
+      ({ callee }) => callee.name === name,
+    );
+    if (!parts.length || !parts.every(Boolean) || calls.length !== places.length - 1)
+      throw new Error(`cannot be inlined: ${name}`);
+    const edits = calls.map((call) => {
+      const given = ({ name }) => call.arguments[named.params.findIndex((it) => it.name === name)];
+      const texts = parts.map((part) => {
+        const used = nodesIn({ part }, ({ type }) => type === 'Identifier', true).filter(given);
+        const inner = used.map((node) => {
+          const { start, end } = given(node);
+          return [node.start - part.start, node.end - part.start, `(${code.slice(start, end)})`];
+        });
+        return edited(code.slice(part.start, part.end), inner);
+      });
+      return [call.start, call.end, `(${texts.join()})`];
+    });
+    code = edited(code, [...edits, [named.start, named.end, '']]);
+  }
+  return code;
+}
+
+/**
+ * Puts the statements of a function that is called in one place where it is called, if nothing but statements is there.
+ * terser makes a function expression of it: Espruino would read that again, and make it again, at each call.
+ */
+export function inlineStatements(code) {
+  for (;;) {
+    const unique = nameUniquely(code);
+    const edits = firstInlining(unique);
+    if (!edits) return code;
+    code = edited(unique, edits);
+  }
+}
+
+/** @returns the edits that inline one function, if there is one left that can be. */
+function firstInlining(code) {
+  const ast = parse(code, { ecmaVersion: 5 });
+  const [{ symbols }, ...inside] = scopesOf(ast).scopes;
+  const locals = new Map(inside.flatMap((scope) => [...scope.symbols]));
+  const written = nodesIn(ast, ({ type }) => /^(Assignment|Update|ForIn)/.test(type), true);
+  const targets = new Set(written.map(({ left, argument }) => (left ?? argument).name));
+  const params = nodesIn(ast, isFunction, true).flatMap((node) => node.params);
+  const declared = nodesIn(ast, ({ type }) => type === 'VariableDeclarator', true);
+  const set = declared.filter(({ id, init }) => init && !symbols.has(id.name)).map(({ id }) => id);
+  const names = new Set([...params, ...set].map(({ name }) => name));
+  /** @returns whether a name is that of a local variable that keeps its first value. */
+  const isKept = (name) => names.has(name) && !targets.has(name);
+  // A closure that stays keeps all variables of its function in memory.
+  const isStaying = ({ type, right, argument }) =>
+    (type === 'AssignmentExpression' && isFunction(right)) ||
+    (type === 'ReturnStatement' && argument && isFunction(argument));
+  const functionOf = (callee) => {
+    if (isFunction(callee)) return callee;
+    const { places = [] } = symbols.get(callee.name) ?? {};
+    return places.length === 2 && ast.body.find(({ id }) => id?.name === callee.name);
+  };
+  const textOf = ({ start, end }) => code.slice(start, end);
+  let edits;
+  const visit = (node, isInLoop, host) => {
+    const value = node.type === 'ReturnStatement' ? node.argument : node.expression;
+    const { operator, right } = value ?? {};
+    const call = operator === '&&' || operator === '||' ? right : value;
+    const isStatement = /^(Return|Expression)Statement$/.test(node.type);
+    const isReturn = node.type === 'ReturnStatement';
+    if (isStatement && call?.type === 'CallExpression' && !(isReturn && call !== value)) {
+      const inner = functionOf(call.callee);
+      const body = inner && inner.body.body;
+      const has = (type, isDeep) => nodesIn(inner.body, (found) => found.type === type, isDeep)[0];
+      const isFit =
+        body &&
+        inner.params.length === call.arguments.length &&
+        ![host, inner].some((it) => it && nodesIn(it.body, isStaying)[0]) &&
+        (isReturn || !has('ReturnStatement')) &&
+        // In a loop each variable has to be set anew, and none may be kept.
+        !(isInLoop && (nodesIn(inner.body, isFunction)[0] || !body.every(isSetting)));
+      if (isFit) {
+        const renamed = [];
+        const params = inner.params.map((param, n) => {
+          const given = call.arguments[n];
+          const places = locals.get(param.name).places.filter((place) => place !== param);
+          const [first] = inner.body.body;
+          // A variable of the module keeps its value at least through declarations without a call.
+          const isAtOnce =
+            given.type === 'Identifier' &&
+            isSetting(first) &&
+            !nodesIn(first, ({ type }) => /^(Call|Assignment|Update)/.test(type))[0] &&
+            places.every(({ start }) => start < first.end);
+          if (targets.has(param.name) || !(isKept(given.name) || isAtOnce))
+            return `var ${param.name}=${textOf(given)};`;
+          for (const { start, end } of places)
+            renamed.push([start - inner.body.start, end - inner.body.start, given.name]);
+          return '';
+        });
+        const text = params.join('') + edited(textOf(inner.body), renamed).slice(1, -1);
+        const test = call === value ? '' : textOf(value.left);
+        const condition = test && `if(${operator === '&&' ? test : `!(${test})`})`;
+        edits = [[node.start, node.end, `${condition}{${text};${isReturn ? 'return;' : ''}}`]];
+        if (inner !== call.callee) edits.push([inner.start, inner.end, '']);
+      }
+    }
+    for (const child of childrenOf(node)) {
+      if (edits) return;
+      const isInner = isFunction(child);
+      visit(child, !isInner && (isInLoop || LOOPS.test(node.type)), isInner ? child : host);
+    }
+  };
+  visit(ast, false);
+  return edits;
+}
+
+/** Gives variables of the module their constants where they are declared: terser does so behind the functions. */
+export function declareConstants(code) {
+  const { body } = parse(code, { ecmaVersion: 5 });
+  const { declarations = [] } = body.find(({ type }) => type === 'VariableDeclaration') ?? {};
+  const { expression } = body.find(({ type }) => type === 'ExpressionStatement') ?? {};
+  const [...parts] = expression?.expressions ?? [];
+  const edits = [];
+  while (parts.length > 1) {
+    const { start, left, right } = parts.shift();
+    const declared = declarations.find(({ id, init }) => !init && id.name === left?.name);
+    if (!declared || !(right.type === 'Literal' || right.elements?.length === 0)) break;
+    edits.push([declared.end, declared.end, `=${code.slice(right.start, right.end)}`]);
+    edits.push([start, parts[0].start, '']);
+  }
+  return edited(code, edits);
+}
+
+/** Holds a number in a variable of the module: terser puts it wherever the number is used. */
+export function shareNumber(code, number) {
+  const ast = parse(code, { ecmaVersion: 5 });
+  const [{ start }] = ast.body.find(({ type }) => type === 'VariableDeclaration').declarations;
+  const uses = nodesIn(ast, ({ value }) => value === number, true);
+  if (uses.length < number.toString().length) return code;
+  const name = `shared${number}`;
+  const edits = uses.map((use) => [use.start, use.end, name]);
+  return edited(code, [...edits, [start, start, `${name}=${number},`]]);
+}
+
+/** @returns whether a statement declares nothing, or nothing without a value. */
+function isSetting(statement) {
+  const declared = nodesIn({ body: statement }, ({ type }) => type === 'VariableDeclarator');
+  return declared.every(({ init }) => init && statement.type === 'VariableDeclaration');
 }
 
 /**
@@ -175,7 +360,7 @@ export function loosen(code) {
   const edits = [];
   const mayDiffer = (node) =>
     node.type === 'UnaryExpression' ||
-    node.operator === '>>>' ||
+    (node.operator === '>>>' && node.right.value === 0) ||
     node.value === '' ||
     node.value === null;
   const visit = (node) => {
@@ -188,6 +373,69 @@ export function loosen(code) {
     childrenOf(node).forEach(visit);
   };
   visit(parse(code, { ecmaVersion: 5 }));
+  return edited(code, edits);
+}
+
+/**
+ * Writes 1 for `!0` and 0 for `!1` where nothing but conditions ever see that: in variables and parameters that are only
+ * tested, or handed on to such.
+ */
+export function shortenFlags(code) {
+  const ast = parse(code, { ecmaVersion: 5 });
+  const parents = new Map();
+  const link = (node) =>
+    childrenOf(node).forEach((child) => {
+      parents.set(child, node);
+      link(child);
+    });
+  link(ast);
+  const { scopes } = scopesOf(ast);
+  const owners = new Map();
+  const flags = new Set(scopes.flatMap(({ symbols }) => [...symbols.values()]));
+  for (const symbol of flags) symbol.places.forEach((place) => owners.set(place, symbol));
+  const functions = new Map(ast.body.filter(({ id }) => id).map((node) => [node.id.name, node]));
+  const isFlag = (node) => flags.has(owners.get(node));
+
+  /** @returns whether the value of a node ends in conditions and flags, and nowhere else. */
+  const isTested = (node) => {
+    const parent = parents.get(node);
+    const { type, test, left, right, operator, callee } = parent;
+    if (/^(If|While|DoWhile|For|Conditional)/.test(type) && test === node) return true;
+    if (type === 'ExpressionStatement' || operator === '!') return true;
+    if (type === 'ForStatement') return parent.body !== node;
+    if (type === 'LogicalExpression' || type === 'ConditionalExpression') return isTested(parent);
+    if (type === 'SequenceExpression')
+      return parent.expressions.at(-1) !== node || isTested(parent);
+    if (type === 'VariableDeclarator') return isFlag(parent.id);
+    if (type === 'AssignmentExpression')
+      return operator === '=' && right === node && isFlag(left) && isTested(parent);
+    if (type !== 'CallExpression' || callee === node) return false;
+    const param = functions.get(callee.name)?.params[parent.arguments.indexOf(node)];
+    return (
+      !!param && owners.get(callee) === owners.get(functions.get(callee.name).id) && isFlag(param)
+    );
+  };
+  /** @returns whether a place of a variable reads it. */
+  const isRead = (node) => {
+    const { type, left, operator, id, params, param } = parents.get(node);
+    if (type === 'AssignmentExpression') return left !== node || operator !== '=';
+    return id !== node && param !== node && !params?.includes(node);
+  };
+  let before;
+  do {
+    before = flags.size;
+    for (const symbol of flags)
+      if (symbol.places.some((place) => isRead(place) && !isTested(place))) flags.delete(symbol);
+  } while (flags.size < before);
+
+  const literals = nodesIn(
+    ast,
+    ({ operator, argument }) => operator === '!' && argument.type === 'Literal',
+    true,
+  );
+  const edits = literals
+    .filter(isTested)
+    .map(({ start, end, argument }) => [start, end, argument.value ? '0' : '1']);
   return edited(code, edits);
 }
 

@@ -5,7 +5,18 @@ import terser from '@rollup/plugin-terser';
 import typescript from '@rollup/plugin-typescript';
 import { dts } from 'rollup-plugin-dts';
 import tsBlankSpace from 'ts-blank-space';
-import { exportInPlace, hoistVariables, liftVariables, loosen, shortenNames } from './minify.js';
+import {
+  declareConstants,
+  exportInPlace,
+  hoistVariables,
+  inlineExpressions,
+  inlineStatements,
+  liftVariables,
+  loosen,
+  shareNumber,
+  shortenFlags,
+  shortenNames,
+} from './minify.js';
 
 /** Where TypeScript looks for its ES5 helpers. Empty on purpose: needing one fails the build. */
 const noHelpers = fileURLToPath(new URL('no-helpers.js', import.meta.url));
@@ -42,19 +53,31 @@ const readable = {
 const inlined = {
   ecma: 5,
   toplevel: true,
-  compress: { ...plain, inline: true, reduce_funcs: true, passes: 3 },
+  compress: {
+    ...plain,
+    inline: true,
+    reduce_funcs: true,
+    negate_iife: false,
+    sequences: false,
+    passes: 3,
+  },
   mangle: false,
   format,
 };
+/** `unsafe_comps`: no comparison meets a NaN, which `checkNumber` refuses. */
 const small = (internal) => ({
   ecma: 5,
   toplevel: true,
-  compress: { ...hoist, passes: 3, pure_getters: true },
+  compress: { ...hoist, passes: 3, pure_getters: true, unsafe_comps: true },
   mangle: {
     toplevel: true,
     properties: { regex: new RegExp(`^(${internal.join('|')})$`), builtins: true },
   },
   format,
+});
+const inlining = (names) => ({
+  name: 'inlining',
+  renderChunk: (code) => inlineStatements(inlineExpressions(code, names)),
 });
 /** Refuses a name that is no property any more. */
 const inUse = (internal) => ({
@@ -71,7 +94,10 @@ const namedExports = {
 };
 const forEspruino = {
   name: 'for-espruino',
-  renderChunk: (code) => shortenNames(hoistVariables(loosen(code))),
+  renderChunk: (code) => {
+    const shared = shareNumber(hoistVariables(loosen(code)), 4096);
+    return shortenNames(declareConstants(shortenFlags(shared)));
+  },
 };
 const es5 = { format: 'cjs', generatedCode: 'es5', strict: false, freeze: false, esModule: false };
 
@@ -101,8 +127,9 @@ const types = (input, file) => ({ input, external, output: { file }, plugins: [d
 /**
  * A module for the chip, readable and small.
  * @param internal - properties that get short names in the small one
+ * @param functions - functions that are smaller where they are called
  */
-const device = (input, name, internal) => ({
+const device = (input, name, internal, functions) => ({
   input,
   output: [
     { ...es5, file: `dist/${name}.js`, banner, plugins: [readable] },
@@ -113,6 +140,7 @@ const device = (input, name, internal) => ({
         namedExports,
         terser(inlined),
         inUse(internal),
+        inlining(functions),
         terser(small(internal)),
         forEspruino,
       ],
@@ -138,8 +166,8 @@ const sent = {
 };
 
 export default [
-  device('device/index.ts', 'ota', AREA),
-  device('device/http/index.ts', 'ota-http', []),
+  device('device/index.ts', 'ota', AREA, ['wordOf', 'recordAt', 'isTrial', 'start', 'forgetChip']),
+  device('device/http/index.ts', 'ota-http', [], []),
   sent,
   host('host/index.ts', 'dist/board.js'),
   host('cli/index.ts', 'dist/part-ota.js', { banner: '#!/usr/bin/env node' }),

@@ -15,7 +15,7 @@ interface Ota {
 /** Bytes per call of `write`, as the reference was fed. */
 const CHUNK = 1024;
 
-/** Sectors of the journal in the board's table. */
+/** Sectors that are erased for a journal on this board: all of its four but the head of the journal before. */
 export const JOURNAL_SECTORS = 3;
 
 export const PROFILES = Object.keys(FLASH_TIMING) as FlashProfile[];

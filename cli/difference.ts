@@ -114,8 +114,8 @@ function bytesToProgram({ chip }: Sector): number {
   return chip === erased.chip ? 0 : SECTOR;
 }
 
-/** Bytes of the records of any update: BEGIN, spoiled and written, SOLID, COMMIT, CONFIRM, SOLID. */
-const FIXED_RECORDS = 6 * SLOT;
+/** Bytes of the records of any update: BEGIN, SOLID, COMMIT, CONFIRM, SOLID. */
+const FIXED_RECORDS = 5 * SLOT;
 
 /** Adds up what a transaction with backup does: device/transaction.ts. */
 function workOf(from: Side, to: Side, changed: number[]): Work {
@@ -133,9 +133,11 @@ function workOf(from: Side, to: Side, changed: number[]): Work {
     work.bytesRead += isBlank ? SECTOR : 2 * SECTOR;
   }
   if (changed.length) {
-    // As large as for a partition that the larger image fills.
-    work.erases += journalSectors(total, 0);
-    work.bytesProgrammed += FIXED_RECORDS;
+    // As large as for a partition that the larger image fills. The head of the journal before is not erased.
+    const erases = journalSectors(total, 0) - 1;
+    work.erases += erases;
+    // A slot of each is zeroed before it is erased.
+    work.bytesProgrammed += FIXED_RECORDS + erases * SLOT;
   }
   work.commands = Math.ceil(work.bytesProgrammed / 64);
   return work;

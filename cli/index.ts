@@ -6,7 +6,7 @@ import { inspectCommand } from './inspect.ts';
 import { VERSION } from './files.ts';
 import { packCommand } from './pack.ts';
 import { printMessage } from './print.ts';
-import { confirmCommand, recoverCommand, restoreCommand } from './recover.ts';
+import { confirmCommand, forgetCommand, recoverCommand, restoreCommand } from './recover.ts';
 import { serveCommand } from './serve.ts';
 import { simulateCommand } from './simulate.ts';
 import { statusCommand } from './status.ts';
@@ -39,6 +39,7 @@ function makeProgram(): Command {
     recoverCommand(),
     restoreCommand(),
     confirmCommand(),
+    forgetCommand(),
     packCommand(),
     verifyCommand(),
     diffCommand(),

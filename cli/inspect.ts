@@ -57,17 +57,33 @@ function tableLines(inspection: Inspection): string[] {
   ];
 }
 
+/** What the journal that counts is about. */
+function journalRows(journal: NonNullable<Inspection['journal']>, wrongBits: number): string[][] {
+  const { area, head, start, id, target, backup, isDirect, saved, isBroken } = journal;
+  const flags = [
+    journal.isVoid && '; what the partition held counted for nothing',
+    journal.isLive && '; of a partition in use: overwriteLive',
+  ];
+  const copies = saved.filter(({ isOverwritten }) => isOverwritten).length;
+  const kept = [
+    plural(saved.length, 'sector'),
+    copies && `${plural(copies, 'copy', 'copies')} overwritten`,
+    isBroken && 'a record is missing or wrong',
+  ];
+  const unknown = 'unknown: BEGIN cannot be read';
+  return [
+    ['journal', `${place(area)}; begins at ${hex(start)}, in the ${head} head`],
+    ['target', target ? place(target) : unknown],
+    ['backup', backup ? place(backup) : isDirect ? 'none: direct' : unknown],
+    ['saved', kept.filter(Boolean).join(', ')],
+    ['update', `number ${id}${flags.filter(Boolean).join('')}`],
+    ...(wrongBits ? [['bits', `${grouped(wrongBits)} wrong, corrected in what is read`]] : []),
+  ];
+}
+
 function journalLines(inspection: Inspection, withRecords: boolean): string[] {
-  const { status, journal, records, nextBoot } = inspection;
-  const rows = [['journal', journal ? place(journal.area) : 'none']];
-  if (journal) {
-    rows.push(
-      ['target', place(journal.target)],
-      ['backup', journal.backup ? place(journal.backup) : 'none: direct'],
-      ['saved', plural(status.saved ?? 0, 'sector')],
-      ['update', `number ${journal.id}`],
-    );
-  }
+  const { status, journal, records, nextBoot, wrongBits } = inspection;
+  const rows = journal ? journalRows(journal, wrongBits) : [['journal', 'none']];
   const trial = status.trial ? `, ${status.boots} of ${plural(status.trial, 'boot')} used` : '';
   rows.push(['state', stateText(status.state) + trial]);
   rows.push(['next boot', nextBootText(nextBoot)]);

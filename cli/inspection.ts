@@ -4,9 +4,28 @@
  */
 import { TABLE_ADDRESS, TABLE_SIZE } from '../device/partitions.ts';
 import type { Area, Report } from '../device/api.ts';
-import { BLANK, NOT_KEPT, RECORD_LETTERS, RECORD_NAMES } from '../device/records.ts';
+import {
+  AREA_AT,
+  AREA_MASK,
+  BEGIN,
+  BLANK,
+  BOOT,
+  COMMIT,
+  LIVE_AT,
+  LOWER_AT,
+  RECORD_LETTERS,
+  RECORD_NAMES,
+  RESTORE,
+  SAVED,
+  VOID,
+} from '../device/records.ts';
 import { SECTOR } from '../formats/chip.ts';
-import { type Journal, type JournalSlot, readJournal } from '../formats/journal.ts';
+import {
+  type Journal,
+  type JournalRecord,
+  type JournalSlot,
+  readJournal,
+} from '../formats/journal.ts';
 import { bootOf, entriesOf } from '../formats/otadata.ts';
 import { decodeTable, hasCheck, isBinary } from '../formats/table/binary.ts';
 import { TableError } from '../formats/table/errors.ts';
@@ -14,9 +33,9 @@ import { gapsOf, type TableRow } from '../formats/table/row.ts';
 import { Board, seconds } from '../host/index.ts';
 import type { Ota } from './device-module.ts';
 import { InputError, wordingOf } from './words.ts';
-import { hex } from './words/format.ts';
+import { hex, plural } from './words/format.ts';
 
-/** An entry that means "there is none": the board falls back on otadata. */
+/** An entry that means "there is none": which app ran, an image cannot tell. What the module reports does not depend on it. */
 const NO_MMU = 0x100;
 
 /** What the next boot does. */
@@ -52,8 +71,10 @@ export interface Inspection {
   running?: string;
   status: Report;
   journal?: Omit<Journal, 'slots'> & { isDirect: boolean };
-  /** After BEGIN, up to the end of the log. */
+  /** Up to the end of the log; blank slots are left out. */
   records: ShownRecord[];
+  /** Bits of records that read wrong, and are corrected. */
+  wrongBits: number;
   nextBoot: NextBoot;
 }
 
@@ -95,31 +116,56 @@ function boardWith(chip: Buffer, tableOffset: number, bundle: string): Board {
 
 const addressOf = (sector: number) => hex(sector * SECTOR);
 
-/** @returns a slot as people read it. */
-function shownRecord({ slot, address, record, isZeroed }: JournalSlot): ShownRecord {
-  if (!record)
-    return { slot, address, letter: isZeroed ? '0' : '?', says: isZeroed ? 'zeroed' : 'torn' };
-  const { type, argument, word1 } = record;
-  const letter = RECORD_LETTERS[type] ?? '?';
-  let says = RECORD_NAMES[type] ?? `type ${type}`;
-  if (letter === 'T') says += ` ${argument}`;
-  if (letter === 'C' && argument) says += ` for ${argument} trial boots`;
-  if (letter === 'S') {
-    const kept = word1 >>> 16;
-    const where = { [BLANK]: 'blank', [NOT_KEPT]: 'not kept' }[kept] ?? addressOf(kept);
-    says += ` ${addressOf(word1 & 0xffff)}: ${where}`;
-  }
-  return { slot, address, letter, says };
+/** @returns what a BEGIN has: how many sectors the journal has, and its flags as device/records.ts calls them. */
+function beginText({ argument, word2 }: JournalRecord): string {
+  const isSet = (at: number) => (argument >> (at - AREA_AT)) & 1;
+  const flags = [
+    word2 === VOID ? ', VOID' : '',
+    isSet(LIVE_AT) ? ', LIVE' : '',
+    isSet(LOWER_AT) ? ', LOWER' : '',
+  ];
+  return plural(argument & AREA_MASK, 'sector') + flags.join('');
 }
 
-/** @returns the journal that counts, if any does, and its slots after BEGIN. */
-function journalOf(chip: Buffer, partitions: TableRow[]): Pick<Inspection, 'journal' | 'records'> {
+/** @returns a record as people read it. @param overwritten - addresses whose copies are not what was saved there */
+function recordText(record: JournalRecord, overwritten: ReadonlySet<number>): string {
+  const { type, argument, word1 } = record;
+  const name = RECORD_NAMES[type] ?? `type ${type}`;
+  if (type === BEGIN) return `${name}, ${beginText(record)}`;
+  if (type === BOOT) return `${name} ${argument}`;
+  if (type === RESTORE) return `${name} of ${plural(argument, 'sector')}`;
+  if (type === COMMIT && argument) return `${name} for ${plural(argument, 'trial boot')}`;
+  if (type !== SAVED) return name;
+  const kept = word1 >>> 16;
+  const where = kept === BLANK ? 'blank' : addressOf(kept);
+  const fate = overwritten.has((word1 & 0xffff) * SECTOR) ? ', overwritten' : '';
+  return `${name} ${addressOf(word1 & 0xffff)}: ${where}${fate}`;
+}
+
+/** @returns a slot as people read it. */
+function shownRecord(slot: JournalSlot, overwritten: ReadonlySet<number>): ShownRecord {
+  const { record, isZeroed, wrongBit } = slot;
+  const at = { slot: slot.slot, address: slot.address };
+  if (!record) return { ...at, letter: isZeroed ? '0' : '?', says: isZeroed ? 'zeroed' : 'torn' };
+  const corrected = wrongBit === undefined ? '' : `; bit ${wrongBit} is wrong, and is corrected`;
+  const says = recordText(record, overwritten) + corrected;
+  return { ...at, letter: RECORD_LETTERS[record.type] ?? '?', says };
+}
+
+/** @returns the journal that counts, if any does, and its slots. */
+function journalOf(
+  chip: Buffer,
+  partitions: TableRow[],
+): Pick<Inspection, 'journal' | 'records' | 'wrongBits'> {
   const found = readJournal(chip, partitions);
-  if (!found) return { records: [] };
+  if (!found) return { records: [], wrongBits: 0 };
   const { slots, ...journal } = found;
+  const lost = journal.saved.filter(({ isOverwritten }) => isOverwritten);
+  const overwritten = new Set(lost.map(({ address }) => address));
   return {
-    journal: { ...journal, isDirect: !journal.backup },
-    records: slots.slice(1).map(shownRecord),
+    journal: { ...journal, isDirect: journal.target !== undefined && !journal.backup },
+    records: slots.map((slot) => shownRecord(slot, overwritten)),
+    wrongBits: slots.filter(({ wrongBit }) => wrongBit !== undefined).length,
   };
 }
 

@@ -24,6 +24,7 @@ import {
   sizeOf,
 } from './words/format.ts';
 import { printJson, printLines } from './print.ts';
+import { refusalText } from './words/link.ts';
 import { reportLines } from './words/states.ts';
 
 interface Flags extends PortFlags {
@@ -99,10 +100,10 @@ const flagsOf = ({ flags = 0 }: Row) =>
   protectionOf({ encrypted: (flags & 1) !== 0, readonly: (flags & 2) !== 0 });
 
 function planText(plan: Plan | Refusal): string[] {
-  if (isRefusal(plan)) return [plan.message];
+  if (isRefusal(plan)) return [refusalText(plan.message)];
   const { backup, journal, worst } = plan;
   return [
-    `backup: ${backup ? place(backup) : 'none'}; journal: ${journal ? place(journal) : 'none'}` +
+    `backup: ${backup ? place(backup) : 'none'}; journal: ${place(journal)}` +
       (plan.resumed ? '; goes on with what was interrupted' : ''),
     `at most ${plural(worst.erases, 'erase')}, ${grouped(worst.bytes)} bytes, ${secondsText(worst.seconds)} of flash time`,
   ];

@@ -25,8 +25,6 @@ export interface Options {
    * Default: the passive app slot, else unallocated flash.
    */
   backup?: string | false;
-  /** Label of the partition that holds the journal. Default: see `plan`. */
-  journal?: string;
   /** Bytes of the image. Default: as many as are written until `end`. */
   size?: number;
   /** CRC-32 (IEEE) of the image; `end` compares it with what flash holds. */
@@ -70,8 +68,8 @@ export interface Plan {
   partition: Area;
   /** Where the old content goes; missing in a direct update. */
   backup?: Area;
-  /** Where the journal goes; missing in a direct update that finds no room for one. */
-  journal?: Area;
+  /** Where the journal goes: in `ota_journal`, or in no partition. */
+  journal: Area;
   /** Label of the app partition that is running. */
   running: string;
   /** Whether an interrupted update of this partition would be resumed. */
@@ -131,14 +129,14 @@ export interface Update {
 /** What `recover` and `restore` did, and what `status` found. */
 export interface Report {
   /**
-   * - none: there is no journal.
+   * - none: no journal tells of an update.
    * - updating: an update is in progress.
    * - interrupted: power failed in an update; `recover` puts the old content back.
    * - restored: the old content counts.
    * - committed: the new content counts.
    * - trial: the new content counts until the trial boots are used up; `confirm` keeps it.
    * - incomplete: the partition holds neither the old nor the new content; update it again.
-   * - damaged: as incomplete, because the backup was overwritten meanwhile.
+   * - damaged: as incomplete, because the backup or the journal was overwritten meanwhile, or has failed.
    */
   state:
     | 'none'
@@ -152,7 +150,7 @@ export interface Report {
     | 'damaged';
   /** Label of the partition. */
   partition?: string;
-  /** From `recover`. false: the journal is full, so the same work is done again at the next boot. */
+  /** From `recover`. false: the journal keeps nothing more, so the same work is done again at the next boot. */
   sealed?: boolean;
   /** Sectors whose old content is in the backup. */
   saved?: number;

@@ -24,6 +24,7 @@ import {
   VALID,
 } from './partitions.ts';
 import { SECTOR, crc32, live, pack, read, running, unpack } from './runtime.ts';
+import type { Bytes } from './runtime.ts';
 
 /** Kind of flash in no partition; see partitions.ts for those of partitions. */
 const FREE = -1;
@@ -47,15 +48,14 @@ export interface Area extends Range {
 
 /** Partitions in their order, then free flash, as they are at this boot. */
 export let areas: Area[];
-/** The app that runs; missing where neither the chip nor otadata tells for certain. */
-export let app: Area | false | undefined;
+/** The label of the app that runs; empty where the chip does not tell, and has several. */
+export let runningApp: string;
 /** The app slot after that of the app that runs. */
 export let passive: Area | false | undefined;
 
 /** Frees the memory that all this takes, until `readChip` is called again. */
 export function forgetChip(): void {
   areas = [];
-  app = false;
 }
 
 /** @returns the first area that is wanted. */
@@ -68,6 +68,19 @@ export function areaAt(sector: number): Area | undefined {
   return find((area) => isIn(area, sector));
 }
 
+/** @returns what two reads agree on. One alone may err, and then nothing of what depends on it would be true. */
+function readTwice(address: number, length: number): Bytes {
+  let tries = 9;
+  let text: Bytes;
+  let check: number;
+  do {
+    // Memory has no room for two tables.
+    check = crc32(read(address, length));
+    text = read(address, length);
+  } while (crc32(text) !== check && tries--);
+  return text;
+}
+
 /** @returns the partition of a kind. Of two, the bootloader takes the one further down in the table. */
 function lastOf(kind: number): Area | undefined {
   return areas.filter((area) => area.kind === kind).pop();
@@ -77,17 +90,17 @@ function lastOf(kind: number): Area | undefined {
  * Finds the app that runs and the slots that are in use, as the bootloader (bootloader_utility.c) and
  * esp_ota_get_next_update_partition do.
  *
- * Where the chip cannot tell which app runs, it is the one that otadata names, but only if that begins as an image does:
- * else the bootloader has fallen back to another one, and any slot may be running.
+ * Where the chip cannot tell which app runs, it may be any of them. Only `begin` and `plan` need to know. Anew at
+ * each call: an app OTA may have made yesterday's backup today's app.
  */
-function readBoot(): void {
+export function readBoot(): void {
   const slots = areas.filter((area) => area.kind >> 4 === 1).sort((a, b) => a.kind - b.kind);
   const otadata = lastOf(OTADATA);
   let sequence = -1;
   let isOnTrial: boolean | undefined;
   let chosen = lastOf(0) || lastOf(SLOT_0);
   if (otadata)
-    [0, SECTOR].forEach((offset) => {
+    for (let offset = 0; offset <= SECTOR; offset += SECTOR) {
       const entry = unpack(read(otadata.row.address + offset, 32));
       const state = entry[6];
       if (
@@ -102,26 +115,18 @@ function readBoot(): void {
         // The bootloader counts the slots; it does not look for gaps in their numbers.
         chosen = lastOf(SLOT_0 + (((sequence - 1) >>> 0) % slots.length));
       }
-    });
-  // The chip knows better than otadata: the bootloader may have fallen back to another app. Address 0 tells nothing.
+    }
+  // What otadata names boots next time. What runs now only the chip knows: the bootloader may have fallen back to another
+  // app, and an app OTA may have written otadata since. Address 0 tells nothing.
   const page = running() >>> 12;
-  app = find((area) => area.kind < OTADATA && !!page && isIn(area, page));
-  const isTold = app;
-  if (!app && chosen && read(chosen.row.address, 1) === IMAGE_MAGIC) app = chosen;
+  // Free flash is of a kind below 0.
+  const apps = areas.filter((area) => !(area.kind >> 8));
+  const app = apps.filter((area) => apps.length < 2 || (page && isIn(area, page)))[0];
+  runningApp = app ? app.row.label : '';
   passive = app && slots[(slots.indexOf(app) + 1) % slots.length];
-  areas.forEach((area) => {
-    if (
-      area.kind < OTADATA &&
-      // Any other may boot next if none is chosen, or if that one is not confirmed yet.
-      (!app ||
-        !chosen ||
-        isOnTrial ||
-        area === app ||
-        area === chosen ||
-        // Without a slot that boots, the bootloader takes one of these; a pin may make it do so, too.
-        (!isTold && area.kind >> 4 !== 1))
-    )
-      area.why = 'is in use';
+  apps.forEach((area) => {
+    // Any app may boot next if none is chosen, or if that one is not confirmed yet.
+    if (!app || !chosen || isOnTrial || area === app || area === chosen) area.why = 'in use';
   });
 }
 
@@ -129,18 +134,17 @@ function readBoot(): void {
 function chipSectors(): number {
   // At 0x1000 on an ESP32, at 0 on its successors. Byte 3, high nibble: 0 is 1 MB, each step doubles it
   // (esp_app_format.h).
-  let header = read(0, 4);
-  if (header[0] !== IMAGE_MAGIC) header = read(0x1000, 4);
+  const first = read(0, 4);
+  const header = first[0] === IMAGE_MAGIC ? first : readTwice(0x1000, 4);
   return header[0] === IMAGE_MAGIC ? 256 << (header.charCodeAt(3) >> 4) : 0;
 }
 
 /**
- * Reads the partition table, the bootloader's choice and the size of the chip. Anew at each call: an app OTA
- * may have made yesterday's backup today's app. The bootloader has checked the table's MD5 at this very boot.
+ * Reads the partition table and the size of the chip. The bootloader has checked the table's MD5 at this very boot.
  * @throws E_NO_PARTITION if the table is missing, torn, or larger than the chip
  */
 export function readChip(): void {
-  const table = read(TABLE_ADDRESS, TABLE_SIZE);
+  const table = readTwice(TABLE_ADDRESS, TABLE_SIZE);
   let next = AFTER_TABLE;
   // Of the rows so far, the one that reaches furthest.
   let before = { row: { label: 'table' } } as Area;
@@ -173,10 +177,10 @@ export function readChip(): void {
         span: (((address % SECTOR) + size + SECTOR - 1) / SECTOR) | 0,
         why:
           flags & (ENCRYPTED | READONLY)
-            ? 'is readonly/encrypted'
+            ? 'readonly/encrypted'
             : (address | size) % SECTOR || !size
               ? 'is not whole sectors'
-              : (kind === OTADATA || (kind >= BOOTLOADER && kind < CUSTOM)) && 'is for booting',
+              : (kind === OTADATA || (kind >= BOOTLOADER && kind < CUSTOM)) && 'for booting',
         need:
           kind === NVS || (live - address) >>> 0 < size
             ? 2
@@ -184,9 +188,8 @@ export function readChip(): void {
               ? 1
               : 0,
       });
-    else if (magic !== MD5_MAGIC) fail('NO_PARTITION table: missing or torn');
+    else if (magic !== MD5_MAGIC) fail('NO_PARTITION table: missing/torn');
   }
-  readBoot();
   areas
     .slice()
     .sort((a, b) => a.first - b.first)

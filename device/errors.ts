@@ -17,13 +17,13 @@ export function failSize(failure: string, bytes: number, limit: number): never {
   fail(failure + ': ' + bytes + ' bytes, limit ' + limit);
 }
 
-/** Throws E_ARGUMENT unless a number that a caller gives is whole, and 0 to `limit`. */
-export function checkNumber(name: string, value: number, limit: number): void {
-  if (value >>> 0 !== value || value > limit)
+/** Throws E_ARGUMENT unless a number that a caller gives is whole, and 0 to `limit`; or is missing. */
+export function checkNumber(name: string, value: number | undefined, limit: number): void {
+  if (value != null && (value >>> 0 !== value || value > limit))
     fail('ARGUMENT ' + name + ': ' + value + ', limit ' + limit);
 }
 
 /** Throws E_FLASH: the firmware reports no flash error, so all that is seen is what reads back. */
-export function failFlash(thing: string): never {
-  fail('FLASH ' + thing + ': reads back wrong');
+export function failFlash(thing?: string): never {
+  fail('FLASH ' + (thing || 'journal') + ': reads wrong');
 }

@@ -25,16 +25,14 @@ export function readSector(sector: number): Bytes {
 }
 
 /** Bytes of a sector that are compared at once, where memory has no room for another whole sector. */
-export const PIECE = 256;
+const PIECE = 256;
 
-/**
- * @param count - bytes to compare at once; the length of `data` is a multiple of it
- * @returns whether all of `data` is 0xff
- */
-export function isBlank(data: Bytes, count: number): boolean {
-  const text = data as unknown as Searchable;
+/** @returns whether all of some slots, or of a sector, is 0xff */
+export function isBlank(data: Bytes): boolean {
+  const count = data.length % PIECE || PIECE;
   let at = 0;
   // The first byte decides almost always, and saves making bytes to compare with.
-  while (data[at] === '\xff' && text.startsWith(fill(255, count), at)) at += count;
+  while (data[at] === '\xff' && (data as unknown as Searchable).startsWith(fill(255, count), at))
+    at += count;
   return at === data.length;
 }

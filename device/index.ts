@@ -6,4 +6,4 @@
 
 export type * from './api.ts';
 export type { Bytes, Runtime } from './runtime.ts';
-export { begin, confirm, partitions, plan, recover, restore, status, use } from './ota.ts';
+export { begin, confirm, forget, partitions, plan, recover, restore, status, use } from './ota.ts';

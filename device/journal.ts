@@ -1,25 +1,32 @@
 /**
- * The journal: what a transaction has done so far, in a form that any power cut leaves readable. Its format, and how it
- * is read, records.ts describes.
+ * The journal: what a transaction has done so far, in a form that any power cut leaves readable. Its format, how it is
+ * read and in which order a new one begins, records.ts describes.
  *
- * Several journals may be on the chip. That with the highest id counts, of those that have SOLID in slot 1. A new
- * id is above all that can be read, counting or not; so a BEGIN is never spoiled, only its SOLID is.
+ * Several journals may be on the chip. That with the highest id speaks, of those that have SOLID in slot 1. Once a new
+ * one has its SOLID, no older one ever speaks again.
  *
  * NOR cells of an interrupted erase or program may read one way now and another way later. So what was in flight is never
  * trusted, even if it reads right: see `settle` and SOLID.
  */
 
+import { recordOf, sign } from './codec.ts';
+import type { Words } from './codec.ts';
 import { fail, failFlash, failSize } from './errors.ts';
-import { isBlank, isIn } from './flash.ts';
+import { isBlank, isIn, readSector } from './flash.ts';
 import type { Range } from './flash.ts';
 import {
+  AREA_AT,
+  AREA_MASK,
   BEGIN,
   BOOT,
   COMMIT,
-  CONFIRM,
   END_RUN,
   FORGET,
+  HEADS,
   HEAD_SLOTS,
+  LIVE_AT,
+  LOWER_AT,
+  REOPEN,
   RESERVE,
   RESTORE,
   RESTORED,
@@ -27,30 +34,35 @@ import {
   SLOT,
   SLOTS,
   SOLID,
+  VOID,
 } from './records.ts';
-import { SECTOR, crc32, erase, fill, pack, program, read, unpack } from './runtime.ts';
+import { SECTOR, erase, fill, program, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
-
-/** A record as four numbers; the last may be missing until it is signed. */
-type Words = (number | undefined)[];
 
 // The state that the journal tells of. A board has one chip, so it is the module's: what is passed from function to
 // function costs an interpreter time and memory.
 
-// What BEGIN has. Only `reset` writes these.
+// What BEGIN has. Only `reset` writes these; of a damaged head `apply` finds the target.
 
-/** Where the journal lies; its first sector is the last one of this range. */
+let begin: Words;
+/** The bytes of slot 1. `firm` writes them, too. */
+let solid: Bytes;
+let id: number;
+/** Where the journal lies: both heads of its place, and what is below them. */
 export let area: Range;
 export let target: Range;
 /** What holds the old content. `span` may be less than the target's, and is 0 in a direct update. */
 export let backup: Range;
-let id: number;
+/** Whether the caller knew that the firmware may be using the target. */
+export let isLive: number;
 
-// What the records come to: a pure fold over them. Only `reset` and `apply` write these; `readJournal` begins with no
+// What the records come to: a pure fold over them. Only `reset` and `apply` write these; `lookAtHeads` begins with no
 // decision.
 
 /** The last decision; 0 without a journal. */
 export let decision = 0;
+/** Whether something of the journal is lost. `lookAt` may write it, too. */
+export let isDamaged: boolean;
 /** Whether SOLID follows the decision. */
 let isSolid: boolean;
 /** Trial boots: how many there may be, how many there were. */
@@ -67,15 +79,15 @@ export let backupUsed: number;
  * For each sector of the target the journal slot of its SAVED record; 0 not saved. It takes more than 4 KiB of memory only
  * for a target of more than 8 MiB.
  */
-let index: Uint16Array;
-/** The slot of the last valid record, and its words. */
+export let index: Uint16Array;
+/** The slot of the last valid record, and its words; none before the log begins. */
 let last: number;
-let record: Words;
+let record: Words | null;
 
 // Its slots. Only `reset` writes these.
 
-/** The address of slot 0, and how many slots there are. */
-let start: number;
+/** The sector of slot 0, and how many slots there are. */
+let head: number;
 export let end: number;
 
 // Where this boot appends. Only `reset`, `replay`, `settle`, `appendRecord` and `openJournal` write these.
@@ -85,15 +97,22 @@ export let next: number;
 /** Whether nothing that a cut left behind can come back any more. */
 let isSettled: boolean;
 
-// What all journals on the chip come to. Only `readJournal` and `openJournal` write it.
+// Where journals may be. Only `readJournal` and `lookAtHeads` write these.
 
-/** The highest id that can be read on the chip. */
-let highest = 0;
+/** The last sector of each place. */
+let tops: number[];
+/** The heads that have a record in one of their first slots. */
+let heads: number[] = [];
 
 /** @returns an address. @throws E_FORBIDDEN if it is outside the fence */
 export function guard(address: number): number {
   const sector = address >>> 12;
-  if (!isIn(target, sector) && !isIn(backup, sector) && !isIn(area, sector))
+  if (
+    heads.indexOf(sector) < 0 &&
+    !isIn(target, sector) &&
+    !isIn(backup, sector) &&
+    !isIn(area, sector)
+  )
     fail('FORBIDDEN address ' + address);
   // What is whole may still be a float, which Espruino's Flash refuses to erase.
   return address | 0;
@@ -105,52 +124,71 @@ function programAt(address: number, data: Bytes): boolean {
   return read(address, data.length) === data;
 }
 
-/** @returns the address of a slot. */
-function addressOf(slot: number): number {
-  return start + slot * SLOT - (slot >> 8) * (2 * SECTOR);
-}
-
-/** Puts into a record the CRC that is right at `address`. @returns the bytes of the record */
-function sign(words: Words, address: number): Bytes {
-  words[3] = address;
-  words[3] = crc32(pack(words));
-  return pack(words);
-}
-
-/** @returns the words of a slot if its CRC matches. */
-function recordOf(bytes: Bytes, address: number): number[] | false {
-  const found = unpack(bytes);
-  const words = [found[0], found[1], found[2]];
-  return sign(words, address) === bytes && words;
+/** Programs what may be there already, as often as it takes. @returns 0 if it does not read back */
+function overwrite(address: number, data: Bytes): number {
+  let tries = 9;
+  while (tries && !programAt(address, data)) tries--;
+  return tries;
 }
 
 /**
- * The pure fold: brings the state to what it is once there is a record in a slot.
- *
- * It is idempotent over the last records of a log: `replay` applies the last two, and if they are no final decision with
- * its SOLID, all of them, these two again. So it assigns what a record has, and counts a sector only at its first SAVED.
+ * Programs zero over slot 1 of a head. It does not read the slot first: what was in flight may read as zero by chance.
+ * @returns 0 if it does not read back
  */
-function apply(slot: number, words: Words): void {
+function retire(sector: number): number {
+  return overwrite(sector * SECTOR + SLOT, fill(0, SLOT));
+}
+
+/** @returns the address of a slot. */
+function addressOf(slot: number): number {
+  const sectors = slot >> 8;
+  // Below both heads: `area` ends with them.
+  const sector = sectors ? area.first + area.span - HEADS - sectors : head;
+  return sector * SECTOR + (slot & 255) * SLOT;
+}
+
+/**
+ * The pure fold: brings the state to what it is once there is a record in a slot. It is idempotent over a whole log.
+ */
+export function apply(slot: number, words: Words): void {
   const type = words[0]! & 255;
   const argument = (words[0]! >> 8) & 255;
   const word1 = words[1]!;
   last = slot;
   record = words;
-  if (type > CONFIRM) {
-    if (type === SOLID) isSolid = true;
-    if (type === FORGET) savedCount = 0;
+  if (!type || type > FORGET) {
+    if (type === SOLID) {
+      isSolid = true;
+      // Nothing else has SOLID behind REOPEN: the record of a decision between them is lost.
+      if (decision === REOPEN) {
+        decision = RESTORE;
+        isDamaged = true;
+      }
+    }
     if (type === BOOT) booted = argument;
   } else {
     decision = type;
     isSolid = false;
+    if (type === FORGET) savedCount = 0;
     if (type === SAVED) {
       inFlight = word1 & 0xffff;
-      if (!savedAt(inFlight)) {
-        savedCount++;
-        // Neither BLANK nor NOT_KEPT.
-        if (word1 >>> 17) backupUsed++;
+      // A head that is lost does not tell what the journal was about.
+      if (!target.span) target.first = inFlight;
+      const n = inFlight - target.first;
+      if (!index[n]) {
+        const kept = word1 >>> 16;
+        if (
+          (argument ^ savedCount) & 255 ||
+          !isIn(target, inFlight) ||
+          (kept && !isIn(backup, kept))
+        )
+          isDamaged = true;
+        if (backup.span) savedCount++;
+        if (kept) backupUsed++;
       }
-      index[inFlight - target.first] = slot;
+      index[n] = slot;
+    } else if (type === RESTORE) {
+      if ((argument ^ savedCount) & 255) isDamaged = true;
     } else if (type === COMMIT) {
       booted = 0;
       limit = argument;
@@ -159,45 +197,82 @@ function apply(slot: number, words: Words): void {
   }
 }
 
+function rangeOf(word: number): Range {
+  return { first: word & 0xffff, span: word >>> 16 };
+}
+
+function wordOf(range: Range): number {
+  return range.first | (range.span << 16);
+}
+
 /** Brings the state to what it is after BEGIN in the first slot of a sector. */
-function reset(begin: Words, sector: number): void {
-  const span = (begin[0]! >> 8) & 255;
-  area = { first: sector - span + 1, span: span };
-  target = { first: begin[1]! & 0xffff, span: begin[1]! >>> 16 };
-  backup = { first: begin[2]! & 0xffff, span: begin[2]! >>> 16 };
-  start = sector * SECTOR;
-  end = span * SLOTS;
-  id = begin[0]! >>> 16;
-  decision = BEGIN;
+function reset(newBegin: Words, sector: number): void {
+  const word0 = newBegin[0]!;
+  const span = (word0 >> AREA_AT) & AREA_MASK;
+  begin = newBegin;
+  id = word0 >>> 16;
+  area = { first: sector - span + 1 + ((word0 >> LOWER_AT) & 1), span: span };
+  target = rangeOf(begin[1]!);
+  backup = rangeOf(begin[2]!);
+  isLive = (word0 >> LIVE_AT) & 1;
+  head = sector;
+  // What a stranger wrote does not lead below the chip.
+  end = span > 1 && span <= sector ? (span - 1) * SLOTS : SLOTS;
+  // A void target is where a direct update is after its SAVED.
+  decision = !backup.span && backup.first ? SAVED : BEGIN;
   next = HEAD_SLOTS;
   last = HEAD_SLOTS - 1;
-  isSettled = isSolid = false;
+  record = null;
+  isSettled = isSolid = isDamaged = false;
   limit = booted = savedCount = backupUsed = 0;
   index = new Uint16Array(target.span);
 }
 
 /**
- * Reads the journal on the chip into the state: steps 1 to 4 of records.ts.
- * @param places - a journal may begin in the last sector of each one that the firmware does not need
+ * Looks at the first slots of a head: steps 1 to 4 of records.ts.
+ * @param isLast - whether to believe what reads wrong
+ * @returns false if something reads wrong
  */
-export function readJournal(places: (Range & { need: number })[]): void {
+function lookAt(sector: number, isLast: boolean): Words | boolean {
+  const address = sector * SECTOR;
+  const text = read(address, 3 * SLOT);
+  const recordIn = (slot: number, isMending?: boolean): Words | false =>
+    recordOf(text.substr(slot * SLOT, SLOT), address + slot * SLOT, isMending);
+  // Almost always these are no records. One that is right makes it worth to mend the others.
+  if (!recordIn(0) && !recordIn(1) && !recordIn(2)) return isBlank(text);
+  heads.push(sector);
+  if (text.substr(SLOT, SLOT) === fill(0, SLOT)) return true;
+  const witness = recordIn(1, true) || recordIn(2, true);
+  if (!witness) return isLast;
+  const found = witness[0]! >>> 16;
+  let words = recordIn(0, true);
+  if (words && ((words[0]! & 255) !== BEGIN || words[0]! >>> 16 !== found)) words = false;
+  if ((words || isLast) && (!decision || (found - id) << 16 > 0)) {
+    // Without its BEGIN it is one of which nothing can be put back.
+    reset(words || [found << 16, 0, VOID], sector);
+    isDamaged = !words;
+    solid = text.substr(SLOT, SLOT);
+  }
+  return words;
+}
+
+/** Finds the journal that speaks: brings the state to what its BEGIN tells. */
+function lookAtHeads(): void {
   decision = 0;
-  places.forEach((place) => {
-    if (place.need) return;
-    const sector = place.first + place.span - 1;
-    const address = sector * SECTOR;
-    const head = read(address, HEAD_SLOTS * SLOT);
-    const begin = recordOf(head.substr(0, SLOT), address);
-    if (begin && (begin[0] & 255) === BEGIN) {
-      const found = begin[0] >>> 16;
-      if ((found - highest) << 16 > 0) highest = found;
-      if (
-        head.substr(SLOT) === sign([SOLID | (found << 16)], address + SLOT) &&
-        (!decision || (found - id) << 16 > 0)
-      )
-        reset(begin, sector);
-    }
+  heads = [];
+  tops.forEach((top) => {
+    for (let sector = top; sector > top - HEADS; sector--)
+      if (!lookAt(sector, false)) lookAt(sector, true);
   });
+}
+
+/**
+ * Reads the journal on the chip into the state.
+ * @param places - where a journal may lie
+ */
+export function readJournal(places: Range[]): void {
+  tops = places.map((place) => place.first + place.span - 1);
+  lookAtHeads();
   replay(false);
 }
 
@@ -219,48 +294,55 @@ export function replay(isFull: boolean): void {
     const found = text.substr(offset, SLOT);
     blanks++;
     // The first byte saves a call for almost every slot.
-    if (found[0] !== '\xff' || !isBlank(found, SLOT)) {
+    if (found[0] !== '\xff' || !isBlank(found)) {
       blanks = 0;
       next = slot + 1;
       before = bytes;
       bytes = found;
-      if (isFull) replaySlot(slot, bytes);
+      // What does not read right is read once more: it may have been read wrong.
+      const words =
+        isFull && (ownRecord(slot, found) || (found !== fill(0, SLOT) && recordAt(slot)));
+      if (words) apply(slot, words);
     }
   }
   if (isFull) return;
-  replaySlot(next - 2, before);
-  replaySlot(next - 1, bytes);
-  if (!isQuiet()) replay(true);
+  const final = ownRecord(next - 2, before);
+  const solid = ownRecord(next - 1, bytes);
+  if (final && solid && (solid[0]! & 255) === SOLID && (final[0]! & 255) !== RESTORE) {
+    apply(next - 2, final);
+    apply(next - 1, solid);
+  }
+  if (!isQuiet() || isDamaged) replay(true);
 }
 
-/** Applies a slot, if it holds a record that counts. */
-function replaySlot(slot: number, bytes: Bytes): void {
-  const words = recordOf(bytes, addressOf(slot));
-  if (words && words[0] >>> 16 === id) apply(slot, words);
+/** @returns the words of a slot if it holds a record of this journal. */
+function ownRecord(slot: number, bytes: Bytes, isMending?: boolean): Words | false {
+  const words = recordOf(bytes, addressOf(slot), isMending);
+  return words && words[0]! >>> 16 === id && words;
+}
+
+/** @returns the same of what the slot reads now, with one bit of it mended. */
+function recordAt(slot: number): Words | false {
+  return ownRecord(slot, read(addressOf(slot), SLOT), true);
 }
 
 /** @returns whether the new content is on trial. */
-export function isTrial(): boolean {
-  return decision === COMMIT && limit > 0;
+export function isTrial(): number | false {
+  return decision === COMMIT && limit;
 }
 
 /** @returns whether the new or the old content counts for good, and no cut can change that: nothing is left to do. */
 export function isQuiet(): boolean {
-  return (decision === RESTORED || decision === CONFIRM) && isSolid;
-}
-
-/** @returns the journal slot of a sector's SAVED record; 0 if it is not saved. */
-export function savedAt(sector: number): number {
-  return index[sector - target.first];
+  return (decision === RESTORED || decision > REOPEN) && isSolid;
 }
 
 /**
- * @returns the SAVED record of a sector
+ * @returns the SAVED record in a slot
  * @throws E_FLASH if it reads differently than before
  */
-export function readSaved(sector: number): number[] {
-  const address = addressOf(savedAt(sector));
-  return recordOf(read(address, SLOT), address) || failFlash('journal');
+export function readSaved(slot: number): Words {
+  // The last record may have been cut, and read otherwise now.
+  return (slot === last && record) || recordAt(slot) || failFlash();
 }
 
 /**
@@ -272,6 +354,29 @@ export function needSlots(records: number): void {
   if (need > end) failSize('SPACE journal', need * SLOT, end * SLOT);
 }
 
+/**
+ * Makes sure that no other copy of this module has written to the journal since this one read it, or has begun one.
+ * @throws E_STATE
+ */
+export function checkAlone(): void {
+  const wasNone = !decision;
+  if (wasNone) lookAtHeads();
+  // A read may err.
+  for (let tries = 3; tries--;)
+    if (
+      wasNone
+        ? !decision
+        : read(addressOf(1), SLOT) === solid &&
+          (next >= end || isBlank(read(addressOf(next), SLOT)))
+    )
+      return;
+  failAlone();
+}
+
+function failAlone(): void {
+  fail('STATE update: another copy wrote');
+}
+
 /** Appends a record, in the next slot that keeps it. */
 export function appendRecord(words: Words): void {
   for (let tries = 9; tries--;) {
@@ -281,9 +386,9 @@ export function appendRecord(words: Words): void {
       return apply(next++, words);
     }
     // A slot that holds something else now is left behind. A blank one is tried again: three of them would end the log.
-    if (!isBlank(read(address, SLOT), SLOT)) next++;
+    if (!isBlank(read(address, SLOT))) next++;
   }
-  failFlash('journal');
+  failFlash();
 }
 
 /**
@@ -301,13 +406,19 @@ export function append(type: number, argument?: number, word1?: number, word2?: 
  */
 export function decide(type: number, isRepeated: boolean): void {
   settle(isRepeated);
-  append(type);
+  append(type, type === RESTORE ? savedCount & 255 : 0);
   append(SOLID);
 }
 
-/** Programs zero over a slot. It does not read the slot first: what was in flight may read as zero by chance. */
-function spoil(slot: number): void {
-  if (!programAt(addressOf(slot), fill(0, SLOT))) failFlash('journal');
+/**
+ * Programs BEGIN and its SOLID: also again, where an earlier boot wrote them and a cut may have fallen into that.
+ * @throws E_FLASH
+ */
+function firm(): void {
+  [begin, [SOLID | (id << 16)]].forEach((words, slot) => {
+    solid = sign(words, addressOf(slot));
+    if (!overwrite(addressOf(slot), solid)) failFlash();
+  });
 }
 
 /**
@@ -320,51 +431,78 @@ function spoil(slot: number): void {
  */
 export function settle(isRepeated: boolean): void {
   if (isSettled) return;
+  if (!record) firm();
+  // The SOLID of a later journal may flicker: it was cut, and this one speaks again.
+  retireOthers(head);
   let slot = last + 1;
-  for (; slot < next + 2 && slot < end; slot++) spoil(slot);
+  for (; slot < next + 2 && slot < end; slot++)
+    if (!overwrite(addressOf(slot), fill(0, SLOT))) failFlash();
   next = slot;
   isSettled = true;
-  if (isRepeated) appendRecord(record);
+  if (isRepeated && record) appendRecord(record);
 }
 
 /** @returns whether RESTORE and SOLID end the log, and an earlier boot has written them. */
 export function isRestoring(): boolean {
-  return !isSettled && decision === RESTORE && (record[0]! & 255) === SOLID && next === last + 1;
+  return !isSettled && decision === RESTORE && (record![0]! & 255) === SOLID && next === last + 1;
+}
+
+/** Erases a sector of a new journal. @throws E_FLASH if it does not get blank */
+function eraseSector(sector: number): void {
+  const address = guard(sector * SECTOR);
+  // Zeros tell whether the chip erases. Where a head has its SOLID, they retire it: a cut in the erase leaves no journal.
+  for (let tries = 3; tries--;) {
+    retire(sector);
+    erase(address);
+    if (isBlank(readSector(sector))) return;
+  }
+  failFlash();
+}
+
+/** Zeroes slot 1 of every head but that of one journal. A head that keeps nothing more can stay: its id is lower. */
+function retireOthers(own: number): void {
+  heads.forEach((other) => other !== own && retire(other));
 }
 
 /**
- * Makes sure that nothing of this journal is put back any more. Its SOLID is about to be spoiled. A cut in that may let
- * the journal count at one boot and not at the next, when half of the old content is back.
+ * Zeroes slot 1 of every head: no journal speaks any more.
+ * @throws E_FLASH
  */
-export function forget(): void {
-  // If there is no room for FORGET, there is none for putting anything back either.
-  if (decision !== CONFIRM || next > end - RESERVE) return;
-  settle(false);
-  append(FORGET);
+export function retireAll(): void {
+  // Also where none speaks: the SOLID of one may flicker.
+  retireOthers(decision && head);
+  if (decision && !retire(head)) failFlash();
 }
 
 /**
- * Begins a journal.
- * @param newBackup - what keeps the old content; no sectors in a direct update
+ * Begins a journal, in the order that records.ts tells.
+ * @param newBackup - what keeps the old content; no sectors in a direct update, from VOID on if the target is void
+ * @param newArea - the last sectors of a place
+ * @param newIsLive - whether the caller knows that the firmware may be using the target
  * @throws E_FLASH if the chip does not erase or program
  */
-export function openJournal(newTarget: Range, newBackup: Range, newArea: Range): void {
-  const { span } = newArea;
-  const first = newArea.first + span - 1;
-  const begin = [
-    BEGIN | (span << 8) | ((highest + 1) << 16),
-    newTarget.first | (newTarget.span << 16),
-    newBackup.first | (newBackup.span << 16),
-  ];
-  reset(begin, first);
+export function openJournal(
+  newTarget: Range,
+  newBackup: Range,
+  newArea: Range,
+  newIsLive: boolean | undefined,
+): void {
+  const newBegin = [BEGIN | (newIsLive ? 1 << LIVE_AT : 0), wordOf(newTarget), wordOf(newBackup)];
+  const { first, span } = newArea;
+  const oldHead = decision && head;
+  const oldId = id;
+  if (decision && !record && !isSettled && !isDamaged) firm();
+  // Another copy's journal may not have retired the one that is known here: its sector may have failed.
+  lookAtHeads();
+  if ((decision && head) !== oldHead || (decision && id !== oldId)) failAlone();
+  const top = first + span - 1;
+  const isLower = +(oldHead === top);
+  newBegin[0] |= (span << AREA_AT) | (isLower << LOWER_AT) | (((decision && id) + 1) << 16);
+  reset(newBegin, top - isLower);
   isSettled = true;
-  highest = id;
-  // A cut in an erase can leave some records readable. Without SOLID none of them counts.
-  spoil(1);
-  for (let n = 0; n < span; n++) erase(guard((first - n) * SECTOR));
-  next = 0;
-  appendRecord(begin);
-  append(SOLID);
-  // SOLID is where zero was programmed: if it reads back there, the chip does erase.
-  if (next !== HEAD_SLOTS) failFlash('journal');
+  retireOthers(oldHead);
+  eraseSector(head);
+  firm();
+  if (oldHead) retire(oldHead);
+  for (let n = HEADS; n < span; n++) eraseSector(top - n);
 }

@@ -5,15 +5,15 @@ import * as chip from './chip.ts';
 import { forgetChip, readChip } from './chip.ts';
 import { fail } from './errors.ts';
 import * as journal from './journal.ts';
-import { decide, isQuiet, isTrial, replay } from './journal.ts';
+import { decide, isQuiet, isTrial, replay, retireAll } from './journal.ts';
 import * as places from './places.ts';
 import { choosePlaces, describe, isUsable, labelOf, readJournal, stateOf } from './places.ts';
 import * as progress from './progress.ts';
 import { listen } from './progress.ts';
-import { BEGIN, COMMIT, CONFIRM, SAVED } from './records.ts';
+import { BEGIN, COMMIT, CONFIRM, FORGET, SAVED } from './records.ts';
 import { read, use, useEspruino } from './runtime.ts';
 import * as transaction from './transaction.ts';
-import { recover as recoverTarget, undo } from './transaction.ts';
+import { recover as recoverTarget, seal, undo } from './transaction.ts';
 import * as updating from './update.ts';
 import { startUpdate } from './update.ts';
 
@@ -39,7 +39,7 @@ function lookAll(options?: RecoverOptions): void {
 function report(): Report {
   const state = stateOf(isUsable());
   const result: Report = { state: state };
-  if (journal.decision) result.partition = labelOf(journal.target);
+  if (state !== 'none') result.partition = labelOf(journal.target);
   if (state === 'trial') {
     result.boots = journal.booted;
     result.trial = journal.limit;
@@ -73,7 +73,7 @@ export function partitions(): Partition[] {
  */
 export function plan(options: Options): Plan {
   lookAll();
-  choosePlaces(options);
+  choosePlaces(options, isCounted);
   const result = describe();
   forgetChip();
   return result;
@@ -93,9 +93,13 @@ export function plan(options: Options): Plan {
  */
 export function begin(options: Options): Update {
   lookAll(options);
-  choosePlaces(options);
-  // A decision that was cut is finished first. A journal with BEGIN alone is as good as none.
-  if (isUsable() && journal.decision !== BEGIN && !places.isResumed && !isQuiet()) recoverTarget();
+  choosePlaces(options, isCounted);
+  if (places.isResumed) seal(true, 0);
+  // A decision that was cut is finished first. A journal with BEGIN alone is as good as none. One that keeps nothing more
+  // is not resumed: the old content comes back, and another journal begins.
+  const isResumed = places.isResumed && transaction.isSealed;
+  if (isUsable() && journal.decision !== BEGIN && !isResumed && !isQuiet()) recoverTarget();
+  if (!transaction.isSealed) choosePlaces(options, isCounted);
   return startUpdate();
 }
 
@@ -110,8 +114,8 @@ export function begin(options: Options): Update {
 //     RESTORED  yes    any    any     restored     restored
 //     RESTORED  no     any    yes     restored     restored      zeros, ENDING, RESTORED, SOLID
 //     RESTORED  no     any    no      restored     restored
-//     BEGIN     no     any    yes     interrupted  restored      zeros, ENDING, RESTORED, SOLID
-//     BEGIN     no     any    no      damaged      damaged
+//     BEGIN     no     any    yes     interrupted  restored      BEGIN, SOLID, zeros, ENDING, RESTORED, SOLID
+//     BEGIN     no     any    no      restored     restored
 //     SAVED     no     any    yes     interrupted  restored      zeros, again, RESTORE, SOLID, sectors, ENDING, RESTORED, SOLID
 //     SAVED     no     any    no      damaged      damaged
 //     RESTORE   no     any    yes     interrupted  restored      zeros, RESTORE, SOLID, sectors, ENDING, RESTORED, SOLID
@@ -130,12 +134,14 @@ export function begin(options: Options): Update {
 // "zeros" are programmed over what a cut may have left (`settle`), "again" is the last record once more, "sectors" are the
 // old content of the target. SOLID follows no other decision. But:
 // - SAVED with `resume: true`: interrupted, and nothing is written.
-// - SAVED in a direct update: incomplete, and nothing is written.
-// - SAVED or RESTORE, and the backup is not what it was: damaged, and nothing is written.
-// - COMMIT, trial over, but the backup or a sector that was never saved is not what it was: CONFIRM and SOLID in place of
-//   RESTORE; committed, with code E_CHANGED.
+// - SAVED in a direct update, or BEGIN with VOID: incomplete, and nothing is written.
+// - SAVED or RESTORE, and the backup is not what it was, or a SAVED is lost: damaged, and nothing is written.
+// - BEGIN is lost, but not what follows it: damaged, and nothing is written; as ever if the last decision is final.
+// - COMMIT, trial over, but the backup or a sector that was never saved is not what it was, or a SAVED is lost: CONFIRM
+//   and SOLID in place of RESTORE; committed, with code E_CHANGED.
 // - COMMIT, trial left, a second call in the same boot: nothing is written.
-// - A full journal: the sectors are put back, what does not fit is not written, and `sealed` is false.
+// - A journal that is full, or whose sector keeps nothing more: the sectors are put back, what does not fit is not
+//   written, and `sealed` is false.
 
 /**
  * Finishes or undoes what power loss interrupted. Call it once per boot, before the app uses the partition.
@@ -155,12 +161,16 @@ export function recover(options?: RecoverOptions): Report {
     !isUsable() ||
     (options && options.resume && journal.decision === SAVED) ||
     (wasTrial && isCounted);
-  isCounted = true;
   if (!isIdle) recoverTarget();
+  isCounted = isIdle || transaction.isSealed;
   const result = report();
-  if (journal.decision) result.sealed = isIdle || transaction.isSealed;
-  // The trial is over, but the new content stays: old and new would mix, or the old content is lost.
-  if (!isIdle && wasTrial && journal.decision === CONFIRM) result.code = 'E_CHANGED';
+  if (result.state !== 'none') result.sealed = isIdle || transaction.isSealed;
+  if (!isIdle) {
+    // What the backup holds was read wrong, and right now. At this boot nothing was put back.
+    if (result.state === 'interrupted') result.state = 'damaged';
+    // The trial is over, but the new content stays: old and new would mix, or the old content is lost.
+    if (wasTrial && journal.decision === CONFIRM) result.code = 'E_CHANGED';
+  }
   return result;
 }
 
@@ -193,6 +203,26 @@ export function restore(options?: RecoverOptions): Report {
   lookAll(options);
   replay(true);
   undo(isUsable());
+  return report();
+}
+
+/**
+ * Gives up what the journal knows, whatever it is: of an update that is open, its old content, too. No journal tells of an
+ * update then. It is the way out when `recover` cannot help, and no image for that partition is at hand.
+ * @returns `none`
+ * @throws E_STATE if an update is in progress; E_FLASH
+ * @example
+ * if (require('ota').recover().state === 'damaged') require('ota').forget();
+ */
+export function forget(): Report {
+  lookAll();
+  // If the journal keeps FORGET, that still tells the next update that the target may be unstable.
+  if (isUsable()) seal(true, FORGET);
+  readJournal();
+  if (journal.decision !== FORGET || !isQuiet()) {
+    retireAll();
+    readJournal();
+  }
   return report();
 }
 

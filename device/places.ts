@@ -4,20 +4,22 @@ import type { Area as PlanArea, Options, Plan, Report } from './api.ts';
 import * as chip from './chip.ts';
 import { areaAt, find } from './chip.ts';
 import type { Area } from './chip.ts';
-import { fail, failSize } from './errors.ts';
+import { checkNumber, fail, failSize } from './errors.ts';
 import { isIn } from './flash.ts';
 import type { Range } from './flash.ts';
 import * as journal from './journal.ts';
 import { isTrial, readJournal as readHeads } from './journal.ts';
 import { OTADATA } from './partitions.ts';
 import {
-  COMMIT,
+  BEGIN,
+  FORGET,
+  HEADS,
   INCOMPLETE,
   RESERVE,
   RESTORE,
   RESTORED,
   SAVED,
-  UNTOUCHED,
+  VOID,
   journalSectors,
 } from './records.ts';
 import { SECTOR } from './runtime.ts';
@@ -37,6 +39,8 @@ export let backup: Range;
 export let area: Range;
 /** Whether the update goes on with the transaction in the journal. */
 export let isResumed: boolean;
+/** Whether what the target holds counts for nothing, and that transaction cannot go on. */
+let isVoid: boolean;
 
 /** @returns the label of the partition that a range lies in; none in free flash. */
 export function labelOf(range: Range): string | undefined {
@@ -44,27 +48,52 @@ export function labelOf(range: Range): string | undefined {
   return area && area.row.label;
 }
 
+/** @returns whether a journal may lie in an area. */
+function isPlace(area: Area): boolean {
+  return (
+    !area.why &&
+    !area.need &&
+    area.span >= HEADS &&
+    (area.kind < 0 || (area.kind > OTADATA && isForJournal(area)))
+  );
+}
+
+function isForJournal(area: Area): boolean {
+  return area.row.label === 'ota_journal';
+}
+
 /**
- * @param isTarget - whether the area is to be the target; otherwise it is to hold backup or journal
+ * @param isTarget - whether the area is to be the target; otherwise it is to hold the backup
+ * @param isLive - whether the target may be one that the firmware is using right now
  * @returns why it cannot be that, if so
  */
-function whyNot(area: Area, isTarget?: boolean): string | 0 | false | undefined {
+function whyNot(
+  area: Area,
+  isTarget?: boolean,
+  isLive?: boolean | number,
+): string | 0 | false | undefined {
+  if (isForJournal(area)) return 'for the journal';
   if (isTarget) {
     if (area.kind < OTADATA) return 'is an app';
-    return area.why || (area.need > 1 && !options.overwriteLive && 'needs overwriteLive');
+    return area.why || (area.need > 1 && !isLive && 'needs overwriteLive');
   }
-  return area.why || ((area.need || area === target) && 'is in use');
+  return area.why || ((area.need || area === target) && 'in use');
 }
 
 /** @returns the partition that an option names. */
-function named(option: 'partition' | 'backup' | 'journal'): Area {
+function named(option: 'partition' | 'backup'): Area {
   const label = options[option];
   const area =
     find((area) => area.kind >= 0 && area.row.label === label) ||
     fail('NO_PARTITION ' + option + ': no ' + label);
-  const why = whyNot(area, option === 'partition');
+  const why = whyNot(area, option === 'partition', options.overwriteLive);
   if (why) fail('FORBIDDEN ' + option + ' ' + label + ': ' + why);
   return area;
+}
+
+/** @returns what of an area a backup may take: a sector in which a journal may begin never holds old content. */
+function roomOf(area: Area): Range {
+  return { first: area.first, span: area.kind < 0 ? area.span - HEADS : area.span };
 }
 
 /** @returns what keeps the old content. */
@@ -73,128 +102,129 @@ function findBackup(): Range {
   if (chip.passive && !whyNot(chip.passive)) return chip.passive;
   return (
     chip.areas
-      .filter((area) => area.kind < 0 && !whyNot(area))
-      .sort((a, b) => b.span - a.span)[0] || fail('NO_BACKUP backup: none is free')
+      .filter((area) => area.kind < 0 && area.span > HEADS)
+      .map(roomOf)
+      .sort((a, b) => b.span - a.span)[0] || fail('NO_BACKUP backup: none free')
   );
 }
 
 /**
- * Chooses where the journal goes: the partition that is named; else `ota_journal`; else the end of the backup, if the
- * rest of it is as large as the target; else free flash; else the end of the backup.
+ * Chooses where the journal goes: `ota_journal`; else the smallest run of free flash that has room, so that the backup keeps
+ * the largest.
  * @throws E_SPACE
  */
 function placeJournal(): void {
-  const count = journalSectors(target.span, options.trial || 0);
-  const fits = (area: Area): boolean => !whyNot(area) && area.span >= count && area !== backup;
+  const count = journalSectors(backup.span && target.span, options.trial || 0);
+  const own = find(isForJournal);
   const place =
-    options.journal != null
-      ? named('journal')
-      : find((area) => area.row.label === 'ota_journal' && fits(area)) ||
-        (backup.span < target.span + count && find((area) => area.kind < 0 && fits(area))) ||
-        backup;
-  // A backup must have room for more than the journal.
-  if (place.span - count < (place === backup ? 1 : 0))
-    failSize('SPACE journal', count * SECTOR, place.span * SECTOR);
+    chip.areas
+      // A backup must have room for more than the journal.
+      .filter((area) => isPlace(area) && area.span > count - (area.first === backup.first ? 0 : 1))
+      .sort((a, b) => b.kind - a.kind || a.span - b.span)[0] ||
+    failSize('SPACE ota_journal', count * SECTOR, own ? own.span * SECTOR : 0);
   area = { first: place.first + place.span - count, span: count };
-  if (place === backup) backup = { first: backup.first, span: backup.span - count };
+  if (place.first === backup.first) backup = { first: backup.first, span: place.span - count };
 }
 
-/** Reads the journal on the chip: it begins the last sector of some area. */
+/** Reads the journal on the chip. */
 export function readJournal(): void {
-  readHeads(chip.areas);
-}
-
-/** @returns the area that a range lies in, if it may be written to. */
-function writableAt(range: Range): Area | undefined | false {
-  const area = areaAt(range.first);
-  return area && !area.why && isIn(area, range.first + range.span - 1) && area;
+  transaction.start();
+  readHeads(chip.areas.filter(isPlace));
 }
 
 /** @returns whether the target of the journal, if there is one, is still a partition that may be written to. */
-function isTarget(): boolean | undefined | 0 {
-  const area = journal.decision && writableAt(journal.target);
+function isTarget(): boolean | 0 | undefined {
+  const area = journal.decision && areaAt(journal.target.first);
   return (
     area &&
-    area.kind >= 0 &&
+    !whyNot(area, true, journal.isLive) &&
     area.first === journal.target.first &&
     area.span === journal.target.span
   );
 }
 
 /**
- * @returns whether there is a journal, and it and its target may still be written to. A new table or an app OTA may have
- * changed that.
+ * @returns whether there is a journal, all of it lies in one place, and its target may still be written to. A new table
+ * may have changed that.
  */
-export function isUsable(): boolean {
-  return !!isTarget() && !!writableAt(journal.area);
+export function isUsable(): boolean | 0 | undefined {
+  const place = isTarget() && areaAt(journal.area.first);
+  return (
+    place && isPlace(place) && journal.area.first + journal.area.span === place.first + place.span
+  );
 }
 
 /**
  * @param isFit - whether journal and target may still be written to
  * @returns what the target holds, by the journal
  */
-export function stateOf(isFit: boolean): Report['state'] {
-  if (!journal.decision) return 'none';
-  if (journal.decision === RESTORED) return 'restored';
-  if (journal.decision > INCOMPLETE && !(isTrial() && isFit)) return 'committed';
-  if (!isFit) return 'damaged';
-  return isTrial()
-    ? 'trial'
-    : journal.decision > UNTOUCHED && !journal.backup.span
-      ? 'incomplete'
-      : transaction.outcome || 'interrupted';
+export function stateOf(isFit: boolean | 0 | undefined): Report['state'] {
+  const { decision } = journal;
+  if (!decision || decision === FORGET) return 'none';
+  if (decision === RESTORED || (decision === BEGIN && !isFit)) return 'restored';
+  if (decision > INCOMPLETE) return isTrial() && isFit ? 'trial' : 'committed';
+  if (!journal.backup.span && !journal.isDamaged && decision > BEGIN) return 'incomplete';
+  return isFit && (decision === BEGIN || walkBackup(CHECK)) ? 'interrupted' : 'damaged';
 }
 
 /**
- * @returns whether an update can go on with the transaction in the journal
+ * Finds whether an update can go on with the transaction in the journal.
  * @throws E_PENDING if that transaction is in the way
  */
-function canResume(isDirect: boolean): boolean | undefined {
-  let why: string | false | undefined;
-  let isResumable: boolean | undefined;
+function findResumed(isDirect: boolean, isCounted?: boolean): void {
+  const { decision } = journal;
   const isFit = isUsable();
-  // The update of a partition that is not there any more is not in the way.
-  if (journal.decision < SAVED || journal.decision > COMMIT || !isTarget()) return false;
-  if (journal.decision === COMMIT) why = isTrial() && isFit && 'is on trial';
-  else {
-    const isKept = isFit && writableAt(journal.backup) && walkBackup(CHECK);
+  let why: string | undefined;
+  isResumed = isVoid = false;
+  // A trial that was over when this boot began is finished first.
+  if (isTrial() && isFit && (isCounted || journal.booted < journal.limit)) why = 'is on trial';
+  else if (
+    (decision === SAVED || decision === RESTORE) &&
+    // The update of a partition that is not there any more is not in the way.
+    (!journal.target.span || isTarget())
+  ) {
+    const isKept = isFit && walkBackup(CHECK);
     const hasRoom = journal.next < journal.end - (RESERVE + 4);
-    // A restore that is decided is finished first. An update that has no room to go on is put back first.
-    if (isKept && (journal.decision === RESTORE || !hasRoom)) return false;
-    isResumable =
-      isFit && hasRoom && journal.decision === SAVED && (isKept || !journal.backup.span);
-    why =
-      journal.target.first !== target.first
-        ? 'is unfinished'
-        : !isDirect && !isKept && 'needs backup: false';
+    const last = journal.backup.first + journal.backup.span - 1;
+    const area = areaAt(last);
+    const isWritable =
+      area &&
+      !whyNot(area) &&
+      isIn(roomOf(area), last) &&
+      journal.backup.first >= area.first &&
+      (area.kind < 0 ? !isIn(journal.area, last) : journal.backup.span === area.span);
+    // A restore that is decided is finished first. An update that cannot go on is put back first.
+    if (!isKept || (decision === SAVED && hasRoom && isWritable)) {
+      if (areaAt(journal.target.first) !== target) why = 'is unfinished';
+      else if (!isKept && !isDirect) why = 'needs backup: false';
+      isResumed = transaction.isSealed && !!(isKept || (isFit && hasRoom && !journal.backup.span));
+      isVoid = !isResumed;
+    }
   }
-  if (why) fail('PENDING ' + labelOf(journal.target) + ': ' + why);
-  return isResumable;
+  if (why) fail('PENDING ' + (labelOf(journal.target) || '?') + ': ' + why);
 }
 
-function checkNumber(name: 'size' | 'crc32' | 'trial', limit: number): void {
-  const value = options[name];
-  if (value != null && (value >>> 0 !== value || value > limit))
-    fail('ARGUMENT ' + name + ': ' + value + ', limit ' + limit);
-}
-
-/** Chooses where an update works and refuses what cannot be right. Writes nothing. */
-export function choosePlaces(newOptions: Options): void {
+/**
+ * Chooses where an update works and refuses what cannot be right. Writes nothing.
+ * @param isCounted - whether this boot has been counted as a trial boot
+ */
+export function choosePlaces(newOptions: Options, isCounted?: boolean): void {
   options = newOptions || {};
+  chip.readBoot();
   const isDirect = options.backup === false;
   target = named('partition');
   label = options.partition;
-  checkNumber('size', -1 >>> 0);
-  checkNumber('crc32', -1 >>> 0);
-  checkNumber('trial', isDirect ? 0 : 255);
+  checkNumber('size', options.size, -1 >>> 0);
+  checkNumber('crc32', options.crc32, -1 >>> 0);
+  checkNumber('trial', options.trial, isDirect ? 0 : 255);
   if (options.size! > target.span * SECTOR)
     failSize('SIZE ' + label, options.size!, target.span * SECTOR);
-  isResumed = !!canResume(isDirect);
+  findResumed(isDirect, isCounted);
   if (isResumed) {
     backup = journal.backup;
     area = journal.area;
   } else {
-    backup = isDirect ? { first: 0, span: 0 } : findBackup();
+    backup = isDirect ? { first: isVoid ? VOID : 0, span: 0 } : findBackup();
     placeJournal();
   }
 }
@@ -220,12 +250,12 @@ export function followJournal(): void {
 
 /** @returns what an update in the places that were chosen would use, and what it would cost at most. */
 export function describe(): Plan {
-  const erases = target.span * (backup.span ? 2 : 1) + area.span;
+  const erases = target.span * (backup.span ? 2 : 1) + area.span - 1;
   return {
     partition: areaOf(target)!,
     backup: areaOf(backup),
-    journal: areaOf(area),
-    running: chip.app ? chip.app.row.label : '',
+    journal: areaOf(area)!,
+    running: chip.runningApp,
     resumed: isResumed,
     worst: {
       erases: erases,

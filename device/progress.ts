@@ -1,4 +1,6 @@
 import type { Progress } from './api.ts';
+import { fail } from './errors.ts';
+import { checkAlone } from './journal.ts';
 import { SECTOR } from './runtime.ts';
 
 /** The user's callback, from the options of the present call. */
@@ -7,8 +9,10 @@ let onProgress: ((progress: Progress) => void) | undefined;
 /** Whether that callback is running: then every other call is refused. */
 export let isCalling: boolean | undefined;
 
-/** Reports to this callback from now on. */
+/** Reports to this callback from now on. @throws E_ARGUMENT if it is none */
 export function listen(newOnProgress: typeof onProgress): void {
+  if (newOnProgress && typeof newOnProgress !== 'function')
+    fail('ARGUMENT onProgress: no function');
   onProgress = newOnProgress;
 }
 
@@ -21,6 +25,7 @@ export function tick(phase: Progress['phase'], done: number, total: number): voi
   isCalling = true;
   try {
     onProgress({ phase: phase, done: done * SECTOR, total: total * SECTOR });
+    checkAlone();
   } catch (error) {
     if (phase !== 'restore') throw error;
   } finally {

@@ -14,17 +14,17 @@
  */
 
 import { fail, failFlash, failSize } from './errors.ts';
-import { PIECE, isBlank, readSector } from './flash.ts';
+import { isBlank, readSector } from './flash.ts';
 import * as journal from './journal.ts';
 import {
   append,
   appendRecord,
+  apply,
   decide,
   guard,
   isRestoring,
   needSlots,
   readSaved,
-  savedAt,
   settle,
 } from './journal.ts';
 import { tick } from './progress.ts';
@@ -36,7 +36,6 @@ import {
   CONFIRM,
   ENDING,
   INCOMPLETE,
-  NOT_KEPT,
   REOPEN,
   RESTORE,
   RESTORED,
@@ -46,14 +45,37 @@ import {
 import { SECTOR, crc32, erase, fill, pack, program } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 
-/** Whether the result of the last `recover` is in the journal for good. Only `recover` writes it. */
+/** Whether the journal keeps what was decided. Only `start` and `seal` write it. */
 export let isSealed: boolean;
 
+/** Trusts the journal: in a new call of the API, or another journal. */
+export function start(): void {
+  isSealed = true;
+}
+
 /**
- * What became of a journal without a final decision; false or undefined: its update is interrupted. Only `walkBackup` and
- * `recover` write it.
+ * Settles the journal and appends to it, unless it is full or its sector has failed. Then the next boot does all of it
+ * again.
+ * @param isRepeated - see `settle`
+ * @param decision - what is decided; 0 nothing
+ * @param type - a record that comes before that; 0 none
  */
-export let outcome: 'restored' | 'damaged' | false | undefined;
+export function seal(
+  isRepeated: boolean,
+  decision: number,
+  type?: number | false,
+  argument?: number,
+): void {
+  if (!isSealed) return;
+  try {
+    settle(isRepeated);
+    if (type) append(type, argument);
+    if (decision) decide(decision, false);
+  } catch (error) {
+    if (!(error as { code?: string }).code) throw error;
+    isSealed = false;
+  }
+}
 
 /**
  * Erases a sector, programs it and reads it back; once more if that differs.
@@ -64,7 +86,7 @@ export let outcome: 'restored' | 'damaged' | false | undefined;
 export function writeSector(sector: number, data: Bytes): void {
   for (let tries = 2; tries--;) {
     erase(guard(sector * SECTOR));
-    if (!isBlank(data, PIECE)) program(data, sector * SECTOR);
+    if (!isBlank(data)) program(data, sector * SECTOR);
     if (readSector(sector) === data) return;
   }
   failFlash('sector ' + sector);
@@ -72,39 +94,44 @@ export function writeSector(sector: number, data: Bytes): void {
 
 /**
  * Makes sure that the old content of a sector is safe, and that it is the sector in flight.
- * @param box - what the sector reads, if that is known. `save` takes it out of the box: there has to be room in memory for
+ * @param box - what the sector reads, if that is known. It is taken out of the box: there has to be room in memory for
  * what the backup reads.
  * @throws E_SPACE, E_FLASH
  */
 export function save(sector: number, box: Bytes[]): void {
-  let old = box.pop();
-  let slot = NOT_KEPT;
+  let slot = BLANK;
   let check = 0;
-  let tries = 2;
-  needSlots(1);
-  if (savedAt(sector)) {
-    if (journal.inFlight !== sector) appendRecord(readSaved(sector));
+  if (!journal.backup.span) {
+    // One record tells that nothing can be put back.
+    if (journal.decision !== SAVED) append(SAVED, 0, sector);
     return;
   }
-  if (journal.backup.span) {
-    slot = BLANK;
-    old = old || readSector(sector);
-    if (!isBlank(old, PIECE)) {
-      if (journal.backupUsed >= journal.backup.span)
-        failSize('SPACE backup', (journal.backupUsed + 1) * SECTOR, journal.backupUsed * SECTOR);
-      slot = journal.backup.first + journal.backupUsed;
-      check = crc32(old);
-      do {
-        if (!tries--) failFlash('backup');
-        erase(guard(slot * SECTOR));
-        program(old || readSector(sector), slot * SECTOR);
-        old = '';
-      } while (crc32(readSector(slot)) !== check);
-    }
-    old = '';
+  needSlots(1);
+  const saved = journal.index[sector - journal.target.first];
+  if (saved) {
+    if (journal.inFlight !== sector) appendRecord(readSaved(saved));
+    return;
   }
-  append(SAVED, 0, sector | (slot << 16), check);
-  if (journal.backup.span) tick('backup', journal.savedCount, journal.target.span);
+  let old = box.pop() || readSector(sector);
+  if (!isBlank(old)) {
+    let tries = 3;
+    if (journal.backupUsed >= journal.backup.span)
+      failSize('SPACE backup', (journal.backupUsed + 1) * SECTOR, journal.backupUsed * SECTOR);
+    slot = journal.backup.first + journal.backupUsed;
+    do {
+      if (!tries--) failFlash('backup');
+      old = old || readSector(sector);
+      check = crc32(old);
+      erase(guard(slot * SECTOR));
+      program(old, slot * SECTOR);
+      // Memory has no room for two sectors: they are compared by their CRC-32. The source is read again, because the first
+      // read may have erred. One whose cells are unstable never reads the same: then any of its contents will do.
+      old = '';
+    } while (crc32(readSector(slot)) !== check || (tries && crc32(readSector(sector)) !== check));
+  }
+  old = '';
+  append(SAVED, journal.savedCount & 255, sector | (slot << 16), check);
+  tick('backup', journal.savedCount, journal.target.span);
 }
 
 /**
@@ -113,12 +140,9 @@ export function save(sector: number, box: Bytes[]): void {
  */
 function checkUnsaved(): number {
   let check = 0;
-  for (
-    let sector = journal.target.first;
-    sector < journal.target.first + journal.target.span;
-    sector++
-  )
-    if (!savedAt(sector)) check = crc32(pack([check, crc32(readSector(sector))]));
+  for (let n = 0; n < journal.target.span; n++)
+    if (!journal.index[n])
+      check = crc32(pack([check, crc32(readSector(journal.target.first + n))]));
   return check;
 }
 
@@ -130,7 +154,7 @@ function checkUnsaved(): number {
  */
 export function commit(boots: number): void {
   needSlots(3 + BOOT_SLOTS * boots);
-  append(COMMIT, boots, 0, checkUnsaved());
+  append(COMMIT, boots, 0, journal.backup.span ? checkUnsaved() : 0);
   if (!boots) decide(CONFIRM, false);
 }
 
@@ -148,44 +172,44 @@ const PUT_BACK = 0;
  */
 export function walkBackup(onlyChecks: typeof CHECK | typeof PUT_BACK): boolean {
   let done = 0;
-  outcome = false;
-  for (
-    let sector = journal.target.first;
-    sector < journal.target.first + journal.target.span;
-    sector++
-  )
-    if (journal.backup.span && savedAt(sector)) {
-      const words = readSaved(sector);
-      const slot = words[1] >>> 16;
+  if (journal.isDamaged || !journal.backup.span) return false;
+  for (let n = 0; n < journal.target.span; n++)
+    if (journal.index[n]) {
+      const words = readSaved(journal.index[n]);
+      const slot = words[1]! >>> 16;
       // 0 is BLANK.
-      const old = slot ? readSector(slot) : fill(255, SECTOR);
+      let old = slot ? readSector(slot) : fill(255, SECTOR);
+      // What reads wrong is read once more: it may have been read wrong.
       if (slot && crc32(old) !== words[2]) {
-        outcome = 'damaged';
-        return false;
+        old = readSector(slot);
+        if (crc32(old) !== words[2]) return false;
       }
       if (!onlyChecks) {
-        writeSector(sector, old);
+        writeSector(journal.target.first + n, old);
         tick('restore', ++done, journal.savedCount);
       }
     }
-  return journal.backup.span > 0;
+  return true;
 }
 
 /**
  * Puts the old content back. The caller has seen that the old content is to count. Writes nothing if there is none to put
- * back (a direct update), or if a slot of the backup was overwritten.
+ * back (a direct update), or if a slot of the backup was overwritten. If the journal keeps nothing more, the old content
+ * comes back all the same, and the next `recover` does so again.
+ * @param hasToSeal - whether to write nothing then: the new content counted
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
-export function restore(): void {
+export function restore(hasToSeal: boolean): void {
   if (journal.decision > UNTOUCHED) {
     if (!walkBackup(CHECK)) return;
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
-    if (!isRestoring()) decide(RESTORE, journal.decision !== RESTORE);
+    if (!isRestoring()) seal(journal.decision !== RESTORE, RESTORE);
+    if (hasToSeal && !isSealed) failFlash();
     if (!walkBackup(PUT_BACK)) failFlash('backup');
   }
-  settle(false);
-  append(ENDING);
-  decide(RESTORED, false);
+  seal(false, RESTORED, ENDING);
+  // That it was put back is true in this call, sealed or not.
+  if (!isSealed) apply(0, [RESTORED]);
 }
 
 /**
@@ -204,21 +228,15 @@ function isStaying(): boolean {
 /**
  * Finishes or undoes what power loss interrupted. The table at `recover` in ota.ts has each case.
  *
- * If the journal is full, the result cannot be recorded: it is not sealed, and the next boot does the same again.
+ * If the journal keeps nothing more, the result is not recorded: it is not sealed, and the next boot does the same again.
  */
 export function recover(): void {
-  isSealed = true;
-  try {
-    if (journal.decision === COMMIT) settle(true);
-    if (journal.decision === COMMIT && journal.booted < journal.limit)
-      append(BOOT, journal.booted + 1);
-    else if (isStaying()) decide(CONFIRM, journal.decision === COMMIT);
-    else restore();
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'E_SPACE') throw error;
-    isSealed = false;
-    if (!isStaying() && walkBackup(CHECK) && walkBackup(PUT_BACK)) outcome = 'restored';
-  }
+  const { decision, booted } = journal;
+  if (decision === COMMIT) seal(true, 0, booted < journal.limit && BOOT, booted + 1);
+  // A boot that could not be counted is one more.
+  if (decision === COMMIT && booted < journal.limit) return;
+  if (isStaying()) seal(decision === COMMIT, decision > CONFIRM ? decision : CONFIRM);
+  else restore(false);
 }
 
 /**
@@ -228,15 +246,15 @@ export function recover(): void {
  */
 export function resume(): void {
   settle(true);
-  // This sector was in flight: its cells may be unstable, even if it reads right.
-  writeSector(journal.inFlight, fill(255, SECTOR));
+  // This sector was in flight: its cells may be unstable, even if it reads right. A direct update compares nothing.
+  if (journal.backup.span) writeSector(journal.inFlight, fill(255, SECTOR));
 }
 
 /**
  * Puts the old content back although the new one counts.
  * @throws E_STATE if the backup does not hold the old content; E_CHANGED if old and new would mix; E_SPACE, E_FLASH
  */
-export function undo(isUsable: boolean): void {
+export function undo(isUsable: boolean | 0 | undefined): void {
   if (
     !isUsable ||
     journal.decision === RESTORED ||
@@ -251,5 +269,5 @@ export function undo(isUsable: boolean): void {
     settle(false);
     append(REOPEN);
   }
-  restore();
+  restore(journal.decision > INCOMPLETE);
 }

@@ -3,26 +3,27 @@
 import type { Result, Update } from './api.ts';
 import { forgetChip } from './chip.ts';
 import { checkNumber, fail, failSize } from './errors.ts';
-import { PIECE, isBlank, isIn, readSector } from './flash.ts';
+import { isBlank, readSector } from './flash.ts';
 import * as journal from './journal.ts';
-import { forget, openJournal, savedAt } from './journal.ts';
+import { checkAlone, openJournal } from './journal.ts';
 import * as places from './places.ts';
-import { followJournal, isUsable, stateOf } from './places.ts';
+import { followJournal, stateOf } from './places.ts';
 import * as progress from './progress.ts';
 import { tick } from './progress.ts';
-import { REOPEN, UNTOUCHED } from './records.ts';
+import { FORGET, INCOMPLETE, REOPEN, UNTOUCHED } from './records.ts';
 import { SECTOR, bytes as bytesOf, crc32, fill, join, pack, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
-import { commit, restore, resume, save, writeSector } from './transaction.ts';
+import { commit, restore, resume, save, start, writeSector } from './transaction.ts';
 
 /** The update in progress, if there is one. */
 export let active: Update | false | undefined;
 
 /** Whether the journal on the chip is that of this update: it has written something, or goes on with an earlier one. */
 export let ownsJournal: boolean;
-/** Whether another journal has to forget first. One that lies in the target need not: it is content now. */
-let isForgetting: boolean;
-/** Whether the target may read right and still be unstable: an update was given up, and its old content never put back. */
+/**
+ * Whether the target may read right and still be unstable: what it holds counts for nothing, or an update was given up and
+ * its old content never put back. Then nothing is compared.
+ */
 let isSuspect: boolean;
 /** Bytes of the image so far, and how many there may be. */
 let received: number;
@@ -36,13 +37,9 @@ let changed: number;
 /** @throws E_SPACE if the backup is certainly too small for the sectors of the target, from one on */
 function checkRoom(from: number): void {
   let free = places.backup.span;
-  if (!free || places.target.span - from <= free) return;
-  for (
-    let sector = places.target.first + from;
-    sector < places.target.first + places.target.span;
-    sector++
-  )
-    if (!isBlank(readSector(sector), PIECE)) free--;
+  if (!free || free >= places.target.span - from) return;
+  for (let n = from; n < places.target.span; n++)
+    if (!isBlank(readSector(places.target.first + n))) free--;
   if (free < 0)
     failSize('SPACE backup', (places.backup.span - free) * SECTOR, places.backup.span * SECTOR);
 }
@@ -53,9 +50,10 @@ function open(): void {
   if (ownsJournal) return;
   // What follows the image will be erased, so the backup has to have room for its content.
   if (size) checkRoom((size + SECTOR - 1) >>> 12);
-  if (isForgetting) forget();
-  openJournal(places.target, places.backup, places.area);
+  checkAlone();
+  openJournal(places.target, places.backup, places.area, places.options.overwriteLive);
   followJournal();
+  start();
   ownsJournal = true;
 }
 
@@ -122,11 +120,13 @@ function complete(size: number): void {
   rest = '';
   if (places.options.crc32 != null) verify(size);
   tick('verify', taken, taken);
+  // What was equal before another copy of the module wrote may not be so any more.
+  checkAlone();
   if (ownsJournal) commit(places.options.trial || 0);
 }
 
 function checkBackup(bytes?: number): number {
-  if (!places.backup.span) fail('STATE backup: is false');
+  if (!places.backup.span) fail('STATE backup: false');
   const all = places.target.span * SECTOR;
   if (bytes == null) {
     if (!ownsJournal) checkRoom(0);
@@ -140,7 +140,7 @@ function checkBackup(bytes?: number): number {
 function saveAhead(bytes: number): void {
   open();
   for (let n = 0; n < places.target.span && n * SECTOR < bytes; n++)
-    if (!savedAt(places.target.first + n)) save(places.target.first + n, []);
+    if (!journal.index[n]) save(places.target.first + n, []);
 }
 
 function checkEnd(): number {
@@ -150,7 +150,9 @@ function checkEnd(): number {
 }
 
 function undo(): void {
-  if (ownsJournal) restore();
+  if (!ownsJournal) return;
+  checkAlone();
+  restore(journal.decision > INCOMPLETE);
 }
 
 function finish(): Result {
@@ -166,6 +168,7 @@ function finish(): Result {
 /** Does a part of an update. If the part fails, the update is over, and the old content is put back. */
 function attempt<A>(part: (value: A) => void, value: A): void {
   try {
+    if (ownsJournal) checkAlone();
     part(value);
   } catch (error) {
     active = false;
@@ -218,9 +221,12 @@ function checkChunk(chunk: unknown): Bytes | undefined {
 /** Starts an update in the places that were chosen, or goes on with the one in the journal. */
 export function startUpdate(): Update {
   ownsJournal = places.isResumed;
-  // The journal ends in SAVED, RESTORE or COMMIT: that update was not finished, and this one does not go on with it.
-  isSuspect = !ownsJournal && journal.decision > UNTOUCHED && journal.decision < REOPEN;
-  isForgetting = isUsable() && !isIn(places.target, journal.area.first);
+  // The journal ends in SAVED, RESTORE or COMMIT: that update was not finished, and this one does not go on with it, or
+  // was a direct one; or in FORGET, which may have come after that.
+  isSuspect =
+    (!ownsJournal || !journal.backup.span) &&
+    journal.decision > UNTOUCHED &&
+    (journal.decision < REOPEN || journal.decision === FORGET);
   forgetChip();
   received = taken = changed = 0;
   most = places.options.size || places.target.span * SECTOR;

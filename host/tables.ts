@@ -33,7 +33,7 @@ export const TABLES = {
     row('ota_0', APP, 0x10, 0x10000, 0x100000),
     row('ota_1', APP, 0x11, 0x110000, 0x100000),
     row('storage', DATA, 0x82, 0x210000, 0x100000),
-    row('ota_journal', DATA, 6, 0x310000, 0x3000),
+    row('ota_journal', DATA, 6, 0x310000, 0x4000),
   ],
   /** Espruino's for the ESP32 (targets/esp32/Changes_V3.1/partitions_espruino.csv): one OTA slot. */
   espruinoEsp32: [

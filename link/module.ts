@@ -3,7 +3,7 @@ import type { Progress, Report } from '../device/api.ts';
 import { Fault } from '../formats/errors.ts';
 import { askBoard, OTA } from './facts.ts';
 import type { RunOptions, Session } from './session.ts';
-import { checked, isProgress, isReport } from './shapes.ts';
+import { checked, exactly, isProgress, isReport } from './shapes.ts';
 
 /** Calls of the module that need no image. */
 export type Call = 'recover' | 'restore' | 'confirm';
@@ -29,6 +29,14 @@ export function withModule(session: Session, body: string, options?: RunOptions)
   return session.run(script, options);
 }
 
+/** @returns the name of the port. @throws ModuleError if the module is not on the board */
+async function needModule(session: Session): Promise<string> {
+  const { name: port } = session.port;
+  const { files } = await askBoard(session);
+  if (!files[OTA]) throw new ModuleError('E_NO_MODULE', { port, name: OTA });
+  return port;
+}
+
 /**
  * Makes one of the calls.
  * @param onProgress - hears of each sector that is put back
@@ -39,12 +47,27 @@ export async function callModule(
   call: Call,
   onProgress: (progress: Progress) => void,
 ): Promise<Report> {
-  const { name: port } = session.port;
-  const { files } = await askBoard(session);
-  if (!files[OTA]) throw new ModuleError('E_NO_MODULE', { port, name: OTA });
+  const port = await needModule(session);
   const options = call === 'confirm' ? '' : '{onProgress:function(p){say(p)}}';
   const report = await withModule(session, `return o.${call}(${options})`, {
     onSay: (progress) => onProgress(checked(port, progress, isProgress)),
   });
   return checked(port, report, isReport);
+}
+
+/** What `forget` has given up, as `status` told just before, and what it reports. */
+export interface Forgotten {
+  before: Report;
+  report: Report;
+}
+
+/**
+ * Gives up what the journal knows.
+ * @throws ModuleError if the module is not on the board; PortError, BoardError
+ */
+export async function forgetJournal(session: Session): Promise<Forgotten> {
+  const port = await needModule(session);
+  const reports = await withModule(session, 'var b=o.status();return[b,o.forget()]');
+  const [before, report] = checked(port, reports, exactly(2, isReport));
+  return { before, report };
 }

@@ -104,7 +104,7 @@ const isArea = objectOf<Area>({ label: orMissing(isText), address: isNumber, siz
 export const isPlan = objectOf<Plan>({
   partition: isArea,
   backup: orMissing(isArea),
-  journal: orMissing(isArea),
+  journal: isArea,
   running: isText,
   resumed: isFlag,
   worst: objectOf({ erases: isNumber, bytes: isNumber, seconds: isNumber }),

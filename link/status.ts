@@ -88,7 +88,8 @@ function withApps(partitions: Row[], running: string | undefined): PartitionStat
   const at = slots.findIndex(({ label }) => label === running);
   const next = slots.length ? slots[(at + 1) % slots.length].label : undefined;
   return partitions.map((row) => {
-    if (row.type !== 0 || running === undefined) return row;
+    // The module says nothing where the chip cannot tell.
+    if (row.type !== 0 || !running) return row;
     if (row.label === running) return { ...row, app: 'running' };
     return row.label === next ? { ...row, app: 'passive' } : row;
   });

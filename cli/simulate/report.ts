@@ -51,7 +51,7 @@ export function headOf(
       ['to', names.to, '', `${sizeOf(to.length)}; ${differ}`],
       ['target', ...place(plan.partition)],
       ['backup', ...(isDirect ? ['none: direct'] : place(plan.backup))],
-      ['journal', ...(plan.journal ? place(plan.journal) : ['none'])],
+      ['journal', ...place(plan.journal)],
       ...more,
       ['cuts', cuts ? `${cuts}, seed ${seed}` : 'none'],
     ]),

@@ -36,8 +36,8 @@ export function sizeOf(bytes: number): string {
 }
 
 /** 1 sector, 2 sectors */
-export const plural = (count: number, noun: string) =>
-  `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+export const plural = (count: number, noun: string, nouns = `${noun}s`) =>
+  `${grouped(count)} ${count === 1 ? noun : nouns}`;
 
 /** @returns numbers in ascending order as people write them: 3, 7-9, 12; no more than some ranges. */
 export function rangesText(numbers: number[], most = 12): string {

@@ -173,6 +173,26 @@ export const UPDATE_WORDS: Words<UpdateFacts> = {
   E_OVER: ({ rest }) => `the update is over\n${restText(rest)}`,
 };
 
+/** What to do when the module refuses an update, by its message. */
+const REMEDIES: [message: RegExp, remedy: string][] = [
+  [/^E_PENDING .* needs backup: false$/, '--no-backup updates it, part-ota forget gives it up'],
+  [
+    /^E_PENDING .* is unfinished$/,
+    'part-ota recover undoes that update, part-ota forget gives it up',
+  ],
+  [
+    /^E_PENDING .* is on trial$/,
+    'part-ota confirm keeps the new content, part-ota restore the old',
+  ],
+  [/^E_SPACE ota_journal/, 'docs/backup-and-journal.md tells how to make room'],
+];
+
+/** @returns why the module refuses an update, and what to do. */
+export function refusalText(message: string): string {
+  const [, remedy] = REMEDIES.find(([pattern]) => pattern.test(message)) ?? [];
+  return printable(message) + (remedy === undefined ? '' : `; ${remedy}`);
+}
+
 export const REFUSAL_WORDS: Words<RefusalFacts> = {
   E_UPDATING: ({ port, running }) =>
     `${port}: the board is busy with another update, ${printable(running)}; ` +
@@ -182,5 +202,5 @@ export const REFUSAL_WORDS: Words<RefusalFacts> = {
   E_NO_PARTITION: noPartition,
   E_SIZE: ({ name, size, label, limit }) =>
     `${name}: ${bytes(size)}; the partition "${label}" has ${sizeOf(limit)}`,
-  E_REFUSED: ({ port, message }) => `${port}: ${printable(message)}`,
+  E_REFUSED: ({ port, message }) => `${port}: ${refusalText(message)}`,
 };

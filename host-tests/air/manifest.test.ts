@@ -12,6 +12,7 @@ import { SECTOR, latin1, pattern } from '../../host/index.ts';
 import { promiseLibrary } from '../../host/espruino/promise.ts';
 import { during, random } from '../support/fixtures.ts';
 import { type OtaHttp, SUBJECT, buildHttp, sourceOfHttp } from '../support/subject.ts';
+import { tally } from '../support/tally.ts';
 
 /** @returns a manifest as a Buffer, which a test can spoil. */
 const makeManifest = (...args: Parameters<typeof make>) => Buffer.from(make(...args));
@@ -335,6 +336,7 @@ describe('a manifest that is spoilt somehow', () => {
       );
       if (!mayBegin) assert.match(outcome, /^(E_MANIFEST|E_HTTP)$/, `seed ${seed}, ${spoil.name}`);
     }
+    tally('fuzz', { inputs: Object.values(outcomes).reduce((sum, count) => sum + count, 0) });
     console.log(`      ${JSON.stringify(outcomes)}`);
   });
 });

@@ -578,7 +578,6 @@ describe('the options of begin', () => {
     const phases = new Set<string>();
     const { state } = update({
       backup: 'spare',
-      journal: 'log',
       trial: 2,
       onProgress: ({ phase }) => phases.add(phase),
     });

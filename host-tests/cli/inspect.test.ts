@@ -3,13 +3,16 @@ import assert from 'node:assert/strict';
 import { inspect, type Inspection } from '../../cli/inspection.ts';
 import { RECORD_LETTERS, RECORD_NAMES } from '../../device/records.ts';
 import type { Options } from '../../device/api.ts';
-import { Board, type BoardOptions, PowerCut, TABLES, TEARS } from '../../host/index.ts';
+import { Board, type BoardOptions, PowerCut, SECTOR, TABLES, TEARS } from '../../host/index.ts';
 import { bundleOf, NEW_IMAGE, OLD_IMAGE as OLD, read } from '../support/package.ts';
 
 const NEW = NEW_IMAGE.toString('latin1');
 const MODULE = bundleOf('ota');
 
 type Ota = typeof import('../../device/index.ts');
+
+/** The upper head of `ota_journal`. */
+const UPPER = 0x313000;
 
 function makeBoard(options: BoardOptions = {}): Board {
   const board = new Board({ partitions: { storage: OLD }, ...options });
@@ -42,7 +45,7 @@ describe('inspect tells of', () => {
       partitions.map(({ label }) => label),
       TABLES.example.map(({ label }) => label),
     );
-    assert.deepEqual(gaps, [{ address: 0x313000, size: 0xed000 }]);
+    assert.deepEqual(gaps, [{ address: 0x314000, size: 0xec000 }]);
     assert.equal(running, 'ota_0');
     assert.ok(hasMd5);
     assert.equal(status.state, 'none');
@@ -50,17 +53,29 @@ describe('inspect tells of', () => {
     assert.equal(nextBoot.erases + nextBoot.bytesProgrammed, 0);
   });
 
-  it('the journal that counts, while the next one begins elsewhere', () => {
+  it('the journal that counts, while the next one begins in the other head', () => {
     const board = updated(makeBoard());
-    const elsewhere = { partition: 'storage', journal: 'ota_1', backup: false } as const;
-    const next = board.require<Ota>('ota').begin(elsewhere);
-    // Two slots are zeroed, FORGET, the place of SOLID is zeroed, three sectors are erased, BEGIN. SOLID is the ninth.
-    board.flash.cutAt(9, TEARS.nothing);
-    assert.throws(() => next.write('x'.repeat(4096)), PowerCut);
+    const next = board.require<Ota>('ota').begin({ partition: 'storage', backup: false });
+    // A slot is zeroed, the lower head erased, BEGIN. SOLID is the fourth operation.
+    board.flash.cutAt(4, TEARS.nothing);
+    assert.throws(() => next.write('x'.repeat(SECTOR)), PowerCut);
     const { status, journal, records } = inspected(board);
     assert.equal(status.state, 'committed');
-    assert.deepEqual([journal?.area.label, journal?.id], ['ota_journal', 1]);
-    assert.equal(records[0].letter, 'D');
+    assert.deepEqual(
+      [journal?.area.label, journal?.start, journal?.head, journal?.id, journal?.isFinal],
+      ['ota_journal', UPPER, 'upper', 1, true],
+    );
+    assert.equal(records[1].letter, 'D');
+    // The next one is in the lower head, once SOLID is there.
+    board.powerOn();
+    const again = board.require<Ota>('ota').begin({ partition: 'storage', backup: false });
+    again.write('x'.repeat(SECTOR));
+    const found = inspected(board);
+    assert.deepEqual(
+      [found.journal?.start, found.journal?.head, found.journal?.id, found.journal?.isFinal],
+      [UPPER - SECTOR, 'lower', 2, false],
+    );
+    assert.equal(found.records[0].says, 'BEGIN, 2 sectors, LOWER');
   });
 
   it('a table that is somewhere else', () => {
@@ -87,13 +102,21 @@ describe('inspect tells', () => {
     const found = inspected(board);
     assert.equal(found.status.state, 'interrupted');
     assert.equal(found.status.saved, found.records.filter(({ letter }) => letter === 'S').length);
-    assert.match(letters(found), /^DS{20,}$/);
-    assert.deepEqual(found.journal, {
-      area: { label: 'ota_journal', address: 0x310000, size: 0x3000 },
+    assert.match(letters(found), /^BDS{20,}$/);
+    const { saved, ...journal } = found.journal!;
+    assert.equal(saved.length, found.status.saved);
+    assert.deepEqual(journal, {
+      area: { label: 'ota_journal', address: 0x310000, size: 0x4000 },
+      head: 'upper',
+      start: UPPER,
       id: 1,
       target: { label: 'storage', address: 0x210000, size: 0x100000 },
       backup: { label: 'ota_1', address: 0x110000, size: 0x100000 },
       isDirect: false,
+      isVoid: false,
+      isLive: false,
+      isFinal: false,
+      isBroken: false,
     });
     assert.equal(found.nextBoot.report.state, 'restored');
     assert.ok(found.nextBoot.erases >= 20);
@@ -117,7 +140,7 @@ describe('inspect tells that', () => {
   it('the new content counts', () => {
     const found = inspected(updated(makeBoard(), 0, { size: NEW.length, crc32: 0xec69e630 }));
     assert.equal(found.status.state, 'committed');
-    assert.match(letters(found), /^DS{76}.*D$/);
+    assert.match(letters(found), /^BDS{76}CKD$/);
     assert.equal(found.nextBoot.erases + found.nextBoot.bytesProgrammed, 0);
   });
 
@@ -129,10 +152,84 @@ describe('inspect tells that', () => {
     assert.equal(nextBoot.report.state, 'incomplete');
   });
 
-  it('the backup is lost', () => {
+  it('the backup is lost, and which copies', () => {
     const board = updated(makeBoard(), 1000);
-    board.flash.load(0x110000, new Uint8Array(4096));
-    assert.equal(inspected(board).nextBoot.report.state, 'damaged');
+    board.flash.load(0x111000, new Uint8Array(SECTOR));
+    const { status, nextBoot, journal, records } = inspected(board);
+    assert.equal(status.state, 'damaged');
+    assert.equal(nextBoot.report.state, 'damaged');
+    assert.deepEqual(
+      journal?.saved.filter(({ isOverwritten }) => isOverwritten).map(({ copy }) => copy),
+      [0x111000],
+    );
+    const told = records.filter(({ says }) => says.endsWith(', overwritten'));
+    assert.equal(told.length, 1);
+    assert.match(told[0].says, /^SAVED 0x2\w+: 0x111000, overwritten$/);
+  });
+
+  it('the update after that is not complete, either', () => {
+    const board = updated(makeBoard(), 1000);
+    board.flash.load(0x111000, new Uint8Array(SECTOR));
+    board.powerOn();
+    const { status, journal, records, nextBoot } = inspected(
+      updated(board, 200, { backup: false }),
+    );
+    assert.deepEqual([status.state, nextBoot.report.state], ['incomplete', 'incomplete']);
+    assert.deepEqual([journal?.isVoid, journal?.isDirect, journal?.head], [true, true, 'lower']);
+    assert.equal(records[0].says, 'BEGIN, 2 sectors, VOID, LOWER');
+  });
+
+  it('the partition is one that the firmware uses', () => {
+    const board = makeBoard();
+    const { address } = board.partition('nvs');
+    const options = { partition: 'nvs', overwriteLive: true };
+    board.require<Ota>('ota').begin(options).write('x'.repeat(SECTOR));
+    assert.ok(board.flash.holds(address, Buffer.alloc(SECTOR, 'x')));
+    const { journal, records } = inspected(board);
+    assert.deepEqual([journal?.isLive, journal?.target?.label], [true, 'nvs']);
+    assert.equal(records[0].says, 'BEGIN, 2 sectors, LIVE');
+  });
+});
+
+describe('inspect tells of a journal that reads wrong,', () => {
+  const open = () => updated(makeBoard(), 1000);
+  const flip = ({ flash }: Board, address: number, bit: number) => {
+    const bytes = flash.peek(address, 16);
+    bytes[bit >> 3] ^= 1 << (bit & 7);
+    flash.load(address, bytes);
+  };
+
+  it('that a single bit is corrected', () => {
+    const board = open();
+    flip(board, UPPER, 37);
+    flip(board, UPPER + 4 * 16, 101);
+    const { status, journal, records, wrongBits } = inspected(board);
+    assert.equal(status.state, 'interrupted');
+    assert.deepEqual([journal?.target?.label, journal?.isBroken, wrongBits], ['storage', false, 2]);
+    assert.equal(records[0].says, 'BEGIN, 4 sectors; bit 37 is wrong, and is corrected');
+    assert.match(records[4].says, /^SAVED .*; bit 101 is wrong, and is corrected$/);
+  });
+
+  it('that a record is missing', () => {
+    const board = open();
+    board.flash.load(UPPER + 4 * 16, Buffer.alloc(16, 0x5a));
+    const { status, journal, records, nextBoot } = inspected(board);
+    assert.equal(status.state, 'damaged');
+    assert.equal(nextBoot.report.state, 'damaged');
+    assert.equal(journal?.isBroken, true);
+    assert.equal(records[4].says, 'torn');
+  });
+
+  it('that BEGIN is lost', () => {
+    const board = open();
+    board.flash.load(UPPER, Buffer.alloc(16, 0x5a));
+    const { status, journal, records } = inspected(board);
+    assert.equal(status.state, 'damaged');
+    assert.deepEqual(
+      [journal?.target, journal?.backup, journal?.isDirect, journal?.start],
+      [undefined, undefined, false, UPPER],
+    );
+    assert.equal(records[0].says, 'torn');
   });
 });
 

@@ -17,6 +17,7 @@ import {
   record,
 } from '../support/fixtures.ts';
 import { Life, type Moment, type World, tell } from '../support/life.ts';
+import { tally } from '../support/tally.ts';
 
 /** The rest of each image: it stays. In the larger form one sector more differs. */
 const same = ', a3 page, a4 page, a5 page';
@@ -53,7 +54,7 @@ interface Result {
 /** Explores until no state is new. @param limit - of cuts in the journal */
 function close(life: Life, first: Act, acts: Act[], limit: number): Result {
   const base = life.board.flash.snapshot();
-  const { address, size } = life.plan.journal!;
+  const { address, size } = life.plan.journal;
   const seen = new Set<string>();
   const queue: State[] = [];
   let cuts = 0;
@@ -171,6 +172,7 @@ describe('no state is new any more, after any number of cuts in target and backu
       this.timeout(IS_FULL ? 0 : 120000);
       const { states, cuts, longest } = close(make(), first, acts, 1);
       assert.ok(states > 0);
+      tally(`closure: ${name}`, { states, cuts, mostCuts: longest });
       console.log(`      closed: ${states} states, ${cuts} cuts, ${longest} in a row`);
     });
   }

@@ -21,8 +21,6 @@ import { readGolden } from '../golden/read.ts';
 import { pathOf } from '../support/package.ts';
 import { buildHttp, uploadHttpTo, uploadTo } from '../support/subject.ts';
 
-const TARGET = { address: 0x30000, size: 0x6000 };
-
 /** @returns a board with a golden chip. */
 function boardOf({ file }: GoldenChip): Board {
   const board = new Board({ size: 0x100000, table: CHIP_TABLE });
@@ -57,11 +55,12 @@ describe('golden chips', () => {
       assert.deepEqual({ ...ota.recover() }, golden.recover);
       assertLetters(board, golden.recovered);
 
-      const journal = golden.journal?.address ?? 0;
+      const { start: head, target } = golden.journal ?? {};
+      const { address, size } = board.partition(target ?? 'www');
       for (const sector of differences(board.flash.snapshot(), start)) {
         const at = sector * 4096;
-        const isTarget = at >= TARGET.address && at < TARGET.address + TARGET.size;
-        assert.ok(isTarget || at === journal, `sector 0x${sector.toString(16)} has changed`);
+        const isTarget = at >= address && at < address + size;
+        assert.ok(isTarget || at === head, `sector 0x${sector.toString(16)} has changed`);
       }
       board.flash.cut();
       const { state } = boot(board).recover();

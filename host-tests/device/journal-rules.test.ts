@@ -4,12 +4,16 @@
  * matters is cut, in several ways, and the cells read in several ways at every boot after that.
  */
 import assert from 'node:assert/strict';
+import { crc32 } from 'node:zlib';
+import { BEGIN, CRC_AT, FORMAT, ID_AT, SLOT, SLOTS, SOLID } from '../../device/records.ts';
 import type { Mood, Tear } from '../../host/index.ts';
-import { SECTOR, TEARS, fingerprint, pattern, someBits } from '../../host/index.ts';
+import { type Board, SECTOR, TEARS, fingerprint, pattern, someBits } from '../../host/index.ts';
 import {
   OLD,
+  STORAGE,
   type Step,
   assertIdle,
+  bootStraight,
   cutIn,
   image,
   isHead,
@@ -135,6 +139,12 @@ const appWrites = (life: Life) => {
   life.write(0, pattern('app', SECTOR));
 };
 
+/** Confirms at the last boot of a trial. */
+const confirmAtLast = (life: Life) => {
+  life.recover();
+  life.confirm();
+};
+
 /** @returns a life in which an update to NEW is committed. */
 function committed(): Life {
   const life = new Life(OLD);
@@ -173,8 +183,7 @@ describe('a rule of the journal: the log', () => {
 
   rule('has two blank slots zeroed before anything is appended, not one', [
     { act: (life) => life.update(NEW, { trial: 1 }) },
-    { act: (life) => life.recover() },
-    { act: (life) => life.confirm(), cut: inType('K'), tears: [TEARS.everyBit] },
+    { act: confirmAtLast, cut: inType('K'), tears: [TEARS.everyBit] },
     { act: recover, cut: inType('K'), moods: ZEROS, tears: [TEARS.everyBit] },
     { act: recover, cut: inZero, moods: ZEROS, tears: [TEARS.everyBit] },
     { act: recover, moods: WHOLE },
@@ -206,8 +215,7 @@ describe('a rule of the journal: a decision', () => {
 
   rule('to confirm needs SOLID behind it', [
     { act: (life) => life.update(NEW, { trial: 1 }) },
-    { act: (life) => life.recover() },
-    { act: (life) => life.confirm(), cut: inType('KD') },
+    { act: confirmAtLast, cut: inType('KD') },
     { act: (life) => life.recover() },
     { act: (life) => life.recover() },
     { act: (life) => life.recover() },
@@ -227,8 +235,7 @@ describe('a rule of the journal: a decision', () => {
 
   rule('is not good because it was written twice', [
     { act: (life) => life.update(NEW, { trial: 1 }) },
-    { act: (life) => life.recover() },
-    { act: (life) => life.confirm(), cut: inType('K'), tears: [TEARS.everyBit] },
+    { act: confirmAtLast, cut: inType('K'), tears: [TEARS.everyBit] },
     { act: recover, cut: inType('K'), moods: ZEROS, tears: [TEARS.everyBit] },
     { act: recover, moods: ZEROS },
     { act: recover, moods: ONES },
@@ -309,7 +316,7 @@ describe('a rule of the journal: BEGIN', () => {
   );
 
   rule(
-    'is spoiled only after the journal says that nothing can be restored',
+    'that was cut speaks no more once the journal before it is appended to',
     [
       { act: updateTo(OTHER), cut: inBegin },
       {
@@ -318,7 +325,6 @@ describe('a rule of the journal: BEGIN', () => {
           life.restore();
         },
         cut: onTarget,
-        isPrevented: true,
       },
       { act: recover },
       { act: recover },
@@ -359,4 +365,207 @@ describe('a rule of the journal: a sector', () => {
     { act: updateTo(NEW), cut: (life, step) => onTarget(life, step) && step.kind === 'erase' },
     { act: recover },
   ]);
+});
+
+/** So many trial boots that ota_journal has no room for them: the journal is in free flash, and has sectors below its heads. */
+const MORE = { trial: 70 };
+const FREE_HEADS = [0xfe, 0xff];
+const BELOW_HEADS = [0xfc, 0xfd];
+
+const isIn =
+  (...sectors: number[]): Where =>
+  (_, { address }) =>
+    sectors.includes((address / SECTOR) >>> 0);
+const inFreeHead: Where = (life, step) => isIn(...FREE_HEADS)(life, step) && isHead(step);
+
+/** What is done before the first sector is saved. */
+const whileItOpens: Where = (life, step) =>
+  isIn(...FREE_HEADS, ...BELOW_HEADS)(life, step) && (isHead(step) || step.kind === 'erase');
+
+/** Recovers: after a first update there is always a journal that speaks. */
+const speaks = (life: Life) => {
+  const { state } = life.recover();
+  assert.notEqual(state, 'none', 'no journal speaks');
+};
+const elsewhere = (image: Uint8Array) => (life: Life) => {
+  life.update(image, MORE);
+};
+
+/** @returns a life on a board whose journal may be in ota_journal and in free flash. */
+function lifeInTwoPlaces(): Life {
+  return new Life(OLD, {}, undefined, [{ ...STORAGE, ...MORE }]);
+}
+
+/** @returns a life in which an update to NEW is committed, and its journal is in free flash. */
+function committedElsewhere(): Life {
+  const life = lifeInTwoPlaces();
+  assert.equal(life.boot().update(NEW, MORE), 'trial');
+  assert.equal(life.boot().confirm(), 'committed');
+  return life;
+}
+
+/** @returns a life whose last journal is in free flash, and ends in a sector below its heads. */
+function committedLate(): Life {
+  const life = lifeInTwoPlaces();
+  life.boot().update(NEW, MORE);
+  for (let n = 0; n < MORE.trial; n++) assert.equal(life.boot().recover().state, 'trial');
+  assert.equal(life.confirm(), 'committed');
+  return life;
+}
+
+describe('a rule of the journal: one that begins', () => {
+  rule(
+    'leaves the one before it alone until it is firm itself',
+    [
+      { act: updateTo(OTHER), cut: inBegin, tears: [TEARS.everyBit] },
+      { act: updateTo(OTHER), cut: inBegin, moods: ZEROS, tears: [TEARS.everything] },
+      { act: speaks },
+      { act: speaks },
+    ],
+    committed,
+  );
+
+  rule(
+    'is firm before it is closed',
+    [
+      { act: updateTo(OTHER), cut: inBegin, tears: [TEARS.everyBit] },
+      { act: recover, cut: inRecord, moods: ZEROS },
+      { act: speaks },
+      { act: speaks },
+    ],
+    committed,
+  );
+
+  rule(
+    'silences others that were cut, wherever they are',
+    [
+      { act: updateTo(OTHER), cut: inBegin, tears: [TEARS.everyBit] },
+      { act: elsewhere(OTHER), cut: onTarget, moods: ONES },
+      { act: speaks },
+      { act: speaks },
+    ],
+    committedElsewhere,
+  );
+
+  rule(
+    'in free flash is silenced, too',
+    [
+      { act: elsewhere(OTHER), cut: inFreeHead, tears: [TEARS.everyBit] },
+      { act: updateTo(OTHER), cut: onTarget, moods: ONES },
+      { act: speaks },
+      { act: speaks },
+    ],
+    () => {
+      const life = lifeInTwoPlaces();
+      life.boot().update(NEW);
+      return life;
+    },
+  );
+
+  rule(
+    'leaves what is below the heads alone until it speaks',
+    [
+      { act: elsewhere(OTHER), cut: whileItOpens },
+      // Without what is there the trial would not be over.
+      { act: (life) => assert.match(life.recover().state, /^(committed|restored)$/) },
+      { act: speaks },
+    ],
+    committedLate,
+  );
+});
+
+describe('a rule of the journal: one that has begun', () => {
+  it('leaves no other with a SOLID', () => {
+    const life = lifeInTwoPlaces();
+    const { flash } = life.board;
+    const typeAt = (head: number, slot: number) => flash.peek(head * SECTOR + slot * SLOT, 1)[0];
+    const speaking = () =>
+      [0x41, 0x42, ...FREE_HEADS].filter(
+        (head) => typeAt(head, 0) === BEGIN && typeAt(head, 1) === SOLID,
+      );
+    for (const act of [
+      updateTo(NEW),
+      updateTo(OTHER),
+      elsewhere(NEW),
+      (life: Life) => life.confirm(),
+      updateTo(OTHER),
+      elsewhere(OLD),
+      (life: Life) => life.restore(),
+      updateTo(NEW),
+    ]) {
+      act(life.boot());
+      assert.equal(speaking().length, 1, life.story.at(-1));
+    }
+  });
+
+  it('below the heads has nothing of an older one', () => {
+    const life = committedLate();
+    // Records of an older journal are there, in slots that the next one will come to.
+    elsewhere(OTHER)(life.boot());
+    const { flash } = life.board;
+    const below = BELOW_HEADS.slice(1).map((sector) => flash.peek(sector * SECTOR, SECTOR));
+    assert.ok(below.every((bytes) => bytes.every((byte) => byte === 0xff)));
+  });
+});
+
+/** Writes a journal that is valid at a sector, and newer than all, as an image may have one. */
+function forge({ flash }: Board, from: number, to: number): void {
+  const bytes = Buffer.from(flash.peek(from * SECTOR, SECTOR));
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const record = bytes.subarray(slot * SLOT, (slot + 1) * SLOT);
+    if ([0, 0xff].includes(record[0])) continue;
+    record.writeUInt16LE(record.readUInt16LE(ID_AT) + 9, ID_AT);
+    const place = Buffer.alloc(4);
+    place.writeUInt32LE(to * SECTOR + slot * SLOT + FORMAT);
+    record.writeUInt32LE(crc32(Buffer.concat([record.subarray(0, CRC_AT), place])), CRC_AT);
+  }
+  flash.load(to * SECTOR, bytes);
+}
+
+describe('a rule of the journal: a place', () => {
+  // An update that is open, so that a journal which is obeyed writes.
+  const open = () => {
+    const life = new Life(OLD);
+    life
+      .boot()
+      .ota.begin(STORAGE)
+      .write(NEW.subarray(0, 2 * SECTOR));
+    life.board.flash.allowAll();
+    return life.board;
+  };
+  const SECTORS_OF: Record<string, number[]> = {
+    'the target': [0x32, 0x36, 0x37],
+    'the passive app': [0x20, 0x2e, 0x2f],
+    'the app that runs': [0x1e, 0x1f],
+    'a data partition': [0x3e, 0x3f, 0x31],
+    'a data partition of one sector': [0x40],
+    'free flash before its last two sectors': [0x43, 0xfd],
+  };
+  for (const [where, sectors] of Object.entries(SECTORS_OF))
+    it(`is not ${where}: what looks like a journal there is none`, () => {
+      for (const sector of sectors) {
+        const board = open();
+        forge(board, 0x42, sector);
+        // Nothing else speaks.
+        board.flash.load(0x41 * SECTOR, new Uint8Array(2 * SECTOR).fill(0xff));
+        board.flash.cut();
+        const ota = bootStraight(board);
+        assertIdle('at any call', board, () => {
+          assert.equal(ota.recover().state, 'none');
+          assert.equal(ota.status().state, 'none');
+          assert.equal(ota.plan(STORAGE).resumed, false);
+        });
+      }
+    });
+
+  it('is each head of ota_journal and of free flash', () => {
+    for (const head of [0x41, ...FREE_HEADS]) {
+      const board = open();
+      forge(board, 0x42, head);
+      board.flash.load(0x42 * SECTOR, new Uint8Array(SECTOR).fill(0xff));
+      board.flash.cut();
+      // One that tells where it lies otherwise than it is cannot be obeyed, but is seen.
+      assert.notEqual(bootStraight(board).recover().state, 'none');
+    }
+  });
 });

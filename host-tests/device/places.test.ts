@@ -17,6 +17,7 @@ import {
 } from '../../host/index.ts';
 import {
   NEW,
+  OLD,
   SECTORS,
   SMALL,
   STORAGE,
@@ -119,13 +120,13 @@ const THREE_SLOTS: Row[] = [
   row('storage', 1, 0x82, 0x50, SECTORS),
 ];
 
-/** An app, the target, and no other flash for either backup or journal. */
+/** An app, the target, free flash for a journal and for no backup. */
 const FULL: Row[] = [
   row('nvs', 1, 2, 0x09, 4),
   row('phy_init', 1, 1, 0x0d, 3),
   row('factory', 0, 0, 0x10, 0xd0),
   row('storage', 1, 0x82, 0xe0, SECTORS),
-  row('other', 1, 0x82, 0xe6, 0x19),
+  row('other', 1, 0x82, 0xe6, 0x17),
   row('one', 1, 0x82, 0xff, 1),
 ];
 
@@ -183,8 +184,9 @@ describe('places: a target', () => {
   });
 
   it("may be Espruino's Storage only if it is told so", () => {
+    // The place of `flash` is free: the stock table of an ESP32 has no room for a journal.
     for (const board of [
-      largeBoard(TABLES.espruinoEsp32),
+      largeBoard(without(TABLES.espruinoEsp32, 'flash')),
       largeBoard(TABLES.espruinoIdf4, { board: 'ESP32C3' }),
     ]) {
       assertRefused(board, {}, 'E_FORBIDDEN');
@@ -199,9 +201,14 @@ describe('places: a target', () => {
   });
 
   it('may be what its address says, and not its label', () => {
-    const table = withRows(TABLES.espruinoEsp32, row('storage', 1, 0x82, 0x310, 16));
+    const table = withRows(
+      TABLES.espruinoEsp32,
+      row('storage', 1, 0x82, 0x310, 14),
+      row('code', 1, 0x41, 0x320, 0xe0),
+    );
     const board = largeBoard(without(table, 'flash'));
-    assert.equal(placesOf(board), 'factory, ota_0 0x190+383, ota_0 0x30f+1');
+    assert.equal(placesOf(board), 'factory, ota_0 0x190+384, free 0x31e+2');
+    assertRefused(board, { partition: 'code' }, 'E_FORBIDDEN');
   });
 });
 
@@ -220,7 +227,7 @@ const CROWDED = withRows(
   row('low', 1, 0x82, 7, 1),
 );
 
-describe('places: a backup or a journal', () => {
+describe('places: a backup', () => {
   for (const [label, what] of [
     ['storage', 'the target'],
     ['half', 'half in the target'],
@@ -238,91 +245,104 @@ describe('places: a backup or a journal', () => {
     ['crypt', 'encrypted'],
     ['part', 'not whole sectors long'],
     ['low', 'below 0x9000'],
+    ['ota_journal', 'for the journal'],
   ]) {
     for (const overwriteLive of [false, true])
       it(`is refused if it is ${what}${overwriteLive ? ', whatever may be overwritten' : ''}`, () => {
         const board = boardWith({ table: CROWDED });
         assertRefused(board, { backup: label, overwriteLive }, 'E_FORBIDDEN');
-        assertRefused(board, { journal: label, overwriteLive }, 'E_FORBIDDEN');
-        assertRefused(board, { backup: false, journal: label, overwriteLive }, 'E_FORBIDDEN');
       });
   }
+});
 
+describe('places: a backup that is named', () => {
   it('is refused if it is the app that boots next', () => {
     const board = boardWith({ mmu: 1 });
     board.setRunning('ota_1');
-    for (const label of ['ota_0', 'ota_1']) {
-      assertRefused(board, { backup: label }, 'E_FORBIDDEN');
-      assertRefused(board, { journal: label }, 'E_FORBIDDEN');
-    }
-    assert.equal(placesOf(board), 'ota_0, free 0x43+189, ota_journal 0x42+1');
+    for (const label of ['ota_0', 'ota_1']) assertRefused(board, { backup: label }, 'E_FORBIDDEN');
+    assert.equal(placesOf(board), 'ota_0, free 0x43+187, ota_journal 0x41+2');
   });
 
   it("is refused if it is Espruino's Storage", () => {
     const board = largeBoard(TABLES.espruinoEsp32);
     const target = { partition: 'free', overwriteLive: true };
     assertRefused(board, { ...target, backup: 'storage' }, 'E_FORBIDDEN');
-    assertRefused(board, { ...target, journal: 'storage' }, 'E_FORBIDDEN');
   });
 
   it('is refused if there is no such partition', () => {
     assertRefused(boardWith(), { backup: 'none' }, 'E_NO_PARTITION');
-    assertRefused(boardWith(), { journal: 'none' }, 'E_NO_PARTITION');
     assertRefused(boardWith(), { backup: '' }, 'E_NO_PARTITION');
-  });
-
-  it('is refused if it is too small', () => {
-    const board = boardWith();
-    assert.match(placesOf(board, { journal: 'log', trial: 47 }), /log 0x40\+1$/);
-    assertRefused(board, { journal: 'log', trial: 48 }, 'E_SPACE');
-    assertRefused(board, { backup: 'log', journal: 'log' }, 'E_SPACE');
-    assertRefused(boardWith({ table: FULL }), { backup: 'one' }, 'E_SPACE');
-    assertRefused(
-      boardWith({ table: FULL }),
-      { backup: 'other', trial: 255, journal: 'one' },
-      'E_SPACE',
-    );
   });
 });
 
-describe('places: a backup', () => {
+describe('places: a backup in free flash', () => {
   it('is missed if there is none at all', () => {
     const board = boardWith({ table: FULL });
     assertRefused(board, {}, 'E_NO_BACKUP');
-    assertRefused(board, { journal: 'one' }, 'E_NO_BACKUP');
-    assertRefused(board, { backup: false }, 'E_SPACE');
-    assert.equal(placesOf(board, { backup: false, journal: 'one' }), 'factory, none, one 0xff+1');
-    assert.equal(placesOf(board, { backup: 'other' }), 'factory, other 0xe6+24, other 0xfe+1');
+    assert.equal(placesOf(board, { backup: false }), 'factory, none, free 0xfd+2');
+    assert.equal(placesOf(board, { backup: 'other' }), 'factory, other 0xe6+23, free 0xfd+2');
+  });
+
+  it('in free flash leaves out the heads at its end, wherever the journal is', () => {
+    const table = without(WITH_JOURNAL, 'ota_1');
+    assert.equal(placesOf(boardWith({ table })), 'ota_0, free 0x43+187, ota_journal 0x41+2');
+    const filled = [...table, row('filler', 1, 0x82, 0x43, 0xba)];
+    // 0x20 to 0x30 is the larger one; of 0xfd to 0x100 one sector is left.
+    assert.equal(placesOf(boardWith({ table: filled })), 'ota_0, free 0x20+14, ota_journal 0x41+2');
+    const least = [...filled, row('more', 1, 0x82, 0x20, 16)];
+    assert.equal(placesOf(boardWith({ table: least })), 'ota_0, free 0xfd+1, ota_journal 0x41+2');
+    const none = withRows(least, row('filler', 1, 0x82, 0x43, 0xbb));
+    assertRefused(boardWith({ table: none }), {}, 'E_NO_BACKUP');
+  });
+
+  it('in free flash leaves out the journal, too, if that is there', () => {
+    const table = [...without(SMALL, 'ota_1'), row('filler', 1, 0x82, 0x20, 16)];
+    assert.equal(placesOf(boardWith({ table })), 'ota_0, free 0x41+189, free 0xfe+2');
+    assert.equal(
+      placesOf(boardWith({ table }), { trial: 255 }),
+      'ota_0, free 0x41+185, free 0xfa+6',
+    );
+    assert.equal(
+      placesOf(boardWith({ table }), { backup: 'spare', trial: 255 }),
+      'ota_0, spare 0x3a+6, free 0xfa+6',
+    );
   });
 });
 
 describe('places: the backup that is chosen', () => {
   for (const [running, backup] of [
-    ['factory', 'ota_0 0x20+15, ota_0 0x2f+1'],
-    ['ota_0', 'ota_1 0x30+15, ota_1 0x3f+1'],
-    ['ota_1', 'ota_2 0x40+15, ota_2 0x4f+1'],
-    ['ota_2', 'ota_0 0x20+15, ota_0 0x2f+1'],
+    ['factory', 'ota_0 0x20+16, free 0xfe+2'],
+    ['ota_0', 'ota_1 0x30+16, free 0xfe+2'],
+    ['ota_1', 'ota_2 0x40+16, free 0xfe+2'],
+    ['ota_2', 'ota_0 0x20+16, free 0xfe+2'],
   ]) {
-    for (const name of ['ESP32', 'ESP32C3'] as const)
-      it(`is the passive slot when ${running} runs on an ${name}`, () => {
+    it(`is the passive slot when ${running} runs on an ESP32`, () => {
+      const board = boardWith({ table: THREE_SLOTS, running });
+      assert.equal(placesOf(board), `${running}, ${backup}`);
+    });
+
+    for (const name of ['ESP32C3', 'ESP32S3'] as const)
+      it(`is no app slot when ${running} runs on an ${name}, which does not tell`, () => {
         const board = boardWith({ table: THREE_SLOTS, running, board: name });
-        assert.equal(placesOf(board), `${running}, ${backup}`);
+        assert.equal(placesOf(board), ', free 0x56+168, free 0xfe+2');
+        for (const label of ['factory', 'ota_0', 'ota_1', 'ota_2'])
+          assertRefused(board, { backup: label }, 'E_FORBIDDEN');
       });
   }
 
   it('is not the only slot when that runs', () => {
     const table = without(THREE_SLOTS, 'ota_1', 'ota_2');
     const board = boardWith({ table, running: 'ota_0' });
-    assert.equal(placesOf(board), 'ota_0, free 0x56+169, free 0xff+1');
+    assert.equal(placesOf(board), 'ota_0, free 0x56+168, free 0x4e+2');
   });
 
   for (const state of [NEW_STATE, PENDING_VERIFY])
     it(`is not the slot that an app in state ${state} may be given up for`, () => {
       const board = boardWith();
       setEntries(board, entry(1, state), ERASED);
-      assert.equal(placesOf(board), 'ota_0, free 0x43+189, ota_journal 0x42+1');
+      assert.equal(placesOf(board), 'ota_0, free 0x43+187, ota_journal 0x41+2');
       setEntries(board, entry(1, VALID), ERASED);
-      assert.equal(placesOf(board), 'ota_0, ota_1 0x20+16, ota_journal 0x42+1');
+      assert.equal(placesOf(board), 'ota_0, ota_1 0x20+16, ota_journal 0x41+2');
     });
 
   it('is the largest part of the free flash', () => {
@@ -332,18 +352,20 @@ describe('places: the backup that is chosen', () => {
       row('end', 1, 0x82, 0xfe, 2),
     ];
     // 0x20 to 0x30, 0x43 to 0x90, 0x94 to 0xfe
-    assert.equal(placesOf(boardWith({ table })), 'ota_0, free 0x94+106, ota_journal 0x42+1');
+    assert.equal(placesOf(boardWith({ table })), 'ota_0, free 0x94+104, ota_journal 0x41+2');
   });
 
   it('is no free flash that a partition overlaps', () => {
     const table = [...without(SMALL, 'ota_1'), row('most', 1, 0x82, 0x38, 0xc7)];
-    assert.equal(placesOf(boardWith({ table })), 'ota_0, free 0x20+15, free 0x2f+1');
+    assert.equal(placesOf(boardWith({ table })), 'ota_0, free 0x20+14, free 0x2e+2');
   });
 });
 
 describe('places: otadata', () => {
-  const BOTH = { table: THREE_SLOTS, board: 'ESP32C3' } as const;
-  for (const [what, one, other, running] of [
+  /** The MMU's page of factory, which runs. */
+  const BOTH = { table: THREE_SLOTS, mmu: 1 };
+  const SLOTS = ['ota_0', 'ota_1', 'ota_2'];
+  for (const [what, one, other, next] of [
     ['is erased', ERASED, ERASED, 'factory'],
     ['has one entry, in front', entry(2), ERASED, 'ota_1'],
     ['has one entry, behind', ERASED, entry(3), 'ota_2'],
@@ -358,36 +380,38 @@ describe('places: otadata', () => {
     ['has two that are invalid', entry(1, INVALID), entry(2, ABORTED), 'factory'],
     ['is all zeros', new Uint8Array(32), new Uint8Array(32), 'factory'],
   ] as const) {
-    it(`chooses ${running} when it ${what}`, () => {
+    it(`keeps ${next} for the next boot when it ${what}`, () => {
       const board = boardWith(BOTH);
       setEntries(board, one, other);
-      assert.equal(placesOf(board).split(', ')[0], running);
-      if (running === 'factory') return;
-      assertRefused(board, { backup: running }, 'E_FORBIDDEN');
+      for (const backup of SLOTS) {
+        if (backup === next) assertRefused(board, { backup }, 'E_FORBIDDEN');
+        else assert.match(placesOf(board, { backup }), new RegExp(`^factory, ${backup} `));
+      }
     });
   }
 
-  it('chooses the first slot without a factory app when it is erased', () => {
-    const board = boardWith({ board: 'ESP32C3' });
+  it('keeps the first slot without a factory app when it is erased', () => {
+    const board = boardWith({ mmu: 2 });
     setEntries(board, ERASED, ERASED);
-    assert.equal(placesOf(board).split(', ')[0], 'ota_0');
+    assert.equal(placesOf(board), 'ota_1, free 0x43+187, ota_journal 0x41+2');
+    for (const backup of ['ota_0', 'ota_1']) assertRefused(board, { backup }, 'E_FORBIDDEN');
   });
 
   it('counts slots whose numbers have gaps', () => {
-    const gap = without(THREE_SLOTS, 'ota_1');
-    const board = boardWith({ table: gap, board: 'ESP32C3' });
+    const board = boardWith({ table: without(THREE_SLOTS, 'ota_1'), mmu: 1 });
     // Two slots: sequence 3 is the first again.
     setEntries(board, entry(3), ERASED);
-    assert.equal(placesOf(board), 'ota_0, ota_2 0x40+15, ota_2 0x4f+1');
-    // Sequence 2 would be ota_1, which is not there.
+    assertRefused(board, { backup: 'ota_0' }, 'E_FORBIDDEN');
+    assert.equal(placesOf(board, { backup: 'ota_2' }), 'factory, ota_2 0x40+16, free 0x3e+2');
+    // Sequence 2 would be ota_1, which is not there: any may boot.
     setEntries(board, entry(2), ERASED);
-    assert.equal(placesOf(board), ', free 0x56+169, free 0xff+1');
+    for (const backup of ['ota_0', 'ota_2']) assertRefused(board, { backup }, 'E_FORBIDDEN');
   });
 
   it('has less to say than the MMU about slots whose numbers have gaps', () => {
     const board = boardWith({ table: without(THREE_SLOTS, 'ota_1'), running: 'ota_2' });
     // It boots ota_0 next.
-    assert.equal(placesOf(board), 'ota_2, free 0x56+169, free 0xff+1');
+    assert.equal(placesOf(board), 'ota_2, free 0x56+168, free 0x3e+2');
     assertRefused(board, { backup: 'ota_0' }, 'E_FORBIDDEN');
   });
 });
@@ -395,35 +419,38 @@ describe('places: otadata', () => {
 describe('places: the MMU', () => {
   it('knows better than otadata which app runs', () => {
     const board = boardWith({ mmu: 2 });
-    assert.equal(placesOf(board), 'ota_1, free 0x43+189, ota_journal 0x42+1');
+    assert.equal(placesOf(board), 'ota_1, free 0x43+187, ota_journal 0x41+2');
     assertRefused(board, { backup: 'ota_0' }, 'E_FORBIDDEN');
     assertRefused(board, { backup: 'ota_1' }, 'E_FORBIDDEN');
   });
 
   for (const mmu of [0x100, 0x102, 9])
-    it(`is not asked when its entry is 0x${mmu.toString(16)}`, () => {
+    it(`tells nothing when its entry is 0x${mmu.toString(16)}: no app slot is written`, () => {
       const board = boardWith({ mmu });
-      assert.equal(placesOf(board), 'ota_0, ota_1 0x20+16, ota_journal 0x42+1');
+      assert.equal(placesOf(board), ', free 0x43+187, ota_journal 0x41+2');
+      for (const backup of ['ota_0', 'ota_1']) assertRefused(board, { backup }, 'E_FORBIDDEN');
     });
 
   it('is asked on an ESP32 only', () => {
     for (const name of ['ESP32C3', 'ESP32S3'] as const) {
       const board = boardWith({ mmu: 2, board: name });
-      assert.equal(placesOf(board), 'ota_0, ota_1 0x20+16, ota_journal 0x42+1');
+      assert.equal(placesOf(board), ', free 0x43+187, ota_journal 0x41+2');
     }
   });
 });
 
 describe("places: Espruino's own tables", () => {
-  it('back up to the other slot of an ESP32', () => {
-    const board = largeBoard(TABLES.espruinoEsp32);
+  it('have no room for a journal on an ESP32, and back up to its other slot once they have', () => {
     const target = { partition: 'free' };
-    assert.equal(placesOf(board, target), 'factory, ota_0 0x190+383, ota_0 0x30f+1');
+    assertRefused(largeBoard(TABLES.espruinoEsp32), target, 'E_SPACE');
+    const table = withRows(TABLES.espruinoEsp32, row('flash', 1, 0x40, 0x310, 0xe));
+    const board = largeBoard(table);
+    assert.equal(placesOf(board, target), 'factory, ota_0 0x190+384, free 0x31e+2');
     board.setRunning('ota_0');
     assertRefused(board, target, 'E_NO_BACKUP');
     assert.equal(
       placesOf(board, { ...target, backup: 'flash' }),
-      'ota_0, flash 0x310+15, flash 0x31f+1',
+      'ota_0, flash 0x310+14, free 0x31e+2',
     );
   });
 
@@ -436,7 +463,7 @@ describe("places: Espruino's own tables", () => {
       ),
     );
     const target = { partition: 'www' };
-    assert.equal(placesOf(board, target), 'factory, free 0x250+192, ota_journal 0x31e+2');
+    assert.equal(placesOf(board, target), 'factory, free 0x250+190, ota_journal 0x31d+3');
   });
 
   it('back up to the free flash of an ESP32-C3', () => {
@@ -444,68 +471,159 @@ describe("places: Espruino's own tables", () => {
     for (const name of ['ESP32C3', 'ESP32S3', 'ESP32'] as const) {
       const board = largeBoard(table, { board: name });
       const places = placesOf(board, { partition: 'www' });
-      assert.equal(places, 'factory, free 0x284+138, free 0x30e+2');
+      assert.equal(places, 'factory, free 0x284+137, free 0x30d+3');
     }
   });
 });
 
 describe('places: the journal', () => {
-  it('is where it is told to be, at the end', () => {
+  it('is at the end of ota_journal if that is large enough, else in free flash', () => {
     const board = boardWith();
-    assert.match(placesOf(board, { journal: 'near' }), /, near 0x31\+1$/);
-    assert.match(placesOf(board, { journal: 'ota_1' }), /, ota_1 0x20\+15, ota_1 0x2f\+1$/);
-    assert.match(placesOf(board, { backup: false, journal: 'spare' }), /, none, spare 0x3f\+1$/);
-  });
-
-  it('of an earlier update is content once it lies in the target', () => {
-    const board = boardWith();
-    assert.equal(update(boot(board), NEW, { journal: 'near' }).state, 'committed');
-    const old = Uint8Array.from(board.content('near'));
-    const next = boot(board).begin({ partition: 'near', backup: 'spare' });
-    next.write(pattern('near, next', SECTOR));
-    assert.equal(next.abort().state, 'restored');
-    assertHolds(board, 'near', old);
-  });
-
-  it('is in ota_journal if that is large enough', () => {
-    const board = boardWith();
-    assert.match(placesOf(board), /, ota_journal 0x42\+1$/);
-    assert.match(placesOf(board, { trial: 100 }), /, ota_journal 0x41\+2$/);
-    assert.match(placesOf(board, { trial: 200 }), /, ota_1 0x20\+12, ota_1 0x2c\+4$/);
-    assert.match(placesOf(board, { backup: false }), /, none, ota_journal 0x42\+1$/);
+    assert.equal(placesOf(board), 'ota_0, ota_1 0x20+16, ota_journal 0x41+2');
+    assert.equal(placesOf(board, { trial: 100 }), 'ota_0, ota_1 0x20+16, free 0xfd+3');
+    assert.equal(placesOf(board, { backup: false }), 'ota_0, none, ota_journal 0x41+2');
+    const table = withRows(WITH_JOURNAL, row('ota_journal', 1, 6, 0x41, 3));
+    assert.equal(
+      placesOf(boardWith({ table }), { trial: 100 }),
+      'ota_0, ota_1 0x20+16, ota_journal 0x41+3',
+    );
+    const long = withRows(WITH_JOURNAL, row('ota_journal', 1, 6, 0x41, 16));
+    assert.equal(placesOf(boardWith({ table: long })), 'ota_0, ota_1 0x20+16, ota_journal 0x4f+2');
   });
 
   it('is no ota_journal that must not be written to', () => {
-    for (const [subtype, flags] of [
-      [6, 1],
-      [6, 2],
-      [3, 0],
-    ]) {
-      const table = [...SMALL, row('ota_journal', 1, subtype, 0x41, 2, flags)];
-      assert.match(placesOf(boardWith({ table })), /, ota_1 0x20\+15, ota_1 0x2f\+1$/);
-    }
+    for (const journal of [
+      row('ota_journal', 1, 6, 0x41, 2, 1),
+      row('ota_journal', 1, 6, 0x41, 2, 2),
+      row('ota_journal', 1, 6, 0x41, 2.5),
+      row('ota_journal', 1, 6, 0x41 + 0.5, 2),
+      row('ota_journal', 1, 6, 0x40, 3),
+    ])
+      assert.match(
+        placesOf(boardWith({ table: [...SMALL, journal] })),
+        /, ota_1 0x20\+16, free 0xfe\+2$/,
+      );
   });
 
-  it('is at the end of the backup if the rest is as large as the target', () => {
-    const table = withRows(SMALL, row('spare', 1, 0x40, 0x41, SECTORS + 1));
-    assert.match(
-      placesOf(boardWith({ table }), { backup: 'spare' }),
-      /spare 0x41\+6, spare 0x47\+1$/,
+  it('is no ota_journal, nor a run of free flash, of one sector', () => {
+    const table = [...SMALL, row('ota_journal', 1, 6, 0x41, 1)];
+    assert.equal(placesOf(boardWith({ table })), 'ota_0, ota_1 0x20+16, free 0xfe+2');
+    const filled = [...table, row('filler', 1, 0x82, 0x43, 0xbd)];
+    // 0x42 is free.
+    assertRefused(boardWith({ table: filled }), {}, 'E_SPACE');
+    assertRefused(boardWith({ table: filled }), { backup: false }, 'E_SPACE');
+  });
+});
+
+describe('places: the journal of more than one place', () => {
+  it('is in the first ota_journal of two that is large enough', () => {
+    const more = [...WITH_JOURNAL, row('ota_journal', 1, 6, 0x50, 8)];
+    const board = boardWith({ table: more });
+    assert.equal(placesOf(board), 'ota_0, ota_1 0x20+16, ota_journal 0x41+2');
+    assert.equal(placesOf(board, { trial: 100 }), 'ota_0, ota_1 0x20+16, ota_journal 0x55+3');
+    assertRefused(board, { partition: 'ota_journal' }, 'E_FORBIDDEN');
+    assertRefused(board, { backup: 'ota_journal' }, 'E_FORBIDDEN');
+    update(boot(board), NEW, { trial: 100 });
+    assert.equal(boot(board).recover().state, 'trial');
+    assert.equal(otaOf(board).confirm().state, 'committed');
+    update(otaOf(board), OLD);
+    assert.equal(boot(board).recover().state, 'committed');
+    assertHolds(board, 'storage', OLD);
+    assert.equal(otaOf(board).restore().state, 'restored');
+    assertHolds(board, 'storage', NEW);
+  });
+
+  it('is in the smallest run of free flash that has room', () => {
+    const table = without(SMALL, 'ota_1');
+    // 0x20 to 0x30; 0x41 to 0x100
+    assert.equal(placesOf(boardWith({ table })), 'ota_0, free 0x41+189, free 0x2e+2');
+    assert.equal(
+      placesOf(boardWith({ table }), { trial: 255 }),
+      'ota_0, free 0x41+189, free 0x2a+6',
+    );
+    const three = [...table, row('filler', 1, 0x82, 0x28, 4)];
+    // 0x20 to 0x28; 0x2c to 0x30; 0x41 to 0x100
+    assert.equal(placesOf(boardWith({ table: three })), 'ota_0, free 0x41+189, free 0x2e+2');
+    assert.equal(
+      placesOf(boardWith({ table: three }), { trial: 255 }),
+      'ota_0, free 0x41+189, free 0x22+6',
+    );
+    const small = [...table, row('filler', 1, 0x82, 0x20, 14)];
+    assert.equal(placesOf(boardWith({ table: small })), 'ota_0, free 0x41+189, free 0x2e+2');
+    assert.equal(
+      placesOf(boardWith({ table: small }), { trial: 255 }),
+      'ota_0, free 0x41+185, free 0xfa+6',
     );
   });
 
-  it('is in free flash if the rest is not', () => {
-    const board = boardWith({ table: SMALL });
-    assert.match(placesOf(board, { backup: 'spare' }), /, spare 0x3a\+6, free 0xff\+1$/);
-    assert.match(placesOf(board, { backup: false }), /, none, free 0xff\+1$/);
+  it('leaves at least one sector of the run to a backup there', () => {
+    const table = [...without(FULL, 'other'), row('other', 1, 0x82, 0xe6, 0x16)];
+    // 0xfc to 0xff
+    assert.equal(placesOf(boardWith({ table })), 'factory, free 0xfc+1, free 0xfd+2');
+    assertRefused(boardWith({ table }), { trial: 100 }, 'E_SPACE');
+    assert.equal(
+      placesOf(boardWith({ table }), { backup: 'other', trial: 100 }),
+      'factory, other 0xe6+22, free 0xfc+3',
+    );
+  });
+});
+
+describe('places: the journal without a place', () => {
+  it('has no room: E_SPACE names ota_journal, what it needs, and what there is', () => {
+    const messageOf = (table: Row[], options: Partial<Options> = {}) => {
+      const board = boardWith({ table });
+      assertRefused(board, options, 'E_SPACE');
+      try {
+        boot(board).plan({ ...STORAGE, ...options });
+        return '';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const full = [...SMALL, row('filler', 1, 0x82, 0x41, 0xbf)];
+    const message = (need: number, limit: number) =>
+      `E_SPACE ota_journal: ${need * SECTOR} bytes, limit ${limit * SECTOR}`;
+    assert.equal(messageOf(full), message(2, 0));
+    assert.equal(messageOf(full, { backup: 'spare' }), message(2, 0));
+    assert.equal(messageOf(full, { backup: false }), message(2, 0));
+    assert.equal(messageOf(full, { trial: 255 }), message(6, 0));
+    const filled = withRows(WITH_JOURNAL, row('filler', 1, 0x82, 0x43, 0xba));
+    assert.equal(messageOf(filled, { trial: 255 }), message(6, 2));
+    assert.equal(messageOf(filled, { trial: 150 }), message(4, 2));
+    assert.match(placesOf(boardWith({ table: filled }), { trial: 100 }), /, free 0xfd\+3$/);
   });
 
-  it('is at the end of the backup all the same without free flash', () => {
-    const table = withRows(SMALL, row('rest', 1, 0x40, 0x41, 0xbf));
-    const board = boardWith({ table });
-    assert.match(placesOf(board, { backup: 'spare' }), /, spare 0x3a\+5, spare 0x3f\+1$/);
-    assertRefused(board, { backup: false }, 'E_SPACE');
+  it('is never in an app slot or a data partition, whatever lies there', () => {
+    // Each of these is large enough, and nothing else is.
+    for (const label of ['ota_1', 'spare', 'near', 'filler']) {
+      const table = [...SMALL, row('filler', 1, 0x82, 0x41, 0xbf)];
+      assertRefused(boardWith({ table }), { backup: label }, 'E_SPACE');
+    }
   });
+});
+
+describe('places: a journal where none may be', () => {
+  for (const label of ['ota_1', 'spare', 'near', 'storage'])
+    it(`of an earlier time is content if it lies in ${label}`, () => {
+      const board = boardWith();
+      update(boot(board), NEW, { trial: 9 });
+      const from = board.partition('ota_journal');
+      const to = board.partition(label);
+      // The same chip once ota_journal is called otherwise: its journal is valid there.
+      const renamed = WITH_JOURNAL.map((row) =>
+        row.label === 'ota_journal' ? { ...row, label: 'renamed' } : row,
+      );
+      board.flash.load(TABLE, encodeTable(renamed));
+      board.flash.cut();
+      assertIdle('in recover()', board, () => assert.equal(boot(board).recover().state, 'none'));
+      board.load(label, board.flash.peek(from.address, from.size));
+      board.flash.load(
+        to.address + to.size - 2 * SECTOR,
+        board.flash.peek(from.address, from.size),
+      );
+      board.flash.cut();
+      assertIdle('in recover()', board, () => assert.equal(boot(board).recover().state, 'none'));
+    });
 });
 
 /** Checks that with this partition table every call is refused with this code. */
@@ -602,7 +720,7 @@ describe('places: the partition table may have', () => {
     const partitions = boot(board).partitions();
     assert.equal(partitions.length, 95);
     assert.equal(partitions[94].label, 'p94');
-    assert.equal(placesOf(board, { partition: 'p94' }), 'ota_0, ota_1 0x20+16, ota_journal 0x42+1');
+    assert.equal(placesOf(board, { partition: 'p94' }), 'ota_0, ota_1 0x20+16, ota_journal 0x41+2');
   });
 
   it('an MD5 row or not', () => {
@@ -612,7 +730,7 @@ describe('places: the partition table may have', () => {
     table.fill(0xff, length * ROW);
     board.flash.load(TABLE, table);
     assert.equal(boot(board).partitions().length, length);
-    assert.equal(placesOf(board), 'ota_0, ota_1 0x20+16, ota_journal 0x42+1');
+    assert.equal(placesOf(board), 'ota_0, ota_1 0x20+16, ota_journal 0x41+2');
   });
 
   it('labels of 16 characters', () => {
@@ -633,8 +751,9 @@ describe('places: plan() says', () => {
       [{}, WITH_JOURNAL],
       [{}, SMALL],
       [{ backup: 'spare' }, SMALL],
-      [{ backup: 'spare', journal: 'near', trial: 3 }, WITH_JOURNAL],
-      [{ journal: 'ota_1' }, WITH_JOURNAL],
+      [{ backup: 'spare', trial: 3 }, WITH_JOURNAL],
+      [{ trial: 100 }, WITH_JOURNAL],
+      [{}, without(SMALL, 'ota_1')],
       [{ backup: false }, SMALL],
       [{ backup: false }, WITH_JOURNAL],
     ] as [Partial<Options>, Row[]][]) {
@@ -651,7 +770,9 @@ describe('places: plan() says', () => {
       for (const area of [partition, backup])
         for (let n = 0; area && n < SECTORS && n < area.size / SECTOR; n++)
           assert.ok(flash.wear[area.address / SECTOR + n], `${shown(area)}: ${n}`);
-      if (journal) assert.ok(flash.wear[(journal.address + journal.size) / SECTOR - 1]);
+      // A first journal begins in the last sector; the head below it is left alone.
+      const top = (journal.address + journal.size) / SECTOR - 1;
+      assert.deepEqual([flash.wear[top - 1], flash.wear[top]], [0, 1]);
       flash.wear.forEach((count, sector) => assert.ok(!count || sectors.has(sector)));
       const { counters } = flash;
       assert.ok(counters.erases <= worst.erases);
@@ -670,7 +791,7 @@ describe('places: plan() says', () => {
     const { resumed, backup, journal } = boot(board).plan(STORAGE);
     assert.equal(resumed, true);
     assert.equal(shown(backup), 'spare 0x3a+6');
-    assert.equal(shown(journal), 'ota_journal 0x42+1');
+    assert.equal(shown(journal), 'ota_journal 0x41+2');
   });
 });
 
@@ -701,8 +822,8 @@ describe('places: plan()', () => {
 
   it('follows an app OTA between two calls', () => {
     const board = boardWith();
-    assert.equal(placesOf(board), 'ota_0, ota_1 0x20+16, ota_journal 0x42+1');
+    assert.equal(placesOf(board), 'ota_0, ota_1 0x20+16, ota_journal 0x41+2');
     board.setRunning('ota_1');
-    assert.equal(placesOf(board), 'ota_1, ota_0 0x10+16, ota_journal 0x42+1');
+    assert.equal(placesOf(board), 'ota_1, ota_0 0x10+16, ota_journal 0x41+2');
   });
 });

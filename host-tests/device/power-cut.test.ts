@@ -47,6 +47,7 @@ import {
   nameOf,
   padded,
   record,
+  row,
   tearsIn,
   update,
 } from '../support/fixtures.ts';
@@ -94,17 +95,31 @@ const GIVEN_UP: Outcomes = { none: OLD, restored: OLD };
 /** A committed update to OTHER lies behind. */
 const after = (board: Board) => live(board, (ota) => update(ota, OTHER));
 
+/** So many trial boots that ota_journal has no room for them: the journal is in free flash. */
+const MORE = { trial: 60 };
+/** Behind `log` all is free, and nothing else is. */
+const ONE_RUN = [
+  ...SMALL.filter(({ label }) => label !== 'ota_1'),
+  row('filler', 1, 0x40, 0x20, 16),
+];
+/** Power has failed in an update, and its backup was overwritten. */
+const damage = (board: Board) => {
+  interrupt(board, OTHER, 20);
+  board.load('ota_1', '');
+};
+
 const SITUATIONS: Record<string, Situation> = {
   'a first update': { act: toNew, outcomes: UPDATED },
   'an update after a committed one': {
     prepare: after,
     act: toNew,
-    outcomes: { none: OTHER, restored: OTHER, committed: undefined },
+    // One journal speaks at every moment.
+    outcomes: { restored: OTHER, committed: undefined },
   },
   'an update after one that was given up': {
     prepare: (board) => live(board, (ota) => halfDone((update) => update.abort())(ota, STORAGE)),
     act: toNew,
-    outcomes: UPDATED,
+    outcomes: { restored: OLD, committed: NEW },
   },
   'an update with a full backup up front': {
     act: (ota, options) => {
@@ -142,28 +157,32 @@ const SITUATIONS: Record<string, Situation> = {
     act: toNew,
     outcomes: UPDATED,
   },
-  'an update with the journal in the tail of the backup': {
-    board: { table: SMALL },
-    act: toNew,
-    outcomes: UPDATED,
-  },
   'an update with the journal in free flash': {
     board: { table: SMALL },
-    options: { backup: 'spare' },
     act: toNew,
     outcomes: UPDATED,
   },
-  'an update with the journal in a named partition': {
-    options: { journal: 'log', backup: 'spare' },
+  'an update with backup and journal in one run of free flash': {
+    board: { table: ONE_RUN },
     act: toNew,
     outcomes: UPDATED,
   },
-  'an update whose journal moves elsewhere': {
+  'an update whose journal moves to free flash': {
     prepare: after,
     before: [STORAGE],
-    options: { journal: 'log', backup: 'spare' },
+    options: MORE,
     act: toNew,
-    outcomes: { none: OTHER, committed: undefined, restored: OTHER },
+    outcomes: { restored: OTHER, committed: OTHER, trial: NEW },
+  },
+  'an update whose journal moves back to ota_journal': {
+    prepare: (board) => {
+      after(board);
+      live(board, (ota) => update(ota, NEW, MORE));
+      live(board, (ota) => ota.confirm());
+    },
+    before: [{ ...STORAGE, ...MORE }],
+    act: (ota, options) => update(ota, OLD, options),
+    outcomes: { restored: NEW, committed: undefined },
   },
   'an update that is given up': {
     act: halfDone((update) => update.abort()),
@@ -254,11 +273,25 @@ const SITUATIONS: Record<string, Situation> = {
     act: toNew,
     outcomes: { none: OLD, restored: OLD, incomplete: undefined, committed: NEW },
   },
+  'a direct update after a committed one': {
+    options: { backup: false },
+    before: [STORAGE],
+    prepare: after,
+    act: toNew,
+    outcomes: { restored: OTHER, incomplete: undefined, committed: undefined },
+  },
   'a direct update that is finished later': {
     options: { backup: false },
     prepare: (board) => interrupt(board, OTHER, 12, { backup: false }),
     act: toNew,
     outcomes: { incomplete: undefined, committed: NEW },
+  },
+  'a direct update of what is damaged': {
+    options: { backup: false },
+    before: [STORAGE],
+    prepare: damage,
+    act: toNew,
+    outcomes: { damaged: undefined, incomplete: undefined, committed: NEW },
   },
 };
 

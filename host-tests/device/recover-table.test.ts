@@ -29,6 +29,7 @@ import {
   assertIdle,
   boardWith,
   boot,
+  codeOf,
   during,
   record,
   update,
@@ -70,8 +71,8 @@ const ROWS: Row[] = [
   [RESTORED, yes, any, any, 'restored', 'restored', ''],
   [RESTORED, no, any, yes, 'restored', 'restored', `zeros, ${END}`],
   [RESTORED, no, any, no, 'restored', 'restored', ''],
-  [BEGIN, no, any, yes, 'interrupted', 'restored', `zeros, ${END}`],
-  [BEGIN, no, any, no, 'damaged', 'damaged', ''],
+  [BEGIN, no, any, yes, 'interrupted', 'restored', `BEGIN, SOLID, zeros, ${END}`],
+  [BEGIN, no, any, no, 'restored', 'restored', ''],
   [SAVED, no, any, yes, 'interrupted', 'restored', `zeros, again, ${WHOLE}`],
   [SAVED, no, any, no, 'damaged', 'damaged', ''],
   [RESTORE, no, any, yes, 'interrupted', 'restored', `zeros, ${WHOLE}`],
@@ -156,7 +157,7 @@ const LIVES: ((ota: Ota) => unknown)[][] = [
     ...Array.from({ length: 3 }, () => (ota: Ota) => ota.recover()),
   ],
   [
-    (ota) => update(ota, NEW, { trial: 1 }),
+    (ota) => update(ota, NEW, { trial: 2 }),
     (ota) => ota.recover(),
     (ota) => ota.confirm(),
     (ota) => ota.restore(),
@@ -247,27 +248,58 @@ const expire = (ota: Ota, board: Board) => {
   assert.equal(boot(board).recover().boots, 1);
 };
 
-describe('the table of recover does not hold for', () => {
-  /** What a board goes through before power fails; what `recover` reports and writes then. */
-  function exception(
-    name: string,
-    life: (ota: Ota, board: Board) => void,
-    report: Partial<Report>,
-    writes: string,
-    options?: RecoverOptions,
-  ): void {
-    it(name, () => {
-      const board = boardWith();
-      life(boot(board), board);
-      board.flash.cut();
-      const ota = boot(board);
-      let found: Report | undefined;
-      const steps = record(board, () => (found = ota.recover(options)));
-      assert.deepEqual({ ...found }, { partition: 'storage', sealed: true, ...report });
-      assert.equal(wordsOf(board, steps), writes);
-    });
-  }
+/** Where slot `slot` of the journal that began in the last sector is. */
+const slotAt = (slot: number) => JOURNAL + slot * SLOT;
 
+/** Makes a slot of the journal read as zero. */
+const zero = (board: Board, slot: number) => board.flash.load(slotAt(slot), new Uint8Array(SLOT));
+
+/** An update that is damaged, and a direct one after it that has not come to its first sector. */
+function leaveVoid(board: Board): void {
+  leaveOpen(boot(board));
+  overwrite(board, 'ota_1', 0);
+  const ota = boot(board);
+  const steps = record(board, () => update(ota, NEW, { backup: false }));
+  const { address, size } = board.partition('storage');
+  const isTarget = (step: Step) => step.address >= address && step.address < address + size;
+  board.flash.restore(steps.find(isTarget)!.before);
+}
+
+/** @returns what a report has. */
+const known = (report: Partial<Report>) =>
+  Object.fromEntries(Object.entries(report).filter(([, value]) => value !== undefined));
+
+/** What a board goes through before power fails; what `status` and `recover` report, and what is written then. */
+function exception(
+  name: string,
+  life: (ota: Ota, board: Board) => void,
+  report: Partial<Report> & { status?: Report['state'] },
+  writes: string,
+  options?: RecoverOptions,
+): void {
+  it(name, () => {
+    const board = boardWith();
+    life(boot(board), board);
+    board.flash.cut();
+    const ota = boot(board);
+    const { status = report.state, ...expected } = report;
+    assertIdle('in status', board, () => assert.equal(ota.status().state, status));
+    let found: Report | undefined;
+    const steps = record(board, () => (found = ota.recover(options)));
+    assert.deepEqual(known(found!), known({ partition: 'storage', sealed: true, ...expected }));
+    assert.equal(wordsOf(board, steps), writes);
+    if (report.sealed === false) return;
+    assertIdle('in status, afterwards', board, () => {
+      const { state, partition } = ota.status();
+      assert.deepEqual(
+        known({ state, partition }),
+        known({ state: found!.state, partition: found!.partition }),
+      );
+    });
+  });
+}
+
+describe('the table of recover does not hold for', () => {
   exception('resume: true', (ota) => leaveOpen(ota), { state: 'interrupted' }, '', {
     resume: true,
   });
@@ -277,6 +309,7 @@ describe('the table of recover does not hold for', () => {
     { state: 'incomplete' },
     '',
   );
+  exception('BEGIN with VOID', (_, board) => leaveVoid(board), { state: 'incomplete' }, '');
   exception(
     'an update whose backup was changed',
     (ota, board) => {
@@ -286,6 +319,50 @@ describe('the table of recover does not hold for', () => {
     { state: 'damaged' },
     '',
   );
+  exception(
+    'an update of which a SAVED is lost',
+    (ota, board) => {
+      leaveOpen(ota);
+      zero(board, 3);
+    },
+    { state: 'damaged' },
+    '',
+  );
+  exception(
+    'an update whose BEGIN is lost',
+    (ota, board) => {
+      leaveOpen(ota);
+      zero(board, 0);
+    },
+    { state: 'damaged' },
+    '',
+  );
+  for (const [state, end] of [
+    ['committed', () => undefined],
+    ['restored', (ota: Ota) => ota.restore()],
+  ] as const)
+    exception(
+      `an update that was ${state} and whose BEGIN is lost, except that it is still so`,
+      (ota, board) => {
+        update(ota, NEW);
+        end(ota);
+        zero(board, 0);
+      },
+      { state },
+      '',
+    );
+});
+
+describe('the table of recover does not hold either for', () => {
+  exception(
+    'a journal of which SOLID in slot 1 reads zero',
+    (ota, board) => {
+      leaveOpen(ota);
+      zero(board, 1);
+    },
+    { state: 'none', partition: undefined, sealed: undefined },
+    '',
+  );
   for (const [label, sector] of [['ota_1', 0] as const, ['storage', 3] as const])
     exception(
       `a trial that is over, if a sector of ${label} was changed`,
@@ -293,7 +370,151 @@ describe('the table of recover does not hold for', () => {
         expire(ota, board);
         overwrite(board, label, sector);
       },
-      { state: 'committed', code: 'E_CHANGED' },
+      { status: 'trial', state: 'committed', code: 'E_CHANGED' },
       'zeros, BOOT, CONFIRM, SOLID',
     );
+  exception(
+    'a trial that is over, if a SAVED is lost',
+    (ota, board) => {
+      expire(ota, board);
+      zero(board, 3);
+    },
+    { status: 'trial', state: 'committed', code: 'E_CHANGED' },
+    'zeros, BOOT, CONFIRM, SOLID',
+  );
+  exception(
+    'a journal whose sector keeps nothing more',
+    (ota, board) => {
+      leaveOpen(ota);
+      board.flash.faults = [
+        ({ kind, address }) =>
+          kind === 'program' && address >= JOURNAL && address < JOURNAL + SECTOR
+            ? 'nothing'
+            : undefined,
+      ];
+    },
+    { status: 'interrupted', state: 'restored', sealed: false },
+    'zeros, sectors',
+  );
 });
+
+/** Other lives: what they leave is not in the table. */
+const MORE_LIVES: ((board: Board) => void)[] = [
+  (board) => leaveOpen(boot(board), { backup: false }),
+  leaveVoid,
+  (board) => {
+    leaveOpen(boot(board));
+    overwrite(board, 'ota_1', 0);
+  },
+  (board) => {
+    leaveOpen(boot(board));
+    zero(board, 3);
+  },
+  (board) => {
+    leaveOpen(boot(board));
+    zero(board, 0);
+  },
+  (board) => {
+    expire(boot(board), board);
+    overwrite(board, 'ota_1', 0);
+  },
+  (board) => {
+    update(boot(board), NEW);
+    zero(board, 0);
+  },
+];
+
+const board = boardWith();
+const chips: Snapshot[] = [];
+
+/** Makes the chips of all lives, each with `storage` as it was, and once it must not be written to any more. */
+function makeChips(): void {
+  for (const chip of LIVES.flatMap(chipsOf)) chips.push(chip);
+  for (const life of MORE_LIVES) {
+    const other = boardWith();
+    life(other);
+    other.flash.cut();
+    chips.push(other.flash.snapshot());
+  }
+  for (const chip of [...chips]) {
+    board.flash.restore(chip);
+    board.flash.load(0x8000, encodeTable(READONLY));
+    board.flash.cut();
+    chips.push(board.flash.snapshot());
+  }
+}
+
+/** Calls a check with each chip, and what starts a boot with it. */
+function everyChip(check: (start: () => Ota) => void): void {
+  for (const [n, chip] of chips.entries()) {
+    const start = () => {
+      board.flash.restore(chip);
+      board.flash.cut();
+      return boot(board);
+    };
+    during(
+      () => `chip ${n} of ${chips.length}, ${start().status().state}`,
+      () => check(start),
+    );
+  }
+}
+
+describe('status, plan, begin and recover say the same', () => {
+  before(makeChips);
+
+  it('begin() throws what plan() throws, and goes where plan() says', () => {
+    everyChip((start) => {
+      for (const options of [
+        STORAGE,
+        { ...STORAGE, backup: false } as const,
+        { partition: 'near', backup: 'spare' },
+      ]) {
+        const planned = codeOf(() => start().plan(options));
+        const ota = start();
+        assert.equal(
+          codeOf(() => ota.begin(options)),
+          planned,
+        );
+      }
+    });
+  });
+
+  it('status() is the same before and after, and what recover() reports is what status() says then', () => {
+    everyChip((start) => {
+      const ota = start();
+      const before = ota.status();
+      codeOf(() => ota.plan(STORAGE));
+      assertIdle('in status', board, () => assert.deepEqual(ota.status(), before));
+      const { state, partition, boots } = ota.recover();
+      if (before.state === 'damaged' || before.state === 'incomplete' || before.state === 'none')
+        assert.equal(state, before.state);
+      for (const next of [() => ota, () => otaAfter(board)]) {
+        const report = next().status();
+        assert.deepEqual([report.state, report.partition, report.boots], [state, partition, boots]);
+      }
+    });
+  });
+
+  it('begin() is E_PENDING for all but a direct update while recover() says incomplete or damaged', () => {
+    everyChip((start) => {
+      const ota = start();
+      const { state } = ota.recover();
+      const isVoid = state === 'incomplete' || state === 'damaged';
+      // A partition that must not be written to is refused first.
+      const code = codeOf(() => ota.plan(STORAGE));
+      if (code !== 'E_FORBIDDEN')
+        assert.equal(code === 'E_PENDING', isVoid || state === 'trial', state);
+      if (code === 'E_PENDING' && isVoid)
+        assert.equal(
+          codeOf(() => ota.plan({ ...STORAGE, backup: false })),
+          'nothing thrown',
+        );
+    });
+  });
+});
+
+/** @returns the module at the next boot. */
+function otaAfter(board: Board): Ota {
+  board.flash.cut();
+  return boot(board);
+}

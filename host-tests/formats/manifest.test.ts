@@ -18,6 +18,7 @@ import { examineImage, treeBytes } from '../../formats/manifest/tree.ts';
 import { randomOf } from '../../cli/simulate/cuts.ts';
 import { pattern } from '../../host/index.ts';
 import { needs } from '../support/tools.ts';
+import { tally } from '../support/tally.ts';
 
 /** @returns a manifest as a Buffer, which a test can spoil. */
 const makeManifest = (...args: Parameters<typeof make>) => Buffer.from(make(...args));
@@ -384,6 +385,7 @@ describe('a manifest survives no mutations', () => {
       }
     }
     const { same, free, accepted } = counts;
+    tally('fuzz', { inputs: MUTATIONS });
     const shown = (count: number) => count.toLocaleString('en-US');
     console.log(
       `      ▸ ${shown(MUTATIONS)} mutations: ${shown(MUTATIONS - accepted)} refused, ${shown(same)} changed nothing, ` +

@@ -65,16 +65,30 @@ const CASES: [
   ['no otadata', NO_OTADATA, [otaEntry(2), ERASED], 'ota_0'],
 ];
 
+/** @returns the apps beside the one that runs that the module keeps from being overwritten: some of them boot next. */
+function refusedBy(board: Board): string[] | 'all' {
+  const ota = board.require<Ota>('ota');
+  const others = board.table.filter(({ type, label }) => type === 0 && label !== 'test');
+  const refused = others.filter(({ label: backup }) => {
+    try {
+      ota.plan({ partition: 'storage', backup });
+      return false;
+    } catch (error) {
+      assert.equal((error as Error).message, `E_FORBIDDEN backup ${backup}: in use`);
+      return true;
+    }
+  });
+  return refused.length === others.length ? 'all' : refused.map(({ label }) => label);
+}
+
 describe('otadata tells which app boots:', () => {
   for (const [what, table, entries, app, isOnTrial] of CASES)
     it(what, () => {
-      // Where there is no entry in the MMU, the module has otadata alone.
-      const board = new Board({ table, board: 'ESP32C3' });
+      const board = new Board({ table, running: 'test' });
       const row = table.find(({ label }) => label === 'otadata');
       if (row) entries.forEach((entry, n) => board.flash.load(row.address + n * SECTOR, entry));
       board.upload('ota', MODULE);
-      const ota = board.require<Ota>('ota');
-      assert.equal(ota.plan({ partition: 'storage' }).running, app ?? '', 'the module');
+      assert.deepEqual(refusedBy(board), isOnTrial || !app ? 'all' : [app], 'the module');
 
       const boot = bootOf(table, row ? entries : []);
       assert.deepEqual([boot.app?.label, boot.isOnTrial], [app, isOnTrial ?? false]);

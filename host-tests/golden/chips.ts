@@ -5,17 +5,23 @@ import type { Report } from '../../device/api.ts';
 
 /** A journal, as its BEGIN has it; addresses and sizes in bytes. */
 export interface GoldenJournal {
-  /** The area of the journal. */
+  /** The area of the journal, and where in it slot 0 is. */
   address: number;
   size: number;
+  start: number;
   id: number;
-  /** Labels. */
-  target: string;
-  /** Missing in a direct update. */
+  /** Labels. Missing if BEGIN is lost. */
+  target?: string;
+  /** Missing in a direct update, too. */
   backup?: string;
+  /** Whether a SAVED is missing, or none of this update. */
+  isBroken?: true;
+  /** Sectors of the backup that do not hold any more what was saved there, in hex. */
+  overwritten?: string[];
   /**
-   * The slots up to the end of the log, each in words: `zero`, `torn`, or the record and its argument. After SAVED the sector of
-   * the target, and the one that holds its old content, or `blank` or `not kept`; sectors in hex.
+   * The slots up to the end of the log, each in words: `zero`, `torn`, or the record and its argument. After BEGIN the sectors
+   * of the journal, and flags; after SAVED the sector of the target, and the one that holds its old content, or `blank`,
+   * sectors in hex. At last `bit n`, if one is wrong.
    */
   slots: string[];
 }
@@ -39,10 +45,14 @@ export interface GoldenChip {
 const OLD = 'AB.DEF';
 const NEW = 'a.cDef';
 
-const JOURNAL = { address: 0x41000, size: 0x1000, id: 1, target: 'www', backup: 'ota_1' };
+const PLACE = { address: 0x40000, size: 0x2000 };
+const UPPER = { ...PLACE, start: 0x41000, id: 1 };
+const LOWER = { ...PLACE, start: 0x40000, id: 2 };
+const JOURNAL = { ...UPPER, target: 'www', backup: 'ota_1' };
 const THREE = ['SAVED 30 20', 'SAVED 31 21', 'SAVED 32 blank'];
 const ALL = [...THREE, 'SAVED 34 22', 'SAVED 35 23'];
 const RESTORED: Report = { state: 'restored', partition: 'www', sealed: true };
+const DAMAGED: Report = { state: 'damaged', partition: 'www', sealed: true };
 const COMMITTED: Report = { state: 'committed', partition: 'www', sealed: true };
 
 export const CHIPS: GoldenChip[] = [
@@ -69,7 +79,7 @@ export const CHIPS: GoldenChip[] = [
     recover: RESTORED,
     holds: 'a.cDEF',
     recovered: OLD,
-    journal: { ...JOURNAL, slots: ['BEGIN 1', 'SOLID', ...THREE] },
+    journal: { ...JOURNAL, slots: ['BEGIN 2', 'SOLID', ...THREE] },
   },
   {
     file: 'chips/torn-record',
@@ -78,7 +88,7 @@ export const CHIPS: GoldenChip[] = [
     recover: RESTORED,
     holds: 'aB.DEF',
     recovered: OLD,
-    journal: { ...JOURNAL, slots: ['BEGIN 1', 'SOLID', 'SAVED 30 20', 'torn'] },
+    journal: { ...JOURNAL, slots: ['BEGIN 2', 'SOLID', 'SAVED 30 20', 'torn'] },
   },
   {
     file: 'chips/torn-sector',
@@ -87,7 +97,7 @@ export const CHIPS: GoldenChip[] = [
     recover: RESTORED,
     holds: 'a.?DEF',
     recovered: OLD,
-    journal: { ...JOURNAL, slots: ['BEGIN 1', 'SOLID', ...THREE] },
+    journal: { ...JOURNAL, slots: ['BEGIN 2', 'SOLID', ...THREE] },
   },
   {
     file: 'chips/resumed',
@@ -98,32 +108,100 @@ export const CHIPS: GoldenChip[] = [
     recovered: OLD,
     journal: {
       ...JOURNAL,
-      slots: ['BEGIN 1', 'SOLID', ...THREE, 'zero', 'zero', 'SAVED 32 blank', 'SAVED 34 22'],
+      slots: ['BEGIN 2', 'SOLID', ...THREE, 'zero', 'zero', 'SAVED 32 blank', 'SAVED 34 22'],
     },
   },
   {
     file: 'chips/direct',
     about: 'A direct update: power failed when three sectors were written.',
-    status: { state: 'incomplete', partition: 'www', saved: 3 },
+    status: { state: 'incomplete', partition: 'www', saved: 0 },
     recover: { state: 'incomplete', partition: 'www', sealed: true },
     holds: 'a.cDEF',
     recovered: 'a.cDEF',
-    journal: {
-      ...{ address: 0x41000, size: 0x1000, id: 1, target: 'www' },
-      slots: [
-        ...['BEGIN 1', 'SOLID'],
-        ...['SAVED 30 not kept', 'SAVED 31 not kept', 'SAVED 32 not kept'],
-      ],
-    },
+    journal: { ...UPPER, target: 'www', slots: ['BEGIN 2', 'SOLID', 'SAVED 30 blank'] },
   },
   {
     file: 'chips/damaged',
     about: 'As open; then the first sector of the backup was overwritten.',
-    status: { state: 'interrupted', partition: 'www', saved: 3 },
-    recover: { state: 'damaged', partition: 'www', sealed: true },
+    status: { state: 'damaged', partition: 'www', saved: 3 },
+    recover: DAMAGED,
     holds: 'a.cDEF',
     recovered: 'a.cDEF',
-    journal: { ...JOURNAL, slots: ['BEGIN 1', 'SOLID', ...THREE] },
+    journal: { ...JOURNAL, overwritten: ['20'], slots: ['BEGIN 2', 'SOLID', ...THREE] },
+  },
+  {
+    file: 'chips/direct-after-damaged',
+    about: 'As damaged; then a direct update, and power failed when two sectors were written.',
+    status: { state: 'incomplete', partition: 'www', saved: 0 },
+    recover: { state: 'incomplete', partition: 'www', sealed: true },
+    holds: 'xycDEF',
+    recovered: 'xycDEF',
+    journal: { ...LOWER, target: 'www', slots: ['BEGIN 2 VOID LOWER', 'SOLID'] },
+  },
+  {
+    file: 'chips/forgotten',
+    about: 'As damaged; then it was given up.',
+    status: { state: 'none', saved: 0 },
+    recover: { state: 'none' },
+    holds: 'a.cDEF',
+    recovered: 'a.cDEF',
+    journal: {
+      ...JOURNAL,
+      slots: [
+        ...['BEGIN 2', 'SOLID', ...THREE],
+        ...['zero', 'zero', 'SAVED 32 blank', 'FORGET', 'SOLID'],
+      ],
+    },
+  },
+  {
+    file: 'chips/wrong-bits',
+    about: 'As open; then one bit of BEGIN and one of a SAVED came to read the other way round.',
+    status: { state: 'interrupted', partition: 'www', saved: 3 },
+    recover: RESTORED,
+    holds: 'a.cDEF',
+    recovered: OLD,
+    journal: {
+      ...JOURNAL,
+      slots: [
+        ...['BEGIN 2 bit 35', 'SOLID'],
+        ...['SAVED 30 20', 'SAVED 31 21 bit 100', 'SAVED 32 blank'],
+      ],
+    },
+  },
+  {
+    file: 'chips/lost-record',
+    about: 'As open; then the second SAVED was overwritten.',
+    status: { state: 'damaged', partition: 'www', saved: 2 },
+    recover: DAMAGED,
+    holds: 'a.cDEF',
+    recovered: 'a.cDEF',
+    journal: {
+      ...JOURNAL,
+      isBroken: true,
+      slots: ['BEGIN 2', 'SOLID', 'SAVED 30 20', 'torn', 'SAVED 32 blank'],
+    },
+  },
+  {
+    file: 'chips/lost-begin',
+    about: 'As open; then BEGIN was overwritten: the first SAVED tells of what it was.',
+    status: { state: 'damaged', partition: 'www', saved: 0 },
+    recover: DAMAGED,
+    holds: 'a.cDEF',
+    recovered: 'a.cDEF',
+    journal: { ...UPPER, isBroken: true, slots: ['torn', 'SOLID', ...THREE] },
+  },
+  {
+    file: 'chips/live',
+    about: 'An update of nvs, which is in use: power failed when a sector was written.',
+    status: { state: 'interrupted', partition: 'nvs', saved: 1 },
+    recover: { state: 'restored', partition: 'nvs', sealed: true },
+    holds: OLD,
+    recovered: OLD,
+    journal: {
+      ...JOURNAL,
+      target: 'nvs',
+      slots: ['BEGIN 2 LIVE', 'SOLID', 'SAVED 9 blank'],
+    },
   },
   {
     file: 'chips/restoring',
@@ -136,8 +214,8 @@ export const CHIPS: GoldenChip[] = [
     journal: {
       ...JOURNAL,
       slots: [
-        ...['BEGIN 1', 'SOLID', ...THREE],
-        ...['zero', 'zero', 'SAVED 32 blank', 'RESTORE', 'SOLID'],
+        ...['BEGIN 2', 'SOLID', ...THREE],
+        ...['zero', 'zero', 'SAVED 32 blank', 'RESTORE 3', 'SOLID'],
       ],
     },
   },
@@ -151,8 +229,8 @@ export const CHIPS: GoldenChip[] = [
     journal: {
       ...JOURNAL,
       slots: [
-        ...['BEGIN 1', 'SOLID', ...THREE],
-        ...['zero', 'zero', 'SAVED 32 blank', 'RESTORE', 'SOLID'],
+        ...['BEGIN 2', 'SOLID', ...THREE],
+        ...['zero', 'zero', 'SAVED 32 blank', 'RESTORE 3', 'SOLID'],
         ...['ENDING', 'RESTORED', 'SOLID'],
       ],
     },
@@ -167,7 +245,7 @@ export const CHIPS: GoldenChip[] = [
     journal: {
       ...JOURNAL,
       slots: [
-        ...['BEGIN 1', 'SOLID', ...ALL, 'COMMIT 3'],
+        ...['BEGIN 2', 'SOLID', ...ALL, 'COMMIT 3'],
         ...['zero', 'zero', 'COMMIT 3', 'BOOT 1'],
         ...['zero', 'zero', 'BOOT 1', 'BOOT 2'],
       ],
@@ -183,7 +261,7 @@ export const CHIPS: GoldenChip[] = [
     journal: {
       ...JOURNAL,
       slots: [
-        ...['BEGIN 1', 'SOLID', ...ALL, 'COMMIT 3'],
+        ...['BEGIN 2', 'SOLID', ...ALL, 'COMMIT 3'],
         ...['zero', 'zero', 'COMMIT 3', 'BOOT 1'],
         // `confirm` reads the journal anew, and takes nothing in it for its own.
         ...['zero', 'zero', 'BOOT 1', 'CONFIRM', 'SOLID'],
@@ -199,7 +277,7 @@ export const CHIPS: GoldenChip[] = [
     recovered: NEW,
     journal: {
       ...JOURNAL,
-      slots: ['BEGIN 1', 'SOLID', ...ALL, 'COMMIT', 'CONFIRM', 'SOLID'],
+      slots: ['BEGIN 2', 'SOLID', ...ALL, 'COMMIT', 'CONFIRM', 'SOLID'],
     },
   },
   {
@@ -212,25 +290,35 @@ export const CHIPS: GoldenChip[] = [
     journal: {
       ...JOURNAL,
       slots: [
-        ...['BEGIN 1', 'SOLID', ...ALL, 'COMMIT', 'CONFIRM', 'SOLID'],
+        ...['BEGIN 2', 'SOLID', ...ALL, 'COMMIT', 'CONFIRM', 'SOLID'],
         ...['zero', 'zero', 'REOPEN'],
       ],
     },
   },
   {
-    file: 'chips/begun-elsewhere',
+    file: 'chips/begun-again',
     about:
-      'As committed; then another update began, its journal in `log`, and power failed between BEGIN and its SOLID.',
-    status: { state: 'committed', partition: 'www', saved: 0 },
+      'As committed; then another update began, in the other head, and power failed between BEGIN and its SOLID.',
+    status: { state: 'committed', partition: 'www', saved: 5 },
     recover: COMMITTED,
     holds: NEW,
     recovered: NEW,
     journal: {
       ...JOURNAL,
-      slots: [
-        ...['BEGIN 1', 'SOLID', ...ALL, 'COMMIT', 'CONFIRM', 'SOLID'],
-        ...['zero', 'zero', 'FORGET'],
-      ],
+      slots: ['BEGIN 2', 'SOLID', ...ALL, 'COMMIT', 'CONFIRM', 'SOLID'],
+    },
+  },
+  {
+    file: 'chips/updated-again',
+    about: 'As committed; then another update ended, which changes one sector.',
+    status: { state: 'committed', partition: 'www', saved: 1 },
+    recover: COMMITTED,
+    holds: 'x.cDef',
+    recovered: 'x.cDef',
+    journal: {
+      ...LOWER,
+      ...{ target: 'www', backup: 'ota_1' },
+      slots: ['BEGIN 2 LOWER', 'SOLID', 'SAVED 30 20', 'COMMIT', 'CONFIRM', 'SOLID'],
     },
   },
 ];

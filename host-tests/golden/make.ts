@@ -54,17 +54,31 @@ const write =
   (ota: Ota) =>
     ota.begin({ ...WWW, ...options }).write(NEW.subarray(0, sectors * SECTOR));
 
-/** @returns what updates to the new content. */
+/** @returns what updates to the new content, or another one. */
 const update =
-  (options: Partial<Options> = {}) =>
+  (options: Partial<Options> = {}, image = NEW) =>
   (ota: Ota) => {
     const open = ota.begin({ ...WWW, ...options });
-    open.write(NEW);
+    open.write(image);
     open.end();
   };
 
+/** Changes a slot of the journal in the upper head of `ota_journal`. */
+function change(board: Board, slot: number, how: (record: Uint8Array) => void): void {
+  const address = board.partition('ota_journal').address + SECTOR + 16 * slot;
+  const record = board.flash.peek(address, 16);
+  how(record);
+  board.flash.load(address, record);
+}
+
+/** Interrupts an update, and overwrites the first sector of its backup. */
+function makeDamaged(board: Board): void {
+  life(board, write(3));
+  board.flash.load(board.partition('ota_1').address, sectorsOf('Z'));
+}
+
 /**
- * By the name of the file. The operations of an update: 1 zero over SOLID, 2 the journal is erased, 3 BEGIN, 4 SOLID; then
+ * By the name of the file. The operations of an update: 1 zero over SOLID, 2 the head is erased, 3 BEGIN, 4 SOLID; then
  * for each sector that is not blank 1 erase and 16 pages of its copy, SAVED, 1 erase and up to 16 pages.
  */
 const CHIPS: Record<string, (board: Board) => void> = {
@@ -83,9 +97,32 @@ const CHIPS: Record<string, (board: Board) => void> = {
     });
   },
   direct: (board) => life(board, write(3, { backup: false })),
-  damaged: (board) => {
+  damaged: makeDamaged,
+  'direct-after-damaged': (board) => {
+    makeDamaged(board);
+    const options = { ...WWW, backup: false } as const;
+    life(board, (ota) => ota.begin(options).write(sectorsOf('xy')));
+  },
+  forgotten: (board) => {
+    makeDamaged(board);
+    life(board, (ota) => ota.forget());
+  },
+  'wrong-bits': (board) => {
     life(board, write(3));
-    board.flash.load(board.partition('ota_1').address, sectorsOf('Z'));
+    change(board, 0, (record) => (record[4] ^= 0x08));
+    change(board, 3, (record) => (record[12] ^= 0x10));
+  },
+  'lost-record': (board) => {
+    life(board, write(3));
+    change(board, 3, (record) => record.fill(0x5a));
+  },
+  'lost-begin': (board) => {
+    life(board, write(3));
+    change(board, 0, (record) => record.fill(0x5a));
+  },
+  live: (board) => {
+    const options = { partition: 'nvs', overwriteLive: true };
+    life(board, (ota) => ota.begin(options).write(sectorsOf('N')));
   },
   restoring: (board) => {
     life(board, write(3));
@@ -114,11 +151,14 @@ const CHIPS: Record<string, (board: Board) => void> = {
     // After two zeros and REOPEN.
     life(board, (ota) => ota.restore(), [4, TEARS.nothing]);
   },
-  'begun-elsewhere': (board) => {
+  'begun-again': (board) => {
     life(board, update());
-    // After two zeros and FORGET in the old journal; zero, the erase and BEGIN in the new one.
-    const begin = (ota: Ota) => ota.begin({ ...WWW, journal: 'log' }).write(sectorsOf('x'));
-    life(board, begin, [7, TEARS.nothing]);
+    // Zero, the erase and BEGIN in the other head.
+    life(board, (ota) => ota.begin(WWW).write(sectorsOf('x')), [4, TEARS.nothing]);
+  },
+  'updated-again': (board) => {
+    life(board, update());
+    life(board, update({}, sectorsOf('x.cDef')));
   },
 };
 

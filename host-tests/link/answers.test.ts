@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { encodeTable, TABLES } from '../../host/index.ts';
 import type { Fault } from '../../formats/errors.ts';
 import { askBoard } from '../../link/facts.ts';
-import { callModule } from '../../link/module.ts';
+import { callModule, forgetJournal } from '../../link/module.ts';
 import { Session } from '../../link/session.ts';
 import { askStatus } from '../../link/status.ts';
 import { BoardUpdate } from '../../link/update.ts';
@@ -34,6 +34,7 @@ async function open(insteadOf: (script: string) => Instead): Promise<Session> {
       partitions: () => [{ label: 'www', size: 8192 }],
       status: () => ({ state: 'none' }),
       recover: () => ({ state: 'none' }),
+      forget: () => ({ state: 'none' }),
     },
     'ota-http': {},
   });
@@ -47,6 +48,7 @@ const REQUEST = { source: { url: 'http://host/a', digest: undefined }, partition
 
 const ask = (session: Session) => askBoard(session);
 const call = (session: Session) => callModule(session, 'recover', () => undefined);
+const forget = (session: Session) => forgetJournal(session);
 const status = (session: Session) => askStatus(session, KNOWN);
 const store = async (session: Session) =>
   upload(session, await planUpload(session, SOURCE, UPLOAD));
@@ -78,6 +80,18 @@ describe('an answer of another form is refused as damaged', () => {
     ['otadata that is no base64', ask, (script) => script.includes('.map(function(a)'), ['=', '*']],
     ['nothing, for a report', call, (script) => script.includes('o.recover('), ['=', null]],
     ['nothing, for progress', call, (script) => script.includes('o.recover('), ['>', null]],
+    [
+      'nothing, for what is given up',
+      forget,
+      (script) => script.includes('o.forget('),
+      ['=', null],
+    ],
+    [
+      'one report instead of two',
+      forget,
+      (script) => script.includes('o.forget('),
+      ['=', [{ state: 'none' }]],
+    ],
     ['nothing, for a plan', status, (script) => script.includes('o.plan('), ['>', ['www', null]]],
     ['no plan of a label', status, (script) => script.includes('o.plan('), ['>', null]],
     ['nothing, for a file', store, (script) => script.includes('.read("ota")'), ['=', [1]]],

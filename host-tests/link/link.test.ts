@@ -38,6 +38,10 @@ describe('link, over a port that is nothing but calls,', () => {
 
   it('calls the module, and updates a partition', () => {
     assert.deepEqual(ran.report, { state: 'restored', partition: 'www' });
+    assert.deepEqual(ran.forgotten, {
+      before: { state: 'none' },
+      report: { state: 'none', sealed: true },
+    });
     assert.equal(ran.result.state, 'committed');
     assert.deepEqual(
       ran.heard.map(({ phase }) => phase),

@@ -10,8 +10,8 @@ const script = (name: string) => read(`examples/${name}.js`).toString('latin1');
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-const assets = { label: 'assets', type: 1, subtype: 0x83, address: 0x313000, size: 0xd000 };
-const ASSETS = pattern('new assets', 50_000);
+const assets = { label: 'assets', type: 1, subtype: 0x83, address: 0x314000, size: 0xc000 };
+const ASSETS = pattern('new assets', 48_000);
 
 function publish(server: WebServer, path: string, image: Uint8Array, version = ''): void {
   server.files.set(path, image);

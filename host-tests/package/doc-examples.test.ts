@@ -28,6 +28,7 @@ const PRINTS: Record<string, Record<string, RegExp>> = {
     confirm: /^$/,
     restore: /^restored$/,
     status: /^committed www 2$/,
+    forget: /^$/,
   },
   'ota-http.d.ts': {
     onProgress: /^$/,

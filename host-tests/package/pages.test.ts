@@ -10,7 +10,7 @@ import { makeManifest } from '../../formats/manifest/make.ts';
 import { readManifest } from '../../formats/manifest/read.ts';
 import { csvToTable } from '../../formats/table/csv.ts';
 import { startFileServer } from '../../cli/serve/server.ts';
-import type { Plan, Report } from '../../device/api.ts';
+import type { Options, Plan, Report } from '../../device/api.ts';
 import { Board, SECTOR, TABLES, pattern } from '../../host/index.ts';
 import { bundleOf, OLD_IMAGE, pathOf, root } from '../support/package.ts';
 import {
@@ -129,16 +129,20 @@ describe('docs/manifests.md', () => {
 describe('docs/backup-and-journal.md', () => {
   it('computes the journal', () => {
     const text = read('docs/backup-and-journal.md');
-    const [, perSector, rest] = /takes (\d+) bytes for each sector .* and (\d+) bytes more/.exec(
+    const [, perSector, more] = /takes (\d+) bytes for each sector .* and ([\d,]+) bytes more/.exec(
       text,
     )!;
+    const rest = more.replace(',', '');
     const sectors = 0x100000 / SECTOR;
     const bytes = Math.ceil((sectors * +perSector + +rest) / SECTOR) * SECTOR;
     const board = new Board();
     board.upload('ota', bundle);
-    const { plan } = board.require<{ plan: (options: { partition: string }) => Plan }>('ota');
-    assert.equal(plan({ partition: 'storage' }).journal!.size, bytes);
+    const { plan } = board.require<{ plan: (options: Options) => Plan }>('ota');
+    assert.equal(plan({ partition: 'storage' }).journal.size, bytes);
     assert.ok(text.includes(`${bytes / 1024} KiB for 1 MiB`));
+    const [, direct] = /`backup: false`, need (\d+) KiB/.exec(text)!;
+    const options: Options = { partition: 'storage', backup: false };
+    assert.equal(plan(options).journal.size, +direct * 1024);
   });
 });
 

@@ -24,6 +24,7 @@ import {
 } from '../../host/index.ts';
 import { runtimeOf } from './runtime.ts';
 import { type Ota, SUBJECT, otaOf, uploadTo } from './subject.ts';
+import { tally } from './tally.ts';
 
 /** Whether to run the larger form of the suites: `npm run test:full`. */
 export const IS_FULL = process.env.CUTS === 'full';
@@ -36,10 +37,13 @@ export const IS_SAMPLE = !IS_FULL && ['sources', 'ota.js'].includes(SUBJECT);
 
 /** What was simulated, to be printed at the end. */
 export const counts = { cuts: 0, boots: 0 };
+/** The names of the forms that operations were torn in. */
+const forms = new Set<string>();
 
 after(() => {
   if (counts.cuts)
     console.log(`  ${counts.cuts} simulated power cuts, ${counts.boots} boots (${SUBJECT})`);
+  tally('cuts', { ...counts, mostForms: forms.size });
 });
 
 // Boards
@@ -247,6 +251,7 @@ export function cutIn(board: Board, step: Step, tear: Tear): void {
   }
   assert.ok(!flash.isOn);
   counts.cuts++;
+  forms.add(tear.name);
 }
 
 /** @returns the ways to tear a step. That nothing was done yet is the end of the step before. */
@@ -465,12 +470,17 @@ export function assertReport(scene: Scene, report: Report): void {
 }
 
 /**
- * Whether a report may follow another. A BEGIN may read as such at one boot and not at the next: because it
- * was cut, or because its spoiling was. So may the records of a direct update. The content stays the same.
+ * Whether a report may follow another. A BEGIN may read as such at one boot and not at the next, because it was cut. So
+ * may the first record of a direct update. The content stays the same.
  */
 function mayFollow(one: Report['state'], other: Report['state']): boolean {
   const isClosed = (state: string) => ['none', 'restored', 'committed'].includes(state);
-  return one === other || (isClosed(other) && (isClosed(one) || one === 'incomplete'));
+  const isVoid = (state: string) => ['incomplete', 'damaged'].includes(state);
+  return (
+    one === other ||
+    (isClosed(other) && (isClosed(one) || one === 'incomplete')) ||
+    (isVoid(one) && isVoid(other))
+  );
 }
 
 /**

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import type { BoardSetup } from '../../cli/board/running.ts';
+import type { Report } from '../../device/api.ts';
 import { crcOf } from '../../link/facts.ts';
 import { type BoardStatus, isRefusal } from '../../link/status.ts';
 import { encodeTable, TABLES } from '../../host/index.ts';
@@ -71,6 +72,7 @@ export function describeCommands(engine: Pick<BoardSetup, 'engine' | 'command'>)
   describeStatus(tested);
   describeRecover(tested);
   describeRestore(tested);
+  describeGivingUp(tested);
   describePowerLoss(tested);
 }
 
@@ -83,12 +85,12 @@ function describeAnEmptyBoard(tested: Tested): void {
     assert.match(stdout, /^ {2}storage +data +0x82 +0x210000 +64 KiB +░+█+░+$/m);
     assert.match(stdout, /^ {2}ota_0 +app +0x10 .* running$/m);
     assert.match(stdout, /^ {2}ota_1 +app +0x11 .* passive$/m);
-    assert.match(stdout, /^ {2}\(free\) +0x313000 +948 KiB/m);
+    assert.match(stdout, /^ {2}\(free\) +0x314000 +944 KiB/m);
     assert.match(stdout, /^ {2}ota +not there; part-ota upload$/m);
     assert.match(stdout, /part-ota upload first\.$/m);
   });
 
-  for (const call of ['recover', 'restore', 'confirm']) {
+  for (const call of ['recover', 'restore', 'confirm', 'forget']) {
     it(`${call} says that the module is not there`, async () => {
       const { status, stdout, stderr } = await tested.bench.command(call);
       assert.match(
@@ -103,7 +105,7 @@ function describeAnEmptyBoard(tested: Tested): void {
     const free = await tested.bench.free();
     const { status, stdout } = await tested.bench.command('upload', '--dry-run', '--http');
     assert.equal(status, 0);
-    assert.match(stdout, /^ {2}ota +10,\d{3} bytes {2}to be stored$/m);
+    assert.match(stdout, /^ {2}ota +1\d,\d{3} bytes {2}to be stored$/m);
     assert.match(stdout, /^ {2}ota-http +\d,\d{3} bytes {2}to be stored$/m);
     assert.match(stdout, /^ {2}\.boot0 +\d+ bytes {2}to be stored$/m);
     assert.equal(await tested.bench.free(), free);
@@ -269,6 +271,8 @@ function describeRecover(tested: Tested): void {
     const busy = await tested.bench.command('upload');
     assert.equal(busy.status, 1);
     assert.match(busy.stderr, /an update is in progress on the board/);
+    const forget = await tested.bench.command('forget');
+    assert.deepEqual([forget.status, forget.stderr], [1, 'error: E_STATE ota: updating\n']);
     await tested.bench.board.kill();
     const { stdout } = await tested.bench.command('status');
     assert.match(stdout, /^ {2}partition {2}storage\n {2}state +restored: /m);
@@ -328,7 +332,7 @@ function describeRestore(tested: Tested): void {
   });
 }
 
-function describePowerLoss(tested: Tested): void {
+function describeGivingUp(tested: Tested): void {
   it('the exit code of recover is 1 if the partition holds neither content', async () => {
     await tested.bench.run(
       'var u=require("ota").begin({partition:"storage",backup:false});u.write("x".repeat(9000))',
@@ -336,11 +340,40 @@ function describePowerLoss(tested: Tested): void {
     await tested.bench.board.kill();
     const { status, stdout } = await tested.bench.command('recover');
     assert.equal(status, 1);
-    assert.match(stdout, /state +incomplete: /);
+    assert.match(
+      stdout,
+      /state +incomplete: .* part-ota update --no-backup, or .* part-ota forget$/m,
+    );
   });
 
+  it('forget gives up what the journal knows, and tells what that was', async () => {
+    const before = Buffer.from(tested.target);
+    assert.match(
+      (await tested.bench.command('status')).stdout,
+      /^ {2}storage +E_PENDING storage: needs backup: false; --no-backup .*part-ota forget/m,
+    );
+    const { status, stdout, stderr } = await tested.bench.command('forget');
+    assert.equal(status, 0, stderr);
+    assert.match(
+      stdout,
+      /^partition {2}storage, was incomplete\ngiven up {3}that .*\nstate {2}none: /,
+    );
+    assert.match((await tested.bench.command('status')).stdout, /state +none: /);
+    assert.deepEqual(tested.target, before);
+    const again = await tested.bench.command('forget', '--json');
+    assert.equal(again.status, 0);
+    const { state, forgotten } = JSON.parse(again.stdout) as Report & { forgotten: Report };
+    assert.deepEqual([state, forgotten.state], ['none', 'none']);
+    // The next update saves what is there, and is undone.
+    await tested.bench.run(`${write(5)}return 0`);
+    await tested.bench.board.kill();
+    assert.equal((await tested.bench.command('recover')).status, 0);
+    assert.deepEqual(tested.target, before);
+  });
+}
+
+function describePowerLoss(tested: Tested): void {
   it('power fails while the board recovers: the command says so, and the next one finishes it', async () => {
-    // Ends what is incomplete.
     await tested.bench.run(
       'var u=require("ota").begin({partition:"storage",backup:false});' +
         'for(var i=0;i<16;i++)u.write(("base"+(100+i)+"--------").substr(0,8).repeat(512));return u.end()',

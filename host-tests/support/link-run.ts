@@ -3,7 +3,7 @@
  * either.
  */
 import type { Progress } from '../../device/api.ts';
-import { callModule } from '../../link/module.ts';
+import { callModule, forgetJournal } from '../../link/module.ts';
 import { Session } from '../../link/session.ts';
 import { askStatus } from '../../link/status.ts';
 import { BoardUpdate } from '../../link/update.ts';
@@ -40,6 +40,7 @@ const MODULES = {
       onProgress({ phase: 'restore', done: 4096, total: 4096 });
       return { state: 'restored', partition: 'www' };
     },
+    forget: () => ({ state: 'none', sealed: true }),
   },
   'ota-http': {
     update: (options: {
@@ -75,6 +76,7 @@ export async function runLink(table: Uint8Array) {
   const again = await planUpload(session, SOURCE, options);
   const status = await askStatus(session, KNOWN);
   const report = await callModule(session, 'recover', hear);
+  const forgotten = await forgetJournal(session);
   const source = { url: 'http://host/www.bin', digest: undefined };
   const update = new BoardUpdate(session, { source, partition: 'www' }, { onProgress: hear });
   const { result } = await update.run();
@@ -84,6 +86,7 @@ export async function runLink(table: Uint8Array) {
     steps: again.files.map(({ step }) => step),
     status,
     report,
+    forgotten,
     heard,
     result,
     rest: update.rest,

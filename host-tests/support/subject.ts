@@ -35,9 +35,31 @@ const source =
     : readFileSync(pathOf(`dist/${SUBJECT}`), 'latin1');
 let httpSource: string | undefined;
 
+/** @returns the source of `ota`. */
+export function sourceOfOta(): string {
+  return source;
+}
+
+/** @returns what makes the module of a source anew, as each boot does, and takes less time than a board. */
+export function makerOf(code: string): () => Ota {
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval
+  const load = new Function('exports', code) as (exports: Ota) => void;
+  return () => {
+    const exports = {} as Ota;
+    load(exports);
+    return exports;
+  };
+}
+
 /** Puts the module on a board. */
 export function uploadTo(board: Board): void {
   board.upload('ota', source);
+}
+
+/** @returns a second copy of the module on a board, with state of its own, at the present boot. */
+export function copyOn(board: Board): Ota {
+  board.upload('ota copy', source);
+  return board.require<Ota>('ota copy');
 }
 
 /** Makes `ota-http` of the same form as `ota`: once, before `uploadHttpTo`. `HTTP_SUBJECT` names another in dist. */
