@@ -34,7 +34,7 @@ const INPUTS = [
 const OUTPUTS = ['dist/ota.js', 'dist/board.d.ts'];
 
 /** Suites that try all there is. */
-const SEARCHES = ['device/two-cuts', 'device/power-cut', 'device/closure'];
+const SEARCHES = ['device/two-cuts', 'device/power-cut', 'device/closure', 'lives/lives'];
 /** Suites that take longest, the longest first; the first ones wait most of the time. */
 const LONG = [
   'cli/update',
@@ -42,6 +42,7 @@ const LONG = [
   'espruino/commands',
   'device/two-cuts',
   'cli/simulate',
+  'lives/lives',
   'device/power-cut',
   'cli/pack',
   'device/closure',
@@ -56,7 +57,7 @@ const options = Object.entries(config)
 const scratch = mkdtempSync(join(tmpdir(), 'ota-tests-'));
 
 /** Folders whose suites run on each of SUBJECTS. */
-const DEVICE_FOLDERS = ['device', 'air'];
+const DEVICE_FOLDERS = ['device', 'air', 'lives'];
 
 const isDeviceSuite = (file) => DEVICE_FOLDERS.includes(nameOf(file).split('/')[0]);
 

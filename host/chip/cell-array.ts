@@ -11,9 +11,11 @@ import { type Tear, mix } from './tears.ts';
  * - ones, zeros: all of them so
  * - before: as before the torn operation
  * - after: as the torn operation meant them to be
- * - a seed: each bit at random, but the same at every read
+ * - a seed: each bit at random, but the same at every read; with `each`, anew at every read of the chip that meets some;
+ *   `whole` bytes in a row read as before or as after, never as a mixture
  */
-export type Mood = 'ones' | 'zeros' | 'before' | 'after' | { seed: number; whole?: number };
+export type Mood =
+  'ones' | 'zeros' | 'before' | 'after' | { seed: number; whole?: number; each?: boolean };
 
 /** The unstable bits of one sector: those of its bytes `from` to `end`, which the arrays are for. */
 interface Cells {
@@ -284,6 +286,12 @@ export class CellArray {
       done += count;
     }
     return true;
+  }
+
+  /** Lets unstable bits read in another way from now on, if the mood is one that changes at each read. */
+  stir(): void {
+    const { mood } = this;
+    if (typeof mood === 'object' && mood.each) this.mood = { ...mood, seed: mix(mood.seed + 1) };
   }
 
   /** @returns in how many sectors a range meets unstable bits, taken from the first to the last of each sector. */

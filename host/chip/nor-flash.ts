@@ -146,13 +146,14 @@ export class NorFlash {
     const counters = this.counters;
     counters.reads++;
     counters.bytesRead += length;
-    this.guesses += this.#cells.met(address, length);
+    this.#meet(address, length);
     this.#cells.read(address, data);
     if (this.trace || this.faults.length) {
       const fault = this.#watch({ kind: 'read', number: counters.reads, address, length });
       if (fault === 'nothing') data.fill(0);
       else if (fault === 'half') data.fill(0, length >> 1);
       else if (fault === 'flip') data[0] ^= 1;
+      else if (typeof fault === 'object') data[(fault.flip >> 3) % length] ^= 1 << (fault.flip & 7);
     }
   }
 
@@ -164,7 +165,7 @@ export class NorFlash {
       return latin1(this.read(address, length));
     this.counters.reads++;
     this.counters.bytesRead += length;
-    this.guesses += this.#cells.met(address, length);
+    this.#meet(address, length);
     return latin1(this.#cells.seen((address - start) / SECTOR), start, start + length);
   }
 
@@ -312,6 +313,14 @@ export class NorFlash {
   /** @returns whether a part of the chip holds exactly this, and will after every restart. */
   holds(address: number, data: Uint8Array): boolean {
     return this.#cells.holds(address, data);
+  }
+
+  /** Takes note that a read meets unstable bits, if it does. */
+  #meet(address: number, length: number): void {
+    const met = this.#cells.met(address, length);
+    if (!met) return;
+    this.guesses += met;
+    this.#cells.stir();
   }
 
   #assertOn(): void {

@@ -34,9 +34,10 @@ export interface Operation {
  * What goes wrong in an operation, silently.
  * - nothing: it does nothing; a read finds zeros
  * - half: it does the first half; a read finds zeros in the second
- * - flip: a read finds its first bit wrong; programs and erases are as ever
+ * - flip: a read finds its first bit wrong, or the bit with this number, from the first bit of the first byte on, modulo
+ *   the bits that are read; programs and erases are as ever
  */
-export type Fault = 'nothing' | 'half' | 'flip';
+export type Fault = 'nothing' | 'half' | 'flip' | { flip: number };
 
 /** Decides for each operation whether it fails. Reads come along, with numbers of their own. */
 export type FaultHook = (operation: Operation) => Fault | undefined;

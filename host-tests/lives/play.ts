@@ -1,0 +1,862 @@
+/** Plays a life on a simulated chip, step by step, and holds what happens against the promise. */
+import { crc32 } from 'node:zlib';
+import type { Options, Report, Result, Update } from '../../device/api.ts';
+import type { Runtime } from '../../device/runtime.ts';
+import {
+  type Board,
+  type FaultHook,
+  NorFlash,
+  SECTOR,
+  TEARS,
+  type Tear,
+  someBits,
+} from '../../host/index.ts';
+import { runtimeOf } from '../support/runtime.ts';
+import type { Ota } from '../support/subject.ts';
+import { age, forge } from './forge.ts';
+import { chunkOf, contentOf } from './images.ts';
+import { BAD, type BeginOptions, type Callback, type ChipSpec, type Cut } from './life.ts';
+import type { Entry, Row, Step, Trouble } from './life.ts';
+import { Broken, Promised } from './promise.ts';
+import {
+  TABLE_SECTOR,
+  bootedApp,
+  encodeEntry,
+  encodeRows,
+  isApp,
+  isOtadata,
+  isSame,
+  rangeOf,
+} from './world.ts';
+
+/** Makes the module anew, as a boot does: nothing of it is shared. */
+export type MakeOta = () => Ota;
+
+/** Reads of one call: whoever needs more does not come to an end. */
+const MOST_READS = 100_000;
+
+/** An update that a copy of the module has in progress. */
+interface Work {
+  handle: Update;
+  options: BeginOptions;
+  /** Image, filled up to the partition; its length in bytes; how much of it was written. */
+  content: Uint8Array;
+  size: number;
+  at: number;
+  tracked: Promised['update'];
+  /** Operations of the chip when this copy came to know what is on it. */
+  known: number;
+  isDead?: boolean;
+  /** Whether another copy has written something, and failed. */
+  isDoubtful?: boolean;
+}
+
+/** A copy of the module in RAM. */
+interface Copy {
+  ota: Ota;
+  work?: Work;
+  hasRecovered?: boolean;
+}
+
+/** What a call has come to. */
+interface Outcome {
+  value?: unknown;
+  error?: { code?: string; message: string };
+  isCut?: boolean;
+}
+
+/** What has happened, counted. */
+export interface Counts {
+  boots: number;
+  cuts: number;
+  calls: number;
+  events: Record<string, number>;
+}
+
+export class Player {
+  readonly flash: NorFlash;
+  readonly promise: Promised;
+  readonly chip: ChipSpec;
+  readonly counts: Counts = { boots: 0, cuts: 0, calls: 0, events: {} };
+  /** What was done and what came of it, for people. */
+  story: string[] | undefined;
+  rows: Row[] = [];
+  running: Row | undefined;
+  copies: Copy[] = [];
+
+  readonly #makeOta: MakeOta;
+  readonly #runtime: Runtime;
+  #operations = 0;
+  #reads = 0;
+  #worn = new Map<number, boolean>();
+  #number: Record<Trouble['kind'], number> = { read: 0, program: 0, erase: 0 };
+
+  constructor(chip: ChipSpec, makeOta: MakeOta) {
+    this.chip = chip;
+    this.#makeOta = makeOta;
+    this.flash = new NorFlash({ size: chip.megabytes << 20 });
+    this.promise = new Promised(
+      this.flash,
+      chip.rows.find(({ label }) => label === chip.live)?.address,
+    );
+    this.#runtime = this.#makeRuntime();
+    this.#fill();
+  }
+
+  #fill(): void {
+    const { flash, chip } = this;
+    const header = Uint8Array.of(0xe9, 3, 2, Math.log2(chip.megabytes) << 4);
+    flash.load(chip.tells ? 0x1000 : 0, header);
+    for (const [n, row] of chip.rows.entries()) {
+      const { first, span } = rangeOf(row);
+      if ((first + span) * SECTOR > flash.size || isOtadata(row)) continue;
+      // Of what is large, only the first sectors hold something.
+      const sectors = Math.min(span, 24);
+      const content = contentOf({ seed: chip.seed + n, size: sectors * SECTOR }, sectors);
+      if (isApp(row)) content[0] = 0xe9;
+      flash.load(first * SECTOR, content);
+    }
+    this.#writeOtadata(chip.rows, chip.otadata);
+    this.#flash(chip.rows, false);
+  }
+
+  #flash(rows: Row[], isTorn: boolean): void {
+    const table = encodeRows(rows);
+    if (isTorn) table.fill(0, 32, 64);
+    this.flash.load(TABLE_SECTOR * SECTOR, table);
+    this.rows = rows;
+    this.promise.flashed(rows, isTorn);
+  }
+
+  #writeOtadata(rows: Row[], entries: (Entry | undefined)[]): void {
+    const row = rows.find(isOtadata);
+    if (!row) return;
+    entries.forEach((entry, n) => {
+      const sector = new Uint8Array(SECTOR).fill(0xff);
+      if (entry) sector.set(encodeEntry(entry));
+      this.flash.load(row.address + n * SECTOR, sector);
+    });
+  }
+
+  #makeRuntime(): Runtime {
+    const { flash, chip } = this;
+    const direct = runtimeOf({ flash } as unknown as Board);
+    return {
+      ...direct,
+      read: (address, length) => {
+        if (++this.#reads > MOST_READS)
+          throw (this.#broken ??= new Broken('the call does not end'));
+        return direct.read(address, length);
+      },
+      program: (data, address) => {
+        if (flash.isOn) {
+          this.#operations++;
+          this.#operate('program', address, data.length);
+        }
+        direct.program(data, address);
+      },
+      erase: (address) => {
+        if (flash.isOn) {
+          this.#operations++;
+          this.#operate('erase', address, SECTOR);
+        }
+        direct.erase(address);
+      },
+      bytes: (chunk) => direct.bytes(chunk instanceof ArrayBuffer ? new Uint8Array(chunk) : chunk),
+      running: () => (chip.tells && this.running ? this.running.address : 0),
+      live: this.chip.rows.find(({ label }) => label === this.chip.live)?.address ?? 0,
+    };
+  }
+
+  /** Checks an operation; what the module catches is not forgotten. */
+  #operate(kind: 'erase' | 'program', address: number, length: number): void {
+    try {
+      this.promise.operate(kind, address, length);
+    } catch (error) {
+      this.#broken ??= error as Broken;
+      throw error;
+    }
+  }
+
+  /** Counts an event. */
+  #count(name: string): void {
+    this.counts.events[name] = (this.counts.events[name] ?? 0) + 1;
+  }
+
+  #tell(text: string): void {
+    this.story?.push(text);
+  }
+
+  /**
+   * Does a step.
+   * @throws Broken if the promise does not hold
+   */
+  do(step: Step): void {
+    try {
+      this.#do(step);
+      this.#assertNoMisuse();
+    } catch (error) {
+      if (error instanceof Broken) this.#tell(`BROKEN: ${error.message}`);
+      throw error;
+    }
+  }
+
+  #assertNoMisuse(): void {
+    if (this.flash.misuse) throw new Broken(this.flash.misuse.message);
+  }
+
+  #do(step: Step): void {
+    switch (step.do) {
+      case 'boot':
+        return this.#boot(step);
+      case 'ota':
+        return this.#appOta(step);
+      case 'otadata':
+        this.#count('otadata');
+        this.#tell(`otadata becomes ${JSON.stringify(step.entries)}`);
+        return this.#writeOtadata(this.rows, step.entries);
+      case 'table':
+        this.#count(step.isTorn ? 'table torn' : 'table');
+        this.#tell(`another table is flashed: ${describeRows(step.rows)}`);
+        return this.#flash(step.rows, step.isTorn ?? false);
+      case 'app':
+        return this.#write(step.what, step.sector, step.count, step.seed);
+      case 'forge':
+        return this.#forge(step);
+      case 'wear':
+        this.#count(step.weak ? 'weak sector' : 'worn sector');
+        this.#tell(`sector ${step.sector} is ${step.weak ? 'weak' : 'worn out'} from now on`);
+        this.#worn.set(step.sector, step.weak ?? false);
+        this.promise.wear(step.sector);
+        return this.#setFaults();
+      case 'way out':
+        return this.#findWayOut(step);
+      case 'age':
+        this.#count('ids');
+        this.#tell(
+          `the ids of all journals are ${step.to === undefined ? `${step.by} higher` : `up to ${step.to}`}`,
+        );
+        return age(this.flash, this.promise.places, step);
+      default:
+        if (!this.copies.length || !this.flash.isOn) return;
+        return this.#call(step);
+    }
+  }
+
+  // What others do
+
+  #troubles: Trouble[] = [];
+
+  #boot({ mood, troubles = [] }: Extract<Step, { do: 'boot' }>): void {
+    const { flash } = this;
+    flash.cut();
+    flash.restart(mood);
+    this.counts.boots++;
+    const isFlickering = typeof mood === 'object' && mood.each === true;
+    if (isFlickering) this.#count('cells that read differently');
+    for (const { kind } of troubles) this.#count(`${kind} that fails`);
+    this.running = bootedApp(flash, this.rows);
+    this.#tell(
+      `--- boot, ${this.running ? `${this.running.label} runs` : 'no app runs'}, cells read ${JSON.stringify(mood)}${troubles.length ? `, ${JSON.stringify(troubles)}` : ''}`,
+    );
+    this.promise.boot(this.running, isFlickering || troubles.length > 0);
+    this.promise.dropsErases = troubles.some(({ kind }) => kind === 'erase');
+    this.#troubles = troubles;
+    this.#number = { read: 0, program: 0, erase: 0 };
+    flash.strict = !isFlickering && !troubles.length && !this.#worn.size && !this.#isForged;
+    this.#setFaults();
+    this.copies = [{ ota: this.#load() }];
+  }
+
+  #load(): Ota {
+    const ota = this.#makeOta();
+    ota.use(this.#runtime);
+    return ota;
+  }
+
+  #setFaults(): void {
+    const worn = this.#worn;
+    const troubles = this.#troubles;
+    if (!worn.size && !troubles.length) {
+      this.flash.faults = [];
+      return;
+    }
+    const hook: FaultHook = (operation) => {
+      const { address, length } = operation;
+      const kind: Trouble['kind'] = operation.kind;
+      // What the boot is found by may not be misread: see world.ts.
+      if (kind === 'read' && (address < 0x9000 || length < 4)) return undefined;
+      const isWeak = kind === 'read' ? undefined : worn.get(Math.floor(address / SECTOR));
+      const number = ++this.#number[kind];
+      if (isWeak === false || (isWeak && number % 2)) return 'nothing';
+      if (kind === 'read' && this.rows.some((row) => isOtadata(row) && isNear(row, address)))
+        return undefined;
+      const trouble = troubles.find(
+        ({ kind: other, at, times }) => other === kind && number >= at && number < at + times,
+      );
+      if (!trouble) return undefined;
+      return kind === 'read' ? { flip: trouble.bit ?? 0 } : 'nothing';
+    };
+    this.flash.faults = [hook];
+  }
+
+  #write(what: string, sector: number, count: number, seed: number | undefined): void {
+    this.#count(`app writes to ${what}`);
+    this.#tell(`${count} sectors from ${sector} on, ${what}, are written by others`);
+    const bytes =
+      seed === undefined
+        ? new Uint8Array(count * SECTOR).fill(0xff)
+        : contentOf({ seed, size: count * SECTOR }, count);
+    this.promise.written({ first: sector, span: count });
+    this.flash.load(sector * SECTOR, bytes);
+    this.promise.wrote({ first: sector, span: count });
+  }
+
+  #forge(step: Extract<Step, { do: 'forge' }>): void {
+    this.#count(`forged journal in ${step.where}`);
+    this.#tell(
+      `an app writes a journal of sectors ${step.target}+${step.span} to sector ${step.sector}, ${step.where}`,
+    );
+    const bytes = forge(this.flash, step);
+    this.promise.written({ first: step.sector, span: 1 }, true);
+    this.#isForged = true;
+    this.flash.strict = false;
+    this.flash.load(step.sector * SECTOR, bytes);
+    this.promise.wrote({ first: step.sector, span: 1 });
+  }
+
+  #appOta({ slot, seed, torn, entry, isBad }: Extract<Step, { do: 'ota' }>): void {
+    const row = this.rows.find(({ label }) => label === slot);
+    if (!row || !isApp(row)) return;
+    this.#count(torn === undefined ? 'app OTA' : 'app OTA torn');
+    this.#tell(`app OTA over ${slot}${torn === undefined ? '' : `, torn after ${torn} sectors`}`);
+    const { first, span } = rangeOf(row);
+    const sectors = Math.min(span, 24);
+    const content = contentOf({ seed, size: (torn ?? sectors) * SECTOR }, sectors);
+    content[0] = isBad ? 0 : 0xe9;
+    this.promise.written({ first, span: sectors });
+    this.flash.load(first * SECTOR, content);
+    this.promise.wrote({ first, span: sectors });
+    const otadata = this.rows.find(isOtadata);
+    if (!entry || !otadata) return;
+    const sector = new Uint8Array(SECTOR).fill(0xff);
+    sector.set(encodeEntry(entry));
+    this.flash.load(otadata.address + (entry.sequence % 2 ? 0 : SECTOR), sector);
+  }
+
+  // Calls
+
+  /** Calls the module. */
+  #attempt(act: () => unknown, cut?: Cut): Outcome {
+    const { flash } = this;
+    this.counts.calls++;
+    this.#reads = 0;
+    if (cut) flash.cutAt(cut.at, tearOf(cut));
+    let outcome: Outcome = {};
+    try {
+      outcome = { value: act() };
+    } catch (error) {
+      if (error instanceof Broken) throw error;
+      outcome = { error: error as Error };
+    }
+    flash.cutAt(0, TEARS.nothing);
+    this.#assertNoMisuse();
+    // The module may have caught what the promise threw.
+    if (this.#broken) throw this.#broken;
+    if (flash.isOn) return outcome;
+    this.counts.cuts++;
+    return { isCut: true };
+  }
+  #broken: Broken | undefined;
+  /** Whether others have written journals: nothing is known of what these are appended to. */
+  #isForged = false;
+
+  #copy(n = 0): Copy {
+    this.copies[n] ??= { ota: this.#load() };
+    return this.copies[n];
+  }
+
+  #call(
+    step: Exclude<
+      Step,
+      { do: 'boot' | 'ota' | 'otadata' | 'table' | 'app' | 'forge' | 'wear' | 'age' | 'way out' }
+    >,
+  ): void {
+    const copy = this.#copy(step.copy);
+    if (step.copy) this.#count('second copy');
+    const text = describe(step);
+    switch (step.do) {
+      case 'recover':
+      case 'confirm':
+      case 'forget':
+      case 'restore':
+        return this.#decide(copy, step, text);
+      case 'status':
+      case 'partitions':
+        return this.#look(copy, step.do, text);
+      case 'plan':
+        return this.#plan(copy, step.options, text);
+      case 'begin':
+        return this.#begin(copy, step, text);
+      case 'wrong':
+        return this.#wrong(copy, step, text);
+      default:
+        if (copy.work) this.#advance(copy, copy.work, step, text);
+    }
+  }
+
+  #say(text: string, { value, error, isCut }: Outcome): void {
+    if (!this.story) return;
+    const shown = isCut ? 'power fails' : error ? error.message : JSON.stringify(value);
+    this.#tell(`${text} -> ${shown}`);
+  }
+
+  /** Whether a copy has an update in progress; then most calls throw E_STATE. */
+  #isBusy(copy: Copy): boolean {
+    return copy.work !== undefined && !copy.work.isDead;
+  }
+
+  /** Checks that a call has been refused because an update is in progress. */
+  #assertRefused(call: string, { error }: Outcome): void {
+    if (error?.code !== 'E_STATE')
+      throw new Broken(`${call} in an update: ${error?.message ?? 'nothing thrown'}`);
+  }
+
+  #decide(
+    copy: Copy,
+    step: Extract<Step, { do: 'recover' | 'confirm' | 'restore' | 'forget' }>,
+    text: string,
+  ): void {
+    const { promise } = this;
+    const name = step.do;
+    const { ota } = copy;
+    if (name === 'restore' && copy.work && this.#isBusy(copy))
+      return this.#advance(copy, copy.work, { do: 'abort', cut: step.cut }, text);
+    const isFirst = name === 'recover' && !copy.hasRecovered;
+    const isBusy = this.#isBusy(copy);
+    const options =
+      step.do === 'recover'
+        ? { resume: step.resume, onProgress: this.#callback(copy, step.onProgress) }
+        : undefined;
+    if (!isBusy) promise.beforeRecover(isFirst, name === 'restore');
+    promise.wasTrial = promise.update?.phase === 'trial';
+    const before = this.#operations;
+    const outcome = this.#attempt(
+      () => (options ? ota.recover(options as object) : ota[name as 'confirm']()),
+      step.cut,
+    );
+    this.#say(text, outcome);
+    if (outcome.isCut) {
+      if (name === 'forget') promise.maybeForgotten();
+      return promise.cut(name);
+    }
+    if (isBusy && this.#isAlive(copy)) return this.#assertRefused(name, outcome);
+    // An update of this copy that another copy has taken over.
+    if (isBusy && outcome.error?.code === 'E_STATE') return;
+    const isBad = step.do === 'recover' && step.onProgress === 'not a function';
+    if (isBad && outcome.error?.code === 'E_ARGUMENT') return this.#assertNothingWritten(name);
+    if (outcome.error) {
+      this.#abandon(copy, before, outcome.error.code === 'E_FLASH');
+      return promise.refused(name, outcome.error);
+    }
+    if (isBad) throw new Broken('recover takes a callback that is none');
+    const report = outcome.value as Report;
+    if (name === 'recover') {
+      copy.hasRecovered = true;
+      promise.recovered(report, step.do === 'recover' && step.resume === true);
+    } else if (name === 'confirm') promise.confirmed(report);
+    else if (name === 'restore') promise.restored(report);
+    else promise.forgot(report);
+    // What could not be recorded may not be noticed.
+    this.#abandon(copy, before, report.sealed === false || promise.isTroubled);
+    if (name === 'recover' && !promise.isTroubled) this.#again(copy, options!, report);
+  }
+
+  #assertNothingWritten(name: string): void {
+    if (this.promise.operations) throw new Broken(`${name} writes, and refuses its argument`);
+  }
+
+  /** Every other copy that had an update in progress is out of it, if something was written. */
+  #abandon(copy: Copy, before: number, isFailed = false): void {
+    if (this.#operations === before) return;
+    for (const other of this.copies)
+      if (other !== copy && other.work) {
+        // What has failed may have come to nothing.
+        if (isFailed) other.work.isDoubtful = true;
+        else other.work.known = -1;
+      }
+  }
+
+  /** Whether the update of a copy is still that of the chip. */
+  #isAlive({ work }: Copy): boolean {
+    return work !== undefined && work.known >= 0;
+  }
+
+  /** Recovers again: nothing is written, the same is said. */
+  #again(copy: Copy, options: object, first: Report): void {
+    const { promise } = this;
+    promise.beforeRecover(false);
+    const { value, error } = this.#attempt(() => copy.ota.recover(options));
+    if (error) return promise.refused('recover', error);
+    promise.again(first, value as Report, promise.operations);
+  }
+
+  #look(copy: Copy, name: 'status' | 'partitions', text: string): void {
+    const { promise } = this;
+    promise.beforeRecover(false);
+    const isBusy = this.#isBusy(copy);
+    const outcome = this.#attempt(() => copy.ota[name]());
+    this.#say(text, outcome);
+    if (promise.operations) throw new Broken(`${name} writes`);
+    if (outcome.error) return promise.refused(name, outcome.error);
+    if (name === 'partitions') return;
+    const report = outcome.value as Report;
+    if (!isBusy) return promise.looked(report);
+    if (this.#isAlive(copy) && report.state !== 'updating')
+      throw new Broken(`status says ${report.state} in an update`);
+  }
+
+  #options(
+    { options, content, size }: Pick<Work, 'options' | 'content' | 'size'>,
+    copy: Copy,
+  ): Options {
+    const { partition, backup, trial, overwriteLive, onProgress, crc32: check, bad } = options;
+    const made: Record<string, unknown> = { partition };
+    if (backup !== undefined) made.backup = backup;
+    if (options.size) made.size = size;
+    if (check) made.crc32 = (crc32(content.subarray(0, size)) ^ (check === 'wrong' ? 1 : 0)) >>> 0;
+    if (trial) made.trial = trial;
+    if (overwriteLive) made.overwriteLive = true;
+    if (onProgress) made.onProgress = this.#callback(copy, onProgress);
+    if (bad) made[bad[0]] = BAD[bad[1]];
+    return made as unknown as Options;
+  }
+
+  #callback(copy: Copy, kind: Callback | undefined): unknown {
+    if (!kind) return undefined;
+    if (kind === 'not a function') return 5;
+    let calls = 0;
+    const refusesAll = () => {
+      for (const call of [
+        () => copy.ota.status(),
+        () => copy.ota.recover(),
+        () => copy.work?.handle.end(),
+      ])
+        try {
+          if (call() !== undefined)
+            this.#broken ??= new Broken('a call in the callback was not refused');
+        } catch (error) {
+          const { code, message } = error as { code?: string; message: string };
+          if (code !== 'E_STATE') this.#broken ??= new Broken(`a call in the callback: ${message}`);
+        }
+    };
+    return () => {
+      calls++;
+      // `status` tells about an update in progress also here.
+      if (kind === 'calls' && !copy.work) refusesAll();
+      if (kind === 'throws' && calls === 3) throw new Error('callback');
+    };
+  }
+
+  #plan(copy: Copy, options: BeginOptions, text: string): void {
+    const { promise } = this;
+    promise.beforeRecover(false);
+    const isBusy = this.#isBusy(copy);
+    const image = { options, content: new Uint8Array(0), size: 0 };
+    const outcome = this.#attempt(() => copy.ota.plan(this.#options(image, copy)));
+    this.#say(text, outcome);
+    if (promise.operations) throw new Broken('plan writes');
+    if (isBusy) {
+      if (this.#isAlive(copy)) this.#assertRefused('plan', outcome);
+    } else if (options.onProgress === 'not a function') return;
+    else if (outcome.error) promise.refusedBegin(options, 0, outcome.error);
+  }
+
+  #begin(copy: Copy, step: Extract<Step, { do: 'begin' }>, text: string): void {
+    const { promise } = this;
+    const { ota } = copy;
+    const { options } = step;
+    const row = this.rows.find(({ label }) => label === options.partition);
+    const sectors = row ? Math.min(rangeOf(row).span, 400) : 1;
+    const size = Math.min(step.image.size, sectors * SECTOR) || step.image.size;
+    const content = contentOf({ ...step.image, size }, sectors);
+    const image = { options, content, size };
+    const isBusy = this.#isBusy(copy);
+    promise.beforeRecover(false);
+    const planned = this.#attempt(() => ota.plan(this.#options(image, copy)));
+    if (!isBusy) promise.beforeBegin();
+    const before = this.#operations;
+    const outcome = this.#attempt(() => ota.begin(this.#options(image, copy)), step.cut);
+    this.#say(text, outcome.value ? { value: planned.value } : outcome);
+    if (outcome.isCut) return promise.cut('begin');
+    if (isBusy) {
+      if (this.#isAlive(copy)) this.#assertRefused('begin', outcome);
+      return;
+    }
+    this.#abandon(copy, before, outcome.error?.code === 'E_FLASH');
+    const isCalm = !promise.isTroubled && !this.#worn.size;
+    if (options.onProgress === 'not a function' && outcome.error?.code === 'E_ARGUMENT')
+      return this.#assertNothingWritten('begin');
+    if (outcome.error) {
+      promise.refusedBegin(options, size, outcome.error);
+      if (isCalm && !planned.error && outcome.error.code !== 'E_FLASH')
+        throw new Broken(`plan promises, and begin throws ${outcome.error.message}`);
+      return;
+    }
+    if (planned.error && isCalm)
+      throw new Broken(`plan throws ${planned.error.message}, and begin begins`);
+    if (options.bad && !['undefined', 'null'].includes(options.bad[1]) && isWrong(options.bad))
+      throw new Broken(`begin takes ${options.bad.join(': ')}`);
+    if (options.onProgress === 'not a function')
+      throw new Broken('begin takes a callback that is none');
+    if (!row) throw new Broken('begin updates what is not in the table');
+    if (isCalm && !promise.isTarget(row, options.overwriteLive))
+      throw new Broken(`begin updates ${row.label}, which ${promise.whyNot(row)}`);
+    const plan = planned.value as ReturnType<Ota['plan']>;
+    // Options that were replaced by something that says nothing.
+    const spoiled = options.bad && { [options.bad[0]]: undefined };
+    if (planned.error) return;
+    promise.began(plan, { ...options, ...spoiled }, row);
+    copy.work = {
+      handle: outcome.value as Update,
+      ...image,
+      options: { ...options, ...spoiled },
+      at: 0,
+      tracked: promise.update,
+      known: this.#operations,
+    };
+  }
+
+  #wrong(copy: Copy, step: Extract<Step, { do: 'wrong' }>, text: string): void {
+    const { promise } = this;
+    const value = BAD[step.value];
+    const { call } = step;
+    const { work } = copy;
+    const isAlive = this.#isBusy(copy) && this.#isAlive(copy);
+    const isUpdate = call === 'write' || call === 'backup';
+    if (isUpdate && (!work || !isAlive)) return;
+    if (isUpdate && isFine(call, value)) return;
+    if (call === 'recover' && value !== undefined) return;
+    if (isUpdate) promise.beforeUpdate();
+    else promise.beforeRecover(false);
+    const act: Record<string, () => unknown> = {
+      write: () => work!.handle.write(value as string),
+      backup: () => work!.handle.backup(value as number),
+      begin: () => copy.ota.begin(value as Options),
+      plan: () => copy.ota.plan(value as Options),
+      recover: () => undefined,
+    };
+    const before = this.#operations;
+    const outcome = this.#attempt(act[call]);
+    this.#say(text, outcome);
+    if (call === 'recover') return;
+    if (!outcome.error) throw new Broken(`${call}(${step.value}) is taken`);
+    const code = promise.explain(`${call}(${step.value})`, outcome.error);
+    if (this.#operations !== before) throw new Broken(`${call}(${step.value}) writes`);
+    // Without a label nothing is updated.
+    if (!isUpdate || isAlive) return;
+    if (code !== 'E_ARGUMENT') throw new Broken(`${call}(${step.value}) throws ${code}`);
+  }
+
+  /**
+   * There is no refusal for ever: in a calm boot, after `recover`, a direct update of the partition that it names commits;
+   * of any other one, if it names none that counts for nothing.
+   */
+  #findWayOut({ image, number }: Extract<Step, { do: 'way out' }>): void {
+    const { promise } = this;
+    this.#boot({ do: 'boot', mood: 'after' });
+    if (promise.isTableTorn || this.#worn.size) return;
+    const longest = Math.max(0, ...promise.places.map(({ span }) => span));
+    const rows = this.rows.filter(
+      (row) =>
+        promise.isTarget(row, true) &&
+        rangeOf(row).span <= 64 &&
+        this.rows.filter(({ label }) => label === row.label).length === 1,
+    );
+    if (!rows.length || longest < 3) return;
+    this.#call({ do: 'recover' });
+    const [copy] = this.copies;
+    if (promise.isUnknown) this.#call({ do: 'forget' });
+    if (promise.update?.phase === 'trial') this.#call({ do: 'confirm' });
+    const { update } = promise;
+    const lost =
+      update?.phase === 'void' && rows.find((row) => isSame(rangeOf(row), update.target));
+    if (update?.phase === 'void' && !lost) this.#call({ do: 'forget' });
+    const { label: partition } = lost || rows[number % rows.length];
+    const options = { partition, backup: false as const, overwriteLive: true };
+    this.#call({ do: 'begin', options, image });
+    this.#call({ do: 'write', bytes: image.size, chunk: 5000, as: 'array' });
+    this.#call({ do: 'end' });
+    if (copy.work?.isDead !== true) throw new Broken('there is no way on');
+  }
+
+  // Calls of an update
+
+  #advance(copy: Copy, work: Work, step: Step & { cut?: Cut }, text: string): void {
+    const { promise } = this;
+    const isAlive = this.#isAlive(copy) && !work.isDead;
+    const { update } = promise;
+    if (isAlive && update !== work.tracked) promise.turnTo(work.tracked!);
+    if (isAlive) promise.beforeUpdate();
+    else promise.beforeRecover(false);
+    const padded = this.#paddedOf(work);
+    if (step.do === 'end' && isAlive) promise.ending(padded);
+    const before = this.#operations;
+    const outcome = this.#attempt(() => this.#callUpdate(work, step), step.cut);
+    this.#say(text, outcome);
+    if (!isAlive) return this.#assertDead(step.do, outcome, before);
+    if (outcome.isCut) {
+      work.isDead = true;
+      promise.advanced();
+      if (step.do === 'end') promise.maybeEnded();
+      return promise.cut(step.do);
+    }
+    this.#abandon(copy, before, outcome.error?.code === 'E_FLASH');
+    promise.advanced();
+    if (outcome.error?.code === 'E_STATE' && work.isDoubtful && !promise.operations)
+      promise.update = update;
+    if (outcome.error) return this.#failed(work, step, outcome.error);
+    if (step.do === 'end') {
+      work.isDead = true;
+      this.#assertMayEnd(work);
+      promise.ended(outcome.value as Result, padded);
+    } else if (step.do === 'abort') {
+      work.isDead = true;
+      promise.gaveUp(outcome.value as Result);
+    }
+  }
+
+  /** @returns what the partition holds if the update ends now. */
+  #paddedOf({ content, at }: Work): Uint8Array {
+    if (at >= content.length) return content;
+    const padded = content.slice();
+    padded.fill(0xff, at);
+    return padded;
+  }
+
+  #callUpdate(work: Work, step: Step): unknown {
+    const { handle, content, size } = work;
+    if (step.do === 'backup') return handle.backup(step.size);
+    if (step.do === 'end') return handle.end();
+    if (step.do === 'abort') return handle.abort();
+    if (step.do !== 'write') return undefined;
+    const end = Math.min(work.at + step.bytes, size);
+    while (work.at < end) {
+      const part = content.subarray(work.at, Math.min(work.at + step.chunk, end));
+      handle.write(chunkOf(part, step.as));
+      work.at += part.length;
+    }
+    return undefined;
+  }
+
+  /** Another copy of the module has written since, or the update is over: nothing happens any more. */
+  #assertDead(name: string, { error, isCut, value }: Outcome, before: number): void {
+    if (isCut || this.#operations !== before)
+      throw new Broken(`${name} of an update that is over writes`);
+    // What it wanted to write is there already.
+    const isUntouched = (value as Result | undefined)?.state === 'untouched';
+    if (!error && (name === 'write' || isUntouched)) return;
+    // Nothing was written, and this is true, too.
+    const { code } = error ?? {};
+    if (['E_SPACE', 'E_VERIFY', 'E_ARGUMENT', 'E_SIZE'].includes(code!)) return;
+    if (code !== 'E_STATE')
+      throw new Broken(
+        `${name} of an update that is over: ${error?.message ?? JSON.stringify(value) ?? 'nothing thrown'}`,
+      );
+  }
+
+  #assertMayEnd({ options, size, at }: Work): void {
+    if (options.crc32 === 'wrong') throw new Broken('end takes an image with another CRC-32');
+    if (options.size && at < size) throw new Broken(`end takes ${at} of ${size} bytes`);
+    if (!at) throw new Broken('end takes an image of no bytes');
+  }
+
+  /** Whether the module says that it goes on with an update. */
+  #isUpdating(work: Work): boolean {
+    const copy = this.copies.find((copy) => copy.work === work);
+    return copy?.ota.status().state === 'updating';
+  }
+
+  #failed(work: Work, step: Step, error: { code?: string; message: string }): void {
+    const { promise } = this;
+    const name = step.do;
+    const { options, size, at, content } = work;
+    const { update } = promise;
+    if (error.message === 'callback' && options.onProgress === 'throws') {
+      work.isDead = true;
+      return promise.gaveUp();
+    }
+    const code = promise.explain(name, error);
+    // The journal on the chip is not this update's any more: nothing more is done.
+    const isDisturbed = promise.isDisturbed || promise.isTroubled || work.isDoubtful;
+    const isDirectBackup = name === 'backup' && options.backup === false;
+    const isShort = at < (options.size ? size : 1);
+    const reasons: Record<string, () => boolean | undefined> = {
+      E_ARGUMENT: () => step.do === 'backup' && step.size! > content.length,
+      E_STATE: () => isDirectBackup || isDisturbed,
+      E_SIZE: () => name === 'end' && isShort,
+      E_VERIFY: () =>
+        name === 'end' &&
+        (options.crc32 === 'wrong' || promise.isTroubled || update?.excuses.has('app')),
+      E_FLASH: () => true,
+      E_SPACE: () =>
+        update && (update.cuts > 0 || !update.backup || update.backup.span < update.target.span),
+    };
+    if (!reasons[code]?.() && !promise.isUnknown)
+      throw new Broken(`${name} throws ${error.message}`);
+    // What could not be recorded in the end may be found complete.
+    if (name === 'end' && code === 'E_FLASH') promise.maybeEnded();
+    else if (name === 'end') update?.news.pop();
+    const isChecked = code === 'E_ARGUMENT' || code === 'E_STATE' || code === 'E_SIZE';
+    if (code === 'E_STATE' && isDisturbed && !isDirectBackup) {
+      work.isDead = true;
+      return;
+    }
+    if (isChecked && promise.operations) throw new Broken(`${name} throws ${code}, and writes`);
+    // `backup` looks whether there is room before anything is written; then the update may go on.
+    if (isChecked || (name === 'backup' && !promise.operations && this.#isUpdating(work))) return;
+    work.isDead = true;
+    promise.gaveUp();
+  }
+}
+
+const tears: Record<string, Tear> = TEARS;
+const someBitsOf = new Map<number, Tear>();
+function tearOf({ tear }: Cut): Tear {
+  if (typeof tear === 'string') return tears[tear];
+  const known = someBitsOf.get(tear) ?? someBits(tear);
+  someBitsOf.set(tear, known);
+  return known;
+}
+
+/** Whether a value is none of those that an option takes. */
+function isWrong([option, name]: [string, string]): boolean {
+  const value = BAD[name];
+  if (option === 'size' || option === 'crc32')
+    return !(Number.isInteger(value) && (value as number) >= 0);
+  if (option === 'trial') return !(Number.isInteger(value) && (value as number) >= 0);
+  return option === 'partition';
+}
+
+/** Whether `write` or `backup` may take a value. */
+function isFine(call: string, value: unknown): boolean {
+  if (call === 'write') return typeof value === 'string';
+  // What is larger than the partition is all of it.
+  return value === undefined || value === null || value === 2 ** 32;
+}
+
+function isNear(row: Row, address: number): boolean {
+  return address >= row.address && address < row.address + row.size;
+}
+
+function describeRows(rows: readonly Row[]): string {
+  return rows
+    .map(({ label, address, size }) => `${label} ${address / SECTOR}+${size / SECTOR}`)
+    .join(', ');
+}
+
+export function describe(step: Step): string {
+  const { do: name, copy, cut, ...others } = step as Step & { copy?: number; cut?: Cut };
+  const options = Object.keys(others).length ? JSON.stringify(others) : '';
+  return `${copy ? 'second copy: ' : ''}${name}(${options})${cut ? `, power fails in operation ${cut.at}, ${cut.tear}` : ''}`;
+}
