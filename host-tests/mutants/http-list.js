@@ -228,6 +228,16 @@ const LIST = [
     suites: ['air/update', 'air/faults'],
     edits: [['air', '  options.crc32 = head.crc32;\n', '']],
   },
+  {
+    name: 'wrong pieces are never forgiven',
+    suites: ['air/pieces'],
+    edits: [['stream', '    faults = wrongs = 0;\n', '    faults = 0;\n']],
+  },
+  {
+    name: 'nothing is planned before hashes are fetched',
+    suites: ['air/pieces'],
+    edits: [['air', '    if (isUpdate) ota.plan(options);\n', '']],
+  },
 ];
 
 export const HTTP_MUTANTS = LIST.map((mutant) => ({ ...mutant, input: 'device/http/index.ts' }));

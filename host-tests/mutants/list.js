@@ -16,27 +16,39 @@ export const MUTANTS = [
   {
     name: 'the last record is not appended again',
     suites: RULES,
-    edits: [['journal', '  if (isRepeated) appendRecord(record);\n', '']],
+    edits: [['journal', '  if (isRepeated && record) appendRecord(record);\n', '']],
   },
   {
     name: 'a decision is written once',
     suites: RULES,
     edits: [
-      ['journal', '  append(type);\n  append(SOLID);\n', '  append(type);\n'],
-      ['journal', 'decision === CONFIRM) && isSolid;', 'decision === CONFIRM);'],
+      [
+        'journal',
+        '  append(type, type === RESTORE ? savedCount & 255 : 0);\n  append(SOLID);\n',
+        '  append(type, type === RESTORE ? savedCount & 255 : 0);\n',
+      ],
+      [
+        'journal',
+        'return (decision === RESTORED || decision > REOPEN) && isSolid;',
+        'return decision === RESTORED || decision > REOPEN;',
+      ],
     ],
   },
   {
     name: 'a decision is written twice, without SOLID',
     suites: RULES,
     edits: [
-      ['journal', '  append(type);\n  append(SOLID);\n', '  append(type);\n  append(type);\n'],
+      [
+        'journal',
+        '  append(type, type === RESTORE ? savedCount & 255 : 0);\n  append(SOLID);\n',
+        '  append(type, type === RESTORE ? savedCount & 255 : 0);\n  append(type, type === RESTORE ? savedCount & 255 : 0);\n',
+      ],
       [
         'journal',
         '    decision = type;\n    isSolid = false;\n',
         '    isSolid = decision === type;\n    decision = type;\n',
       ],
-      ['journal', '& 255) === SOLID', '& 255) === RESTORE'],
+      ['journal', '(record![0]! & 255) === SOLID', '(record![0]! & 255) === RESTORE'],
     ],
   },
   {
@@ -45,8 +57,8 @@ export const MUTANTS = [
     edits: [
       [
         'transaction',
-        '        writeSector(sector, old);\n',
-        '        if (readSector(sector) !== old) writeSector(sector, old);\n',
+        '        writeSector(journal.target.first + n, old);\n',
+        '        if (readSector(journal.target.first + n) !== old) writeSector(journal.target.first + n, old);\n',
       ],
     ],
   },
@@ -57,7 +69,7 @@ export const MUTANTS = [
       [
         'transaction',
         '    erase(guard(sector * SECTOR));\n',
-        '    if (!isBlank(readSector(sector), PIECE)) erase(guard(sector * SECTOR));\n',
+        '    if (!isBlank(readSector(sector))) erase(guard(sector * SECTOR));\n',
       ],
     ],
   },
@@ -77,14 +89,15 @@ export const MUTANTS = [
     edits: [['transaction', '    append(REOPEN);\n', '']],
   },
   {
-    name: 'BEGIN is not spoiled',
-    suites: RULES,
-    edits: [['journal', '  spoil(1);\n', '']],
-  },
-  {
     name: 'the sector in flight is not erased first',
     suites: RULES,
-    edits: [['transaction', '  writeSector(journal.inFlight, fill(255, SECTOR));\n', '']],
+    edits: [
+      [
+        'transaction',
+        '  if (journal.backup.span) writeSector(journal.inFlight, fill(255, SECTOR));\n',
+        '',
+      ],
+    ],
   },
   {
     name: 'SAVED is not repeated before a saved sector is erased again',
@@ -92,7 +105,7 @@ export const MUTANTS = [
     edits: [
       [
         'transaction',
-        '    if (journal.inFlight !== sector) appendRecord(readSaved(sector));\n',
+        '    if (journal.inFlight !== sector) appendRecord(readSaved(saved));\n',
         '    void [journal.inFlight, appendRecord];\n',
       ],
     ],
@@ -103,8 +116,8 @@ export const MUTANTS = [
     edits: [
       [
         'journal',
-        '  for (; slot < next + 2 && slot < end; slot++) spoil(slot);\n',
-        '  slot = Math.min(next + 2, end);\n',
+        '    if (!overwrite(addressOf(slot), fill(0, SLOT))) failFlash();\n',
+        '    void failFlash;\n',
       ],
     ],
   },
@@ -116,17 +129,18 @@ export const MUTANTS = [
   {
     name: 'there is no ENDING',
     suites: RULES,
-    edits: [['transaction', '  append(ENDING);\n', '']],
-  },
-  {
-    name: 'nothing is forgotten before BEGIN is spoiled',
-    suites: RULES,
-    edits: [['update', '  if (isForgetting) forget();\n', '']],
+    edits: [['transaction', 'seal(false, RESTORED, ENDING);', 'seal(false, RESTORED);']],
   },
   {
     name: 'a final decision without SOLID is believed',
     suites: RULES,
-    edits: [['journal', 'decision === CONFIRM) && isSolid;', 'decision === CONFIRM);']],
+    edits: [
+      [
+        'journal',
+        'return (decision === RESTORED || decision > REOPEN) && isSolid;',
+        'return decision === RESTORED || decision > REOPEN;',
+      ],
+    ],
   },
   {
     name: 'what is written is not read back',
@@ -135,7 +149,7 @@ export const MUTANTS = [
   },
   {
     name: 'what is put back is not checked',
-    suites: ['device/ways-out'],
+    suites: ['device/ways-out', 'device/scenarios'],
     edits: [
       [
         'transaction',
@@ -160,25 +174,25 @@ export const MUTANTS = [
     edits: [
       [
         'transaction',
-        '      do {\n',
-        '      append(SAVED, 0, sector | (slot << 16), check);\n      do {\n',
+        '    do {\n',
+        '    append(SAVED, journal.savedCount & 255, sector | (slot << 16), crc32(old));\n    do {\n',
       ],
     ],
   },
   {
     name: 'the copy in the backup is not read back',
     suites: ['device/scenarios', 'device/api'],
-    edits: [['transaction', '} while (crc32(readSector(slot)) !== check);', '} while (false);']],
+    edits: [['transaction', 'crc32(readSector(slot)) !== check || ', '']],
   },
   {
     name: 'the copy in the backup is made once',
     suites: ['device/scenarios', 'device/api'],
-    edits: [['transaction', '  let tries = 2;\n', '  let tries = 1;\n']],
+    edits: [['transaction', 'let tries = 3;', 'let tries = 1;']],
   },
   {
     name: 'the copy in the backup is made of nothing the second time',
     suites: ['device/scenarios', 'device/api'],
-    edits: [['transaction', 'program(old || readSector(sector),', 'program(old!,']],
+    edits: [['transaction', 'old = old || readSector(sector);', 'old = old || fill(255, SECTOR);']],
   },
   {
     name: 'a sector is overwritten before it is saved',
@@ -197,11 +211,6 @@ export const MUTANTS = [
     edits: [['update', '+ bytes.length >= SECTOR)', '+ bytes.length > SECTOR)']],
   },
   {
-    name: 'a journal in the target is told to forget',
-    suites: ['device/places'],
-    edits: [['update', 'isUsable() && !isIn(places.target, journal.area.first);', 'isUsable();']],
-  },
-  {
     name: 'the CRC-32 of the image is not compared',
     suites: ['device/api', 'device/scenarios'],
     edits: [['update', '  if (places.options.crc32 != null) verify(size);\n', '']],
@@ -212,25 +221,20 @@ export const MUTANTS = [
     edits: [
       [
         'update',
-        "  if (places.options.crc32 != null) verify(size);\n  tick('verify', taken, taken);\n  if (ownsJournal) commit(places.options.trial || 0);\n",
-        '  if (ownsJournal) commit(places.options.trial || 0);\n  if (places.options.crc32 != null) verify(size);\n',
+        "  if (places.options.crc32 != null) verify(size);\n  tick('verify', taken, taken);\n",
+        "  if (ownsJournal) commit(places.options.trial || 0);\n  if (places.options.crc32 != null) verify(size);\n  tick('verify', taken, taken);\n",
       ],
+      ['update', '  checkAlone();\n  if (ownsJournal) commit(places.options.trial || 0);\n', ''],
     ],
   },
   {
     name: 'there is no fence',
     suites: ['device/fence'],
-    edits: [
-      [
-        'journal',
-        '  if (!isIn(target, sector) && !isIn(backup, sector) && !isIn(area, sector))',
-        '  if (!sector)',
-      ],
-    ],
+    edits: [['journal', '    heads.indexOf(sector) < 0 &&\n', '    !sector &&\n']],
   },
   {
     name: 'slots are not checked before anything is put back',
-    suites: ['device/scenarios'],
+    suites: ['device/scenarios', 'device/ways-out'],
     edits: [
       [
         'transaction',
@@ -241,8 +245,14 @@ export const MUTANTS = [
   },
   {
     name: 'a journal is believed although its places are in use for something else',
-    suites: ['device/ways-out', 'device/scenarios'],
-    edits: [['places', 'return area && !area.why && isIn(', 'return area && isIn(']],
+    suites: ['device/ways-out', 'device/scenarios', 'device/hostile'],
+    edits: [
+      [
+        'places',
+        'isPlace(place) && journal.area.first + journal.area.span === place.first + place.span',
+        'true',
+      ],
+    ],
   },
   {
     name: 'the running app is taken for a free slot',
@@ -250,20 +260,20 @@ export const MUTANTS = [
     edits: [
       [
         'chip',
-        "    if (!app || area === app || area === chosen) area.why = 'is in use';\n",
-        '    void area;\n',
+        "if (!app || !chosen || isOnTrial || area === app || area === chosen) area.why = 'in use';",
+        'void isOnTrial;',
       ],
     ],
   },
   {
     name: 'sectors that were never saved may have changed',
     suites: ['device/scenarios', 'device/api', 'device/power-cut'],
-    edits: [['transaction', '  return check;\n', '  return check && 0;\n']],
+    edits: [['transaction', '  return check;\n}', '  return check && 0;\n}']],
   },
   {
     name: 'trial boots are not counted',
     suites: ['device/api', 'device/power-cut'],
-    edits: [['transaction', ' append(BOOT, journal.booted + 1);\n', ' isSealed = true;\n']],
+    edits: [['transaction', 'booted < journal.limit && BOOT,', 'false && BOOT,']],
   },
   {
     name: 'the room for what is erased after the image is not counted first',
@@ -294,7 +304,11 @@ export const MUTANTS = [
     name: 'a journal has no room for its reserve',
     suites: ['device/places', 'device/ways-out'],
     edits: [
-      ['records', '(HEAD_SLOTS + DECISIONS + RESERVE + SLOTS - 1)', '(HEAD_SLOTS + SLOTS - 1)'],
+      [
+        'records',
+        '(HEAD_SLOTS + DECISIONS + RESERVE + 2 * SLOTS - 1)',
+        '(HEAD_SLOTS + 2 * SLOTS - 1)',
+      ],
     ],
   },
   {
@@ -305,12 +319,12 @@ export const MUTANTS = [
   {
     name: 'a restore that is decided is decided again',
     suites: ['device/recover-table'],
-    edits: [['transaction', 'if (!isRestoring()) decide(', 'decide(']],
+    edits: [['transaction', 'if (!isRestoring()) seal(', 'seal(']],
   },
   {
     name: 'a record that is seen twice counts twice',
     suites: ['device/golden', 'device/api'],
-    edits: [['journal', '      if (!savedAt(inFlight)) {\n', '      if (last) {\n']],
+    edits: [['journal', '      if (!index[n]) {\n', '      if (last) {\n']],
   },
   {
     name: 'only the second of two overlapping rows is refused',
@@ -339,19 +353,40 @@ export const MUTANTS = [
     ],
   },
   {
-    name: 'the app that otadata names runs, whatever its image',
+    name: 'the app that otadata names runs where the chip cannot tell',
     suites: ['device/boot'],
-    edits: [['chip', ' && read(chosen.row.address, 1) === IMAGE_MAGIC', '']],
+    edits: [
+      [
+        'chip',
+        '.filter((area) => apps.length < 2 || (page && isIn(area, page)))[0]',
+        '.filter((area) => isIn(area, page))[0] || chosen',
+      ],
+    ],
   },
   {
     name: 'an app that is not confirmed keeps no other',
     suites: ['device/boot'],
-    edits: [['chip', '        isOnTrial ||\n', '']],
+    edits: [['chip', ' || isOnTrial', '']],
   },
   {
-    name: 'factory is written where the chip cannot tell',
+    name: 'apps are written where the chip cannot tell which one runs',
     suites: ['device/boot'],
-    edits: [['chip', '(!isTold && area.kind >> 4 !== 1)', 'false']],
+    edits: [['chip', 'if (!app || !chosen', 'if (!chosen']],
+  },
+  {
+    name: 'free flash is taken for an app',
+    suites: ['device/boot'],
+    edits: [['chip', '!(area.kind >> 8)', 'area.kind < OTADATA']],
+  },
+  {
+    name: 'the table is read once',
+    suites: ['device/red-flash'],
+    edits: [['chip', 'readTwice(TABLE_ADDRESS, TABLE_SIZE)', 'read(TABLE_ADDRESS, TABLE_SIZE)']],
+  },
+  {
+    name: 'the size of the chip is read once',
+    suites: ['device/red-flash'],
+    edits: [['chip', 'readTwice(0x1000, 4)', 'read(0x1000, 4)']],
   },
   {
     name: 'an entry of the number 0xffffffff counts',
@@ -376,21 +411,348 @@ export const MUTANTS = [
   {
     name: 'address 0 tells which app runs',
     suites: ['device/boot'],
-    edits: [['chip', ' && !!page', '']],
+    edits: [['chip', 'page && isIn(area, page)', 'isIn(area, page)']],
   },
   {
     name: 'the app that boots next is written',
     suites: ['device/boot'],
-    edits: [['chip', '        area === chosen ||\n', '']],
+    edits: [['chip', ' || area === chosen', '']],
   },
   {
     name: 'slots are written though otadata names one that is not there',
     suites: ['device/boot'],
-    edits: [['chip', '        !chosen ||\n', '']],
+    edits: [['chip', ' || !chosen', '']],
   },
   {
     name: 'backup takes any size',
     suites: ['device/backup-size'],
     edits: [['update', "  checkNumber('backup', bytes, all);\n", '']],
+  },
+  {
+    name: 'the source of the copy is read once',
+    suites: ['device/ways-out', 'device/scenarios'],
+    edits: [['transaction', ' || (tries && crc32(readSector(sector)) !== check)', '']],
+  },
+  {
+    name: 'where the chip cannot tell, the app that otadata names runs',
+    suites: ['device/boot', 'device/hostile'],
+    edits: [
+      [
+        'chip',
+        '.filter((area) => apps.length < 2 || (page && isIn(area, page)))[0]',
+        '.filter((area) => isIn(area, page))[0] || chosen',
+      ],
+    ],
+  },
+  {
+    name: 'a journal in a data partition is obeyed',
+    suites: ['device/red', 'device/hostile'],
+    edits: [['places', 'area.kind > OTADATA && isForJournal(area)', 'area.kind > OTADATA']],
+  },
+  {
+    name: 'a journal lies in an app that is called ota_journal',
+    suites: ['device/hostile'],
+    edits: [
+      [
+        'places',
+        '(area.kind < 0 || (area.kind > OTADATA && isForJournal(area)))',
+        '(area.kind < 0 || isForJournal(area))',
+      ],
+    ],
+  },
+  {
+    name: 'a journal lies where the firmware writes',
+    suites: ['device/hostile'],
+    edits: [['places', '    !area.need &&\n', '']],
+  },
+  {
+    name: 'ota_journal may be a target and a backup',
+    suites: ['device/places'],
+    edits: [['places', "  if (isForJournal(area)) return 'for the journal';\n", '']],
+  },
+  {
+    name: 'the backup takes the heads of a place',
+    suites: ['device/places', 'device/hostile', 'device/journal-rules'],
+    edits: [
+      ['places', 'span: area.kind < 0 ? area.span - HEADS : area.span }', 'span: area.span }'],
+    ],
+  },
+  {
+    name: 'LIVE in BEGIN is not looked at',
+    suites: ['device/hostile', 'device/ways-out'],
+    edits: [['places', 'whyNot(area, true, journal.isLive)', 'whyNot(area, true, true)']],
+  },
+  {
+    name: 'a journal is obeyed whose target has another size',
+    suites: ['device/hostile', 'device/ways-out'],
+    edits: [['places', ' &&\n    area.span === journal.target.span\n', '\n']],
+  },
+  {
+    name: 'an update goes on into a backup that may not be written',
+    suites: ['device/hostile', 'device/ways-out'],
+    edits: [['places', 'hasRoom && isWritable)', 'hasRoom)']],
+  },
+  {
+    name: 'ids are compared without wrapping',
+    suites: ['device/ids', 'device/red', 'device/hostile'],
+    edits: [['journal', '(found - id) << 16 > 0', 'found - id > 0']],
+  },
+  {
+    name: 'BEGIN and SOLID of the journal that speaks are not written again before another begins',
+    suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
+    edits: [['journal', '  if (decision && !record && !isSettled && !isDamaged) firm();\n', '']],
+  },
+  {
+    name: 'other heads are not retired before a journal begins',
+    suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
+    edits: [['journal', '  retireOthers(oldHead);\n', '']],
+  },
+  {
+    name: 'a head is erased before its slot 1 is zero',
+    suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
+    edits: [
+      ['journal', '    retire(sector);\n    erase(address);\n', '    erase(address);\n'],
+      ['journal', 'other !== own && retire(', 'other !== own && other !== head && retire('],
+    ],
+  },
+  {
+    name: 'an erase that does nothing is not noticed when a journal begins',
+    suites: ['device/scenarios', 'device/dead-journal', 'device/journal-rules'],
+    edits: [['journal', '    if (isBlank(readSector(sector))) return;\n', '    return;\n']],
+  },
+  {
+    name: 'the head of the journal before is not retired',
+    suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
+    edits: [['journal', '  if (oldHead) retire(oldHead);\n', '']],
+  },
+  {
+    name: 'the body is erased before the journal has its SOLID',
+    suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
+    edits: [
+      [
+        'journal',
+        '  eraseSector(head);\n  firm();\n',
+        '  eraseSector(head);\n  for (let n = HEADS; n < span; n++) eraseSector(top - n);\n  firm();\n',
+      ],
+      ['journal', '  for (let n = HEADS; n < span; n++) eraseSector(top - n);\n}', '}'],
+    ],
+  },
+  {
+    name: 'the body is not erased',
+    suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
+    edits: [['journal', '  for (let n = HEADS; n < span; n++) eraseSector(top - n);\n', '']],
+  },
+  {
+    name: 'later heads stay when a journal is appended to',
+    suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
+    edits: [['journal', '  retireOthers(head);\n', '']],
+  },
+  {
+    name: 'a zeroed slot is not read back',
+    suites: ['device/journal-rules', 'device/scenarios', 'device/dead-journal', 'device/hostile'],
+    edits: [
+      [
+        'journal',
+        '  return overwrite(sector * SECTOR + SLOT, fill(0, SLOT));\n',
+        '  program(fill(0, SLOT), guard(sector * SECTOR + SLOT));\n  return 1;\n',
+      ],
+      [
+        'journal',
+        '    if (!overwrite(addressOf(slot), fill(0, SLOT))) failFlash();\n',
+        '    program(fill(0, SLOT), guard(addressOf(slot)));\n',
+      ],
+    ],
+  },
+  {
+    name: 'that content counts for nothing is forgotten by the next update',
+    suites: ['device/void', 'device/red'],
+    edits: [['places', 'isVoid ? VOID : 0', '0']],
+  },
+  {
+    name: 'a direct update is resumed with compares',
+    suites: ['device/void', 'device/two-cuts'],
+    edits: [['update', '(!ownsJournal || !journal.backup.span) &&', '!ownsJournal &&']],
+  },
+  {
+    name: 'what forget gave up is compared',
+    suites: ['device/rules'],
+    edits: [
+      [
+        'update',
+        '(journal.decision < REOPEN || journal.decision === FORGET)',
+        'journal.decision < REOPEN',
+      ],
+    ],
+  },
+  {
+    name: 'forget leaves nothing behind',
+    suites: ['device/forget'],
+    edits: [['ota', '  if (isUsable()) seal(true, FORGET);\n', '']],
+  },
+  {
+    name: 'no bit is mended',
+    suites: ['device/bits'],
+    edits: [
+      ['codec', '(isMending ? 96 : 0)', '0'],
+      ['codec', '(isMending && bit < 0 && ', '(bit > 0 && '],
+    ],
+  },
+  {
+    name: 'only bits of the CRC are mended',
+    suites: ['device/bits'],
+    edits: [['codec', '(isMending ? 96 : 0)', '0']],
+  },
+  {
+    name: 'bits of the CRC are not mended',
+    suites: ['device/bits'],
+    edits: [['codec', '(isMending && bit < 0 && ', '(bit > 0 && ']],
+  },
+  {
+    name: 'the numbers in SAVED are not compared',
+    suites: ['device/bits', 'device/red'],
+    edits: [['journal', '          (argument ^ savedCount) & 255 ||\n', '']],
+  },
+  {
+    name: 'RESTORE does not tell how many sectors were saved',
+    suites: ['device/bits'],
+    edits: [['journal', 'if ((argument ^ savedCount) & 255) isDamaged = true;', 'void isDamaged;']],
+  },
+  {
+    name: 'SOLID behind REOPEN tells nothing',
+    suites: ['device/bits'],
+    edits: [['journal', '      if (decision === REOPEN) {\n', '      if (!type) {\n']],
+  },
+  {
+    name: 'a journal without BEGIN tells nothing',
+    suites: ['device/bits', 'device/hostile'],
+    edits: [['journal', 'if ((words || isLast) && (', 'if (words && (']],
+  },
+  {
+    name: 'BEGIN may have another id than what follows it',
+    suites: ['device/hostile', 'device/bits'],
+    edits: [
+      [
+        'journal',
+        'if (words && ((words[0]! & 255) !== BEGIN || words[0]! >>> 16 !== found)) words = false;',
+        'words = words && words;',
+      ],
+    ],
+  },
+  {
+    name: 'what reads wrong in the log is not read again',
+    suites: ['device/bits'],
+    edits: [['journal', ' || (found !== fill(0, SLOT) && recordAt(slot))', '']],
+  },
+  {
+    name: 'a head that reads wrong is not read again',
+    suites: ['device/bits'],
+    edits: [
+      ['journal', 'if (!lookAt(sector, false)) lookAt(sector, true)', 'lookAt(sector, true)'],
+    ],
+  },
+  {
+    name: 'a backup that reads wrong is not read again',
+    suites: ['device/ways-out', 'device/scenarios'],
+    edits: [['transaction', '        old = readSector(slot);\n', '']],
+  },
+  {
+    name: 'a record of type 0 is a decision',
+    suites: ['device/hostile'],
+    edits: [['journal', 'if (!type || type > FORGET) {', 'if (type > FORGET) {']],
+  },
+  {
+    name: 'a dead journal keeps the old content from coming back',
+    suites: ['device/dead-journal', 'device/red'],
+    edits: [
+      [
+        'transaction',
+        '    if (!(error as { code?: string }).code) throw error;\n',
+        '    throw error;\n',
+      ],
+    ],
+  },
+  {
+    name: 'an update goes on although its journal is dead',
+    suites: ['device/dead-journal'],
+    edits: [
+      [
+        'ota',
+        'const isResumed = places.isResumed && transaction.isSealed;',
+        'const isResumed = places.isResumed;',
+      ],
+      ['places', 'isResumed = transaction.isSealed && !!(', 'isResumed = !!('],
+    ],
+  },
+  {
+    name: 'a new journal is taken for the dead one',
+    suites: ['device/hostile', 'device/dead-journal'],
+    edits: [['update', '  followJournal();\n  start();\n', '  followJournal();\n  void start;\n']],
+  },
+  {
+    name: 'a committed update is put back although the journal does not keep that',
+    suites: ['device/rules'],
+    edits: [['transaction', '    if (hasToSeal && !isSealed) failFlash();\n', '']],
+  },
+  {
+    name: 'a full journal puts back what stays',
+    suites: ['device/ways-out', 'device/dead-journal'],
+    edits: [['transaction', 'if (isStaying()) seal(', 'if (isStaying() && isSealed) seal(']],
+  },
+  {
+    name: 'commit takes the reserve',
+    suites: ['device/rules'],
+    edits: [['transaction', '  needSlots(3 + BOOT_SLOTS * boots);\n', '']],
+  },
+  {
+    name: 'status does not check the backup',
+    suites: ['device/ways-out', 'device/recover-table'],
+    edits: [['places', 'walkBackup(CHECK)) ? ', 'true) ? ']],
+  },
+  {
+    name: 'recover names no partition where BEGIN is lost',
+    suites: ['device/recover-table'],
+    edits: [
+      ['journal', 'if (!isQuiet() || isDamaged) replay(true);', 'if (!isQuiet()) replay(true);'],
+    ],
+  },
+  {
+    name: 'a trial boot that was not counted counts in the same boot',
+    suites: ['device/hostile', 'device/dead-journal'],
+    edits: [['ota', 'isCounted = isIdle || transaction.isSealed;', 'isCounted = true;']],
+  },
+  {
+    name: 'a trial that is over stands in the way of updates',
+    suites: ['device/rules'],
+    edits: [['places', ' && (isCounted || journal.booted < journal.limit)', '']],
+  },
+  {
+    name: 'another copy of the module may go on with the journal',
+    suites: ['device/copies', 'device/red'],
+    edits: [['journal', "  fail('STATE update: another copy wrote');\n", '  isSettled = true;\n']],
+  },
+  {
+    name: 'another copy of the module may begin a journal',
+    suites: ['device/copies'],
+    edits: [
+      ['journal', '  if (wasNone) lookAtHeads();\n', ''],
+      [
+        'journal',
+        '  if ((decision && head) !== oldHead || (decision && id !== oldId)) failAlone();\n',
+        '',
+      ],
+    ],
+  },
+  {
+    name: 'another copy may write before the commit',
+    suites: ['device/rules'],
+    edits: [
+      ['progress', '    checkAlone();\n', '    void checkAlone;\n'],
+      ['update', '  checkAlone();\n  if (ownsJournal) commit(', '  if (ownsJournal) commit('],
+    ],
+  },
+  {
+    name: 'an image of no bytes is taken',
+    suites: ['device/api'],
+    edits: [['update', 'places.options.size || 1;', 'places.options.size || 0;']],
   },
 ];

@@ -7,7 +7,7 @@
  * The exit code is 1 if one survives, or if its text is not found in the sources any more.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -131,4 +131,10 @@ async function work() {
 await Promise.all(Array.from({ length: availableParallelism() }, work));
 rmSync(SCRATCH, { recursive: true, force: true });
 console.log(`${wanted.length - survivors} of ${wanted.length} mutants killed`);
+// As support/tally.ts does.
+if (process.env.PROOF) {
+  const numbers = { planted: wanted.length, killed: wanted.length - survivors };
+  const line = JSON.stringify({ suite: 'mutants', subject: '', numbers });
+  appendFileSync(process.env.PROOF, `${line}\n`);
+}
 process.exitCode = survivors ? 1 : 0;
