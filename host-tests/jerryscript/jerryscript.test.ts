@@ -43,7 +43,7 @@ import { JerryBoard, type Job } from './jerry-board.ts';
 const prefix = process.env.JERRY;
 
 /** An update over the air. */
-const air = { url: 'http://server/image.bin', partition: 'storage' };
+const air = { url: 'http://server/image.bin', partition: 'storage', backup: 'spare' };
 const job: Job = { act: 'air', air };
 
 /** The same of a partition of a megabyte: see example-chip.ts. */
@@ -55,7 +55,7 @@ const large: Job = {
 /** KiB of JerryScript's heap that native/jerryscript/README.md asks for. */
 const HEAP = {
   'to recover': 64,
-  'for an update': 64,
+  'for an update': 72,
   'for an update over the air': 128,
   'for one of 1 MiB over the air': 128,
 };

@@ -44,7 +44,8 @@ export interface Machine {
 }
 
 const storage = row('storage', 1, 0x82, 0x50000, 16 * SECTOR);
-const backup = row('ota_1', 0, 0x11, 0x30000, 0x20000);
+// Espruino for Linux does not tell which app runs, so no app slot can be the backup.
+const backup = row('spare', 1, 0x40, 0x30000, 0x20000);
 const journal = row('ota_journal', 1, 6, 0x60000, 2 * SECTOR);
 const table = [
   ...TABLES.example.slice(0, 3),
@@ -87,7 +88,7 @@ old.copy(chip, storage.address);
 /** The update to the image. */
 export const update = {
   act: 'update' as const,
-  options: { partition: 'storage', size: image.length, crc32: crc32(image) },
+  options: { partition: 'storage', backup: 'spare', size: image.length, crc32: crc32(image) },
 };
 
 /** @returns which content the partition has; fails if it has neither, or if anything else has changed. */
