@@ -33,8 +33,21 @@ const INPUTS = [
 ];
 const OUTPUTS = ['dist/ota.js', 'dist/board.d.ts'];
 
-/** Suites that try all there is. */
-const SEARCHES = ['device/two-cuts', 'device/power-cut', 'device/closure', 'lives/lives'];
+/** Suites that try all there is, or much at random. */
+const SEARCHES = [
+  'device/two-cuts',
+  'device/power-cut',
+  'device/closure',
+  'device/hostile',
+  'device/bits',
+  'device/void',
+  'device/forget',
+  'device/journal-rules',
+  'device/red-flash',
+  'device/recover-table',
+  'lives/lives',
+  'lives/promise',
+];
 /** Suites that take longest, the longest first; the first ones wait most of the time. */
 const LONG = [
   'cli/update',
@@ -46,6 +59,7 @@ const LONG = [
   'device/power-cut',
   'cli/pack',
   'device/closure',
+  'device/hostile',
 ];
 
 /** mocha's configuration without the list of files, which each job has itself, and without what node has to import. */

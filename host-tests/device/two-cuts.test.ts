@@ -1,6 +1,6 @@
 /**
  * Power fails in an update, and again in what the next boot does about it: in every pair of operations, on a target
- * of eight sectors. And again and again, in lives of many boots in which everything happens that can.
+ * of eight sectors. What else may happen, lives try (`host-tests/lives/`).
  *
  * The form of the first cut and the moods are drawn at random, by seed; the second cut takes every form.
  * A failure names its seed: `SEED=7 SUBJECT=ota.min.js npx mocha --grep 'ends well'` runs it alone.
@@ -9,17 +9,14 @@ import assert from 'node:assert/strict';
 import {
   type Board,
   type Mood,
-  PowerCut,
   SECTOR,
   TEARS,
   type Tear,
-  pattern,
   someBits,
 } from '../../host/index.ts';
 import {
   IS_FULL,
   IS_SAMPLE,
-  SHORT,
   STORAGE,
   type Scene,
   type Step,
@@ -29,7 +26,6 @@ import {
   assertRecovers,
   boardWith,
   bootStraight,
-  counts,
   cutIn,
   during,
   everyForm,
@@ -114,7 +110,7 @@ function tearBy(step: Step, below: (n: number) => number): Tear {
 
 /** @returns the steps in which power fails first: all of them in the full tests. */
 function sampled(steps: Step[], seed: number): Step[] {
-  const every = IS_FULL ? 1 : IS_SAMPLE ? 8 : 3;
+  const every = IS_FULL ? 1 : IS_SAMPLE ? 16 : 4;
   return steps.filter((_, n) => n % every === seed % every);
 }
 
@@ -230,47 +226,6 @@ describe('a direct update ends well when power fails in it', () => {
 /** So many trial boots that ota_journal has no room for them: the journal is in free flash. */
 const MORE = { trial: 60 };
 
-/** A sector that the app writes. */
-const written = (n: number) => pattern(`app ${n}`, SECTOR);
-
-/** One boot of a life: something happens, and power may fail in it. */
-function live(life: Life, below: (n: number) => number): void {
-  const { board } = life;
-  const isCut = below(3) > 0;
-  life.boot(moodBy(below));
-  if (isCut) {
-    const tears = [...Object.values(TEARS), someBits(below(1000))];
-    const tear = tears[below(tears.length)];
-    const at = 1 + below(below(2) ? 12 : 45);
-    board.flash.cutAt(at, tear);
-    life.story.push(`cut after ${at} operations, ${tear.name}`);
-  }
-  try {
-    const image = [NEW, OTHER, OLD, SHORT][below(4)];
-    // So many trial boots have no room in ota_journal.
-    const options = below(4) ? {} : { trial: below(4) ? 1 + below(3) : MORE.trial };
-    const backup = below(4) ? undefined : 1 + below(WIDE.sectors * SECTOR);
-    if (below(3)) life.recover(below(3) ? {} : { resume: true });
-    [
-      () => undefined,
-      () => undefined,
-      () => life.update(image, options, backup),
-      () => life.update(image, options, backup),
-      () => life.abort(image, 1 + below(image.length)),
-      () => life.confirm(),
-      () => life.restore(),
-      () => {
-        if (life.isCertain && life.world.said !== 'incomplete')
-          life.write(below(WIDE.sectors), written(below(100)));
-      },
-    ][below(8)]();
-  } catch (error) {
-    if (!(error instanceof PowerCut)) throw error;
-    counts.cuts++;
-  }
-  board.flash.cutAt(0, TEARS.nothing);
-}
-
 /** @returns the steps in which a journal opens: all before the first sector is saved. */
 function openingOf({ plan, board }: Life, steps: Step[]): Step[] {
   const used = [plan.partition, board.partition('ota_1')];
@@ -370,21 +325,3 @@ for (const [where, { make = wideBoard, before, first }] of Object.entries(OPENIN
     }
   });
 }
-
-describe('a life of sixty boots ends well', () => {
-  for (const [where, make] of Object.entries({
-    'with a partition for the journal': wideBoard,
-    'with the journal in free flash': withoutJournal,
-  })) {
-    it(`${where}, whatever happens`, () => {
-      for (const seed of seeds(60, 5000)) {
-        const below = random(seed);
-        const life = new Life(OLD, {}, make(), [{ ...STORAGE, ...MORE }]);
-        tell(life, `seed ${seed}`, () => {
-          for (let n = 0; n < 60; n++) live(life, below);
-          end(life, below);
-        });
-      }
-    });
-  }
-});
