@@ -6,14 +6,7 @@
  * A failure names its seed: `SEED=7 SUBJECT=ota.min.js npx mocha --grep 'ends well'` runs it alone.
  */
 import assert from 'node:assert/strict';
-import {
-  type Board,
-  type Mood,
-  SECTOR,
-  TEARS,
-  type Tear,
-  someBits,
-} from '../../host/index.ts';
+import { type Board, type Mood, SECTOR, TEARS, type Tear, someBits } from '../../host/index.ts';
 import {
   IS_FULL,
   IS_SAMPLE,

@@ -26,6 +26,7 @@ import {
   isApp,
   isOtadata,
   isSame,
+  meet,
   rangeOf,
 } from './world.ts';
 
@@ -310,6 +311,17 @@ export class Player {
     this.promise.written({ first: sector, span: count });
     this.flash.load(sector * SECTOR, bytes);
     this.promise.wrote({ first: sector, span: count });
+    const range = { first: sector, span: count };
+    if (this.promise.places.some((place) => meet(place, range))) this.#revive();
+  }
+
+  /** Nothing on the chip tells any more that another copy has written: an update may go on after all. */
+  #revive(): void {
+    for (const { work } of this.copies)
+      if (work && !work.isDead && work.known < 0) {
+        work.known = this.#operations;
+        work.isDoubtful = true;
+      }
   }
 
   #forge(step: Extract<Step, { do: 'forge' }>): void {
@@ -599,7 +611,8 @@ export class Player {
       return this.#assertNothingWritten('begin');
     if (outcome.error) {
       promise.refusedBegin(options, size, outcome.error);
-      if (isCalm && !planned.error && outcome.error.code !== 'E_FLASH')
+      const isForged = promise.isUnknown && outcome.error.code === 'E_STATE';
+      if (isCalm && !planned.error && outcome.error.code !== 'E_FLASH' && !isForged)
         throw new Broken(`plan promises, and begin throws ${outcome.error.message}`);
       return;
     }
@@ -704,7 +717,7 @@ export class Player {
     const before = this.#operations;
     const outcome = this.#attempt(() => this.#callUpdate(work, step), step.cut);
     this.#say(text, outcome);
-    if (!isAlive) return this.#assertDead(step.do, outcome, before);
+    if (!isAlive) return this.#assertDead(work, step.do, outcome, before);
     if (outcome.isCut) {
       work.isDead = true;
       promise.advanced();
@@ -750,14 +763,20 @@ export class Player {
   }
 
   /** Another copy of the module has written since, or the update is over: nothing happens any more. */
-  #assertDead(name: string, { error, isCut, value }: Outcome, before: number): void {
+  #assertDead(
+    { options }: Work,
+    name: string,
+    { error, isCut, value }: Outcome,
+    before: number,
+  ): void {
     if (isCut || this.#operations !== before)
       throw new Broken(`${name} of an update that is over writes`);
     // What it wanted to write is there already.
     const isUntouched = (value as Result | undefined)?.state === 'untouched';
     if (!error && (name === 'write' || isUntouched)) return;
     // Nothing was written, and this is true, too.
-    const { code } = error ?? {};
+    const { code, message } = error ?? {};
+    if (message === 'callback' && options.onProgress === 'throws') return;
     if (['E_SPACE', 'E_VERIFY', 'E_ARGUMENT', 'E_SIZE'].includes(code!)) return;
     if (code !== 'E_STATE')
       throw new Broken(
@@ -788,7 +807,8 @@ export class Player {
     }
     const code = promise.explain(name, error);
     // The journal on the chip is not this update's any more: nothing more is done.
-    const isDisturbed = promise.isDisturbed || promise.isTroubled || work.isDoubtful;
+    const isDisturbed =
+      promise.isDisturbed || promise.isTroubled || promise.isUnknown || work.isDoubtful;
     const isDirectBackup = name === 'backup' && options.backup === false;
     const isShort = at < (options.size ? size : 1);
     const reasons: Record<string, () => boolean | undefined> = {
@@ -797,7 +817,11 @@ export class Player {
       E_SIZE: () => name === 'end' && isShort,
       E_VERIFY: () =>
         name === 'end' &&
-        (options.crc32 === 'wrong' || promise.isTroubled || update?.excuses.has('app')),
+        (options.crc32 === 'wrong' ||
+          // It is that of the whole image.
+          at < size ||
+          promise.isTroubled ||
+          update?.excuses.has('app')),
       E_FLASH: () => true,
       E_SPACE: () =>
         update && (update.cuts > 0 || !update.backup || update.backup.span < update.target.span),

@@ -52,8 +52,9 @@ export const EXCUSES = {
   forged: {
     event: 'an app writes a journal with valid CRCs into ota_journal or free flash',
     content: 'of partitions that may be updated: anything. No other byte is written',
-    report: 'what the forged journal says',
-    why: 'it cannot be told from a journal of this module',
+    report:
+      'what the forged journal says; at a later boot with read errors, also what an older one says',
+    why: 'it cannot be told from a journal of this module, and its id is any',
   },
   table: {
     event:
@@ -92,8 +93,9 @@ export const EXCUSES = {
   trouble: {
     event: 'a read error, a dropped program or a dropped erase in this boot',
     content: 'complete after the next boot without one',
-    report: 'damaged or E_FLASH, at this boot',
-    why: 'what cannot be read may be read at the next boot',
+    report:
+      'damaged or E_FLASH, at this boot; what was committed in it stays: restore may throw E_CHANGED',
+    why: 'what cannot be read may be read at the next boot, but not what was recorded of it',
   },
 } as const;
 type Excuse = keyof typeof EXCUSES;
@@ -127,6 +129,8 @@ interface Tracked {
   /** The content before it; whether that counts for nothing itself. */
   old: Uint8Array;
   isOldVoid: boolean;
+  /** Whether it is not known: the update was resumed when nothing was known of it. */
+  isOldUnknown?: boolean;
   /** Complete new contents, of each `end` that was called. */
   news: Uint8Array[];
   /** What others have written to sectors of the target since. */
@@ -149,6 +153,10 @@ interface Tracked {
   isUnsealed?: boolean;
   /** Whether it was given up in this boot: the old content is back already. */
   isOver?: boolean;
+  /** Whether its target or its journal is not where it was, by the table of now. */
+  isAway?: boolean;
+  /** Whether it has ended in a boot with read errors: what it holds may differ from what was noted of it. */
+  isMisread?: boolean;
 }
 
 /** One thing that may be true: what is reported, and what holds then. */
@@ -241,6 +249,8 @@ export class Promised {
     this.isTroubled = isTroubled;
     this.said = undefined;
     this.#isUpdating = this.isDisturbed = false;
+    // Ids do not tell the order any more: a journal that is over speaks if its zeros are read wrong.
+    if (isTroubled && this.#forged.length) this.#loseTrack();
     if (this.update?.phase === 'clean') this.update = this.update.before;
   }
 
@@ -248,24 +258,31 @@ export class Promised {
   flashed(rows: Row[], isTorn: boolean): void {
     this.rows = rows;
     this.isTableTorn = isTorn || rows.some((row) => row.address + row.size > this.#flash.size);
-    this.places = placesOf(rows, this.#flash.size / SECTOR);
+    this.places = placesOf(rows, this.#flash.size / SECTOR, (row) => this.isLive(row));
     this.#heads = this.places.map(({ first, span }) => ({ first: first + span - 2, span: 2 }));
     const isForged = (sector: number) => this.places.some((place) => isIn(place, sector));
-    if (this.#forged.some(isForged)) {
-      this.isUnknown = true;
-      this.#forgedAt = this.#serial;
-    }
+    if (this.#forged.some(isForged)) this.#loseTrack();
     const isShown = (tracked: Tracked) =>
       !tracked.journal || this.#heads.some((head) => endOf(head) === endOf(tracked.journal!));
-    if (this.hidden.some((tracked) => isShown(tracked))) this.isUnknown = true;
-    for (const tracked of this.#known()) {
+    // A place that ends elsewhere may begin with the lower head of another one, or end with it.
+    const isShownAgain = ({ journal }: Tracked) =>
+      this.#heads.some((head) => meet(head, { first: endOf(journal!) - 2, span: 2 }));
+    if (this.hidden.some((tracked) => isShownAgain(tracked))) this.isUnknown = true;
+    for (const tracked of [...this.#known(), ...this.#forgotten]) {
       const isThere = rows.some(
         (row) => isSame(rangeOf(row), tracked.target) && this.#whyNotTarget(row) === undefined,
       );
-      if (isThere && isShown(tracked) && this.#isBackupKept(tracked)) continue;
+      tracked.isAway = !isThere || !isShown(tracked);
+      if (!tracked.isAway && this.#isBackupKept(tracked)) continue;
       tracked.excuses.add('table');
       if (!isShown(tracked)) this.hidden.push(tracked);
     }
+  }
+
+  /** A forged journal may speak, until an update ends that begins from now on. */
+  #loseTrack(): void {
+    this.isUnknown = true;
+    this.#forgedAt = this.#serial;
   }
 
   /** Updates that may be reported, and those before them. */
@@ -292,10 +309,7 @@ export class Promised {
     }
     const isPlace = this.places.some((place) => meet(place, range));
     if (isForged) this.#forged.push(range.first);
-    if (isPlace && isForged) {
-      this.isUnknown = true;
-      this.#forgedAt = this.#serial;
-    }
+    if (isPlace && isForged) this.#loseTrack();
     if (isPlace && this.update) this.update.excuses.add('journal');
     if (isPlace) this.isDisturbed = this.#isUpdating;
   }
@@ -393,7 +407,7 @@ export class Promised {
       states: ['restored'],
       of: tracked,
       phase: 'restored',
-      holds: [[tracked, [old]]],
+      holds: tracked.isOldUnknown ? [] : [[tracked, [old]]],
     };
     const lost: Outcome = {
       states: ['incomplete', 'damaged'],
@@ -404,8 +418,11 @@ export class Promised {
     // Until the journal of this update speaks, the one before does; nothing of the target is written then.
     const earlier = () =>
       this.#outcomes(tracked.before, isResuming, isRestore).map((outcome) => {
-        const isOther = !tracked.before || !isSame(tracked.before.target, tracked.target);
-        const isUndoing = isInUndoing(tracked.before);
+        const isOther = !isAnyOf(tracked.before, tracked.target);
+        // Nor was it recorded what the one before has come to, if its journal keeps nothing.
+        const isUndoing =
+          isAnyIn(tracked.before, 'undoing') ||
+          (this.worn.size > 0 && isAnyIn(tracked.before, 'ending'));
         const stays: Outcome['holds'] =
           tracked.isOldVoid || ((isRestore || isUndoing) && !isOther) ? [] : [[tracked, [old]]];
         return { ...outcome, holds: [...outcome.holds, ...stays] };
@@ -439,7 +456,7 @@ export class Promised {
         ...(tracked.isDirect || tracked.isOldVoid ? [] : open),
         ...(news.length ? [kept] : []),
         // Nothing of the target was written, and its journal reads as none now.
-        ...(tracked.isOldVoid ? [] : earlier()),
+        ...earlier(),
         ...untouched,
       ],
     };
@@ -512,26 +529,39 @@ export class Promised {
     if (!STATES.includes(state)) throw new Broken(`${what} says ${state}`);
     if (this.isUnknown) return this.#adopt(report);
     if (this.dropsErases && this.update) this.#bewilder(this.update);
+    // Zeros of a retired head that are read wrong let it speak, if no later one does.
+    const isAny = (tracked?: Tracked) =>
+      tracked?.excuses.has('table') || (this.isTroubled && tracked?.excuses.has('journal'));
     const isSaid = (outcome: Outcome) =>
       (outcome.states.includes(state) ||
         (what === 'confirm' && outcome.states.includes('trial'))) &&
-      (outcome.of?.excuses.has('table') || partition === this.#labelOf(outcome.of));
+      (isAny(outcome.of) || partition === this.#labelOf(outcome.of));
     const { update } = this;
     const said = [...this.#outcomes(update, isResuming, isRestore), ...this.#ghostly()].filter(
       isSaid,
     );
-    const fit = said.find(({ holds }) =>
-      holds.every(([tracked, contents]) => this.#holds(tracked, contents) || this.#isWorn(tracked)),
-    );
+    const isOwn = ({ of }: Outcome) => partition === this.#labelOf(of);
+    const fits = said
+      .filter(({ holds }) =>
+        holds.every(
+          ([tracked, contents]) => this.#holds(tracked, contents) || this.#isWorn(tracked),
+        ),
+      )
+      .sort((a, b) => +isOwn(b) - +isOwn(a));
+    // That an update was put back may be said of the one before: then this one may be heard of at another boot.
+    const isOpen = state === 'restored' && (update?.phase === 'open' || update?.phase === 'ending');
+    const isBefore = ({ of }: Outcome) => of && of !== update && !this.ghosts.includes(of);
+    const fit = (isOpen && fits.find(isBefore)) || fits[0];
     if (!fit)
       throw new Broken(
         `${what} says ${state} of ${partition}, and ${said.length ? `it holds ${this.#describe()}` : `that cannot be: ${this.#describe()}`}`,
       );
     this.update = fit.of;
     this.#haunt(update, fit.of);
-    if (!fit.of) return;
+    // Nothing is done to it until another table shows it again.
+    if (!fit.of || fit.of.isAway) return;
     this.update!.phase = what === 'confirm' ? 'committed' : fit.phase!;
-    if (fit.phase !== 'void' && fit.phase !== 'open') this.#forgetBefore(fit.of);
+    if (!['void', 'open', 'ending'].includes(this.update!.phase)) this.#forgetBefore(fit.of);
   }
 
   /** From now on no earlier update is reported any more. */
@@ -622,7 +652,9 @@ export class Promised {
         throw new Broken(
           `recover says boot ${boots} of ${trial}, and it is ${tracked.counted} to ${tracked.begun} of ${tracked.limit}`,
         );
-      tracked.counted = tracked.begun = boots!;
+      tracked.counted = boots!;
+      // What could not be recorded may be counted by the next call.
+      tracked.begun = boots! + (report.sealed === false ? 1 : 0);
     } else if (tracked.limit && tracked.phase === 'restored' && tracked.begun <= tracked.limit) {
       // A boot that cannot be counted ends a trial.
       if (tracked.news.length && this.wasTrial && !this.isTroubled && !this.worn.size)
@@ -699,9 +731,11 @@ export class Promised {
   }
 
   forgot(report: Report): void {
-    // Zeros that are read wrong once leave it as if power had failed.
-    if (report.state !== 'none' && this.isTroubled) return this.maybeForgotten();
+    // Zeros that are read wrong once, or that a worn head does not take, leave it as if power had failed.
+    const mayStay = this.isTroubled || this.worn.size > 0;
+    if (report.state !== 'none' && mayStay) return this.maybeForgotten();
     if (report.state !== 'none') throw new Broken(`forget says ${report.state}`);
+    if (this.update) this.#forgotten = [...this.#known()];
     this.update = undefined;
   }
 
@@ -710,6 +744,8 @@ export class Promised {
     if (this.update) this.#isForgetting = true;
   }
   #isForgetting = false;
+  /** Updates that were forgotten: a journal still lies there, which has an id. */
+  #forgotten: Tracked[] = [];
   #serial = 0;
   /** Sectors that hold forged journals. */
   #forged: number[] = [];
@@ -771,6 +807,7 @@ export class Promised {
       isDirect: options.backup === false,
       phase: plan.resumed ? 'open' : 'clean',
       old: this.#contentOf(target),
+      isOldUnknown: plan.resumed,
       isOldVoid: isVoid || plan.resumed || (this.isUnknown && options.backup === false),
       news: [],
       others: new Map(),
@@ -878,16 +915,20 @@ export class Promised {
     if (state === 'untouched') {
       if (update.phase !== 'clean' && !this.worn.size)
         throw new Broken('end says untouched, and something was written');
-      this.update = update.before;
+      if (update.phase === 'clean') this.update = update.before;
+      else update.isUnsealed = true;
       return;
     }
     const wanted = update.limit ? 'trial' : 'committed';
     if (state !== wanted) throw new Broken(`end says ${state}, not ${wanted}`);
     update.news = [content];
     update.phase = wanted;
-    // No journal of before speaks any more, whoever wrote it.
-    if (update.serial > this.#forgedAt) this.isUnknown = false;
+    update.isMisread = this.isTroubled;
+    // No journal of before speaks any more, whoever wrote it: but for one that is worn out, where ids were forged.
+    const isKept = this.worn.size > 0 && this.#forged.length > 0;
+    if (update.serial > this.#forgedAt && !isKept) this.isUnknown = false;
     this.#forgetBefore(update);
+    this.#forgotten = [];
   }
 
   /** An update is over without `end`: by abort, or because a part of it has failed. */
@@ -901,6 +942,8 @@ export class Promised {
       return;
     }
     if (update.phase === 'clean') update.phase = 'open';
+    // A journal that keeps nothing is not resumed: begin has put the old content back.
+    if (result?.state === 'untouched' && this.worn.size && !this.operations) return;
     if (result?.state === 'untouched')
       throw new Broken('abort says untouched, and something was written');
     if (result?.state === 'interrupted' && (this.isTroubled || this.worn.size)) return;
@@ -986,7 +1029,8 @@ export class Promised {
     )
       throw new Broken(`confirm throws ${error.message}: ${this.#describe()}`);
     if (call !== 'restore') return;
-    if (code === 'E_CHANGED') throw new Broken(`restore throws ${error.message}`);
+    if (code === 'E_CHANGED' && !update?.isMisread)
+      throw new Broken(`restore throws ${error.message}`);
     const isKept =
       update !== undefined &&
       !update.isDirect &&
@@ -1012,8 +1056,7 @@ export class Promised {
     const need = row
       ? Math.ceil((2 * rangeOf(row).span + 4 * (options.trial ?? 0) + 56) / 256) + 1
       : 0;
-    const isOpen =
-      update !== undefined && update.phase !== 'committed' && update.phase !== 'restored';
+    const isOpen = update && (update.isUnsealed || !SETTLED.includes(update.phase));
     const isTwice = (label: string | false | undefined) =>
       rows.filter((other) => other.label === label).length > 1;
     const reasons: Record<string, () => boolean | undefined> = {
@@ -1031,6 +1074,8 @@ export class Promised {
       E_SIZE: () => row && options.size && size > row.size,
       E_ARGUMENT: () => options.backup === false && options.trial !== undefined,
       E_FLASH: () => true,
+      // The rest of a forged journal.
+      E_STATE: () => this.isUnknown,
     };
     if (!reasons[code]?.()) throw new Broken(`begin throws ${error.message}: ${this.#describe()}`);
   }
@@ -1053,9 +1098,16 @@ function sectorsOf({ first, span }: Range): Set<number> {
   return new Set(Array.from({ length: span }, (_, n) => first + n));
 }
 
-/** Whether what an update has replaced, or one before it, is being put back. */
-function isInUndoing(tracked: Tracked | undefined): boolean {
-  return tracked !== undefined && (tracked.phase === 'undoing' || isInUndoing(tracked.before));
+/** Whether an update or one before it is of a partition. */
+function isAnyOf(tracked: Tracked | undefined, target: Range): boolean {
+  return (
+    tracked !== undefined && (isSame(tracked.target, target) || isAnyOf(tracked.before, target))
+  );
+}
+
+/** Whether an update or one before it is in a phase. */
+function isAnyIn(tracked: Tracked | undefined, phase: Phase): boolean {
+  return tracked !== undefined && (tracked.phase === phase || isAnyIn(tracked.before, phase));
 }
 
 /** @returns the sector behind a range. */

@@ -130,13 +130,21 @@ export function bootedApp(flash: NorFlash, rows: readonly Row[]): Row | undefine
   return order.map(at).find((row) => row !== undefined && flash.peek(row.address, 1)[0] === 0xe9);
 }
 
-/** @returns where a journal may lie: `ota_journal`, and flash in no partition; each of two sectors or more. */
-export function placesOf(rows: readonly Row[], sectors: number): Range[] {
+/**
+ * @param isLive - whether the firmware is using a row
+ * @returns where a journal may lie: `ota_journal`, and flash in no partition; each of two sectors or more
+ */
+export function placesOf(
+  rows: readonly Row[],
+  sectors: number,
+  isLive: (row: Row) => boolean,
+): Range[] {
   const crossed = overlapping(rows);
   const own = rows.filter(
     (row) =>
       row.label === 'ota_journal' &&
       row.type > APP &&
+      !isLive(row) &&
       !row.flags &&
       !crossed.has(row) &&
       (row.address | row.size) % SECTOR === 0,
