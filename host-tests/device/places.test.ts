@@ -491,6 +491,15 @@ describe('places: the journal', () => {
     assert.equal(placesOf(boardWith({ table: long })), 'ota_0, ota_1 0x20+16, ota_journal 0x4f+2');
   });
 
+  it('takes 32 bytes for each sector, 64 for each trial boot, and 4,960 more, in whole sectors', () => {
+    const table = withRows(WITH_JOURNAL, row('ota_journal', 1, 6, 0x41, 16));
+    for (const trial of [0, 1, 47, 48, 111, 112, 175, 176, 255]) {
+      const bytes = 32 * SECTORS + 64 * trial + 4960;
+      const { journal } = boot(boardWith({ table })).plan({ ...STORAGE, trial });
+      assert.equal(journal.size, Math.ceil(bytes / SECTOR) * SECTOR, `${trial} boots`);
+    }
+  });
+
   it('is no ota_journal that must not be written to', () => {
     for (const journal of [
       row('ota_journal', 1, 6, 0x41, 2, 1),

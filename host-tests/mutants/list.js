@@ -228,11 +228,6 @@ export const MUTANTS = [
     ],
   },
   {
-    name: 'there is no fence',
-    suites: ['device/fence'],
-    edits: [['journal', '    heads.indexOf(sector) < 0 &&\n', '    !sector &&\n']],
-  },
-  {
     name: 'slots are not checked before anything is put back',
     suites: ['device/scenarios', 'device/ways-out'],
     edits: [
@@ -517,7 +512,7 @@ export const MUTANTS = [
   },
   {
     name: 'an erase that does nothing is not noticed when a journal begins',
-    suites: ['device/scenarios', 'device/dead-journal', 'device/journal-rules'],
+    suites: ['device/rules', 'device/dead-journal', 'device/journal-rules'],
     edits: [['journal', '    if (isBlank(readSector(sector))) return;\n', '    return;\n']],
   },
   {
