@@ -100,6 +100,8 @@ export class Player {
       this.flash,
       chip.rows.find(({ label }) => label === chip.live)?.address,
     );
+    this.promise.inHand = () =>
+      this.copies.flatMap(({ work }) => (work?.tracked && !work.isDead ? [work.tracked] : []));
     this.#runtime = this.#makeRuntime();
     this.#fill();
   }
@@ -605,8 +607,9 @@ export class Player {
       if (this.#isAlive(copy)) this.#assertRefused('begin', outcome);
       return;
     }
-    this.#abandon(copy, before, outcome.error?.code === 'E_FLASH');
-    const isCalm = !promise.isTroubled && !this.#worn.size;
+    const mayFail = promise.isTroubled || this.#worn.size > 0;
+    this.#abandon(copy, before, outcome.error?.code === 'E_FLASH' || mayFail);
+    const isCalm = !mayFail;
     if (options.onProgress === 'not a function' && outcome.error?.code === 'E_ARGUMENT')
       return this.#assertNothingWritten('begin');
     if (outcome.error) {
@@ -763,12 +766,7 @@ export class Player {
   }
 
   /** Another copy of the module has written since, or the update is over: nothing happens any more. */
-  #assertDead(
-    { options }: Work,
-    name: string,
-    { error, isCut, value }: Outcome,
-    before: number,
-  ): void {
+  #assertDead(work: Work, name: string, { error, isCut, value }: Outcome, before: number): void {
     if (isCut || this.#operations !== before)
       throw new Broken(`${name} of an update that is over writes`);
     // What it wanted to write is there already.
@@ -776,7 +774,8 @@ export class Player {
     if (!error && (name === 'write' || isUntouched)) return;
     // Nothing was written, and this is true, too.
     const { code, message } = error ?? {};
-    if (message === 'callback' && options.onProgress === 'throws') return;
+    if (message === 'callback' && work.options.onProgress === 'throws') return;
+    if (code === 'E_STATE') work.isDead = true;
     if (['E_SPACE', 'E_VERIFY', 'E_ARGUMENT', 'E_SIZE'].includes(code!)) return;
     if (code !== 'E_STATE')
       throw new Broken(

@@ -135,7 +135,8 @@ interface Tracked {
   news: Uint8Array[];
   /** What others have written to sectors of the target since. */
   others: Map<number, Uint8Array[]>;
-  /** Sectors that were unstable before it: of an update that was forgotten. */
+  /** Sectors that were unstable before it; and those of which no journal tells that. */
+  unstable: Set<number>;
   wild: Set<number>;
   /** Trial: boots there may be; boots that were counted for certain; boots that may have been counted. */
   limit: number;
@@ -225,6 +226,9 @@ export class Promised {
   said: State | undefined;
   places: Range[] = [];
 
+  /** Updates that copies of the module in RAM have begun. */
+  inHand: () => Tracked[] = () => [];
+
   readonly #flash: NorFlash;
   /** An address in the partition that the engine lives on. */
   readonly #live: number | undefined;
@@ -256,6 +260,7 @@ export class Promised {
 
   /** A tool has flashed a table. */
   flashed(rows: Row[], isTorn: boolean): void {
+    this.#isShaky ||= this.rows.length > 0;
     this.rows = rows;
     this.isTableTorn = isTorn || rows.some((row) => row.address + row.size > this.#flash.size);
     this.places = placesOf(rows, this.#flash.size / SECTOR, (row) => this.isLive(row));
@@ -288,7 +293,7 @@ export class Promised {
   /** Updates that may be reported, and those before them. */
   #known(): Set<Tracked> {
     const known = new Set<Tracked>();
-    for (const last of [this.update, ...this.ghosts])
+    for (const last of [this.update, ...this.ghosts, ...this.inHand()])
       for (let tracked = last; tracked; tracked = tracked.before) known.add(tracked);
     return known;
   }
@@ -307,7 +312,10 @@ export class Promised {
       for (let n = 0; n < range.span; n++)
         if (isIn(tracked.target, range.first + n)) tracked.excuses.add('app');
     }
+    for (const tracked of this.#forgotten)
+      if (tracked.journal && meet(tracked.journal, range)) tracked.excuses.add('journal');
     const isPlace = this.places.some((place) => meet(place, range));
+    if (isPlace) this.#isShaky = true;
     if (isForged) this.#forged.push(range.first);
     if (isPlace && isForged) this.#loseTrack();
     if (isPlace && this.update) this.update.excuses.add('journal');
@@ -383,10 +391,12 @@ export class Promised {
   #holds(tracked: Tracked, contents: Uint8Array[]): boolean {
     const { first, span } = tracked.target;
     return contents.some((content) => {
-      if (!tracked.others.size && !tracked.wild.size)
+      if (!tracked.others.size && !tracked.wild.size && !tracked.unstable.size)
         return this.#flash.holds(first * SECTOR, content);
       for (let n = 0; n < span; n++) {
         if (tracked.wild.has(first + n)) continue;
+        // The copy has one of its contents.
+        if (content === tracked.old && tracked.unstable.has(first + n)) continue;
         const own = content.subarray(n * SECTOR, (n + 1) * SECTOR);
         const some = [own, ...(tracked.others.get(first + n) ?? [])];
         if (!some.some((bytes) => this.#flash.holds((first + n) * SECTOR, bytes))) return false;
@@ -496,7 +506,8 @@ export class Promised {
     if (!update || update === reported) return;
     const wasOpen = update.phase === 'open' || update.phase === 'ending';
     const isExcused = update.phase === 'void' || update.excuses.size > 0;
-    if (wasOpen || isExcused || this.#isForgetting)
+    // Where reads err, a journal that was retired may have spoken.
+    if (wasOpen || isExcused || this.#isForgetting || this.isTroubled)
       this.ghosts = [...this.ghosts, update].slice(-4);
   }
 
@@ -571,8 +582,10 @@ export class Promised {
     // What others wrote is content now.
     if (tracked.phase === 'committed' && tracked.news.length)
       tracked.news = [this.#contentOf(tracked.target)];
-    if (tracked.phase === 'restored') tracked.old = this.#contentOf(tracked.target);
-    if (tracked.phase === 'restored') tracked.others.clear();
+    if (tracked.phase !== 'restored') return;
+    tracked.old = this.#contentOf(tracked.target);
+    tracked.others.clear();
+    tracked.unstable.clear();
   }
 
   /** What is reported is taken as it is: nothing is known of what was before. */
@@ -735,6 +748,7 @@ export class Promised {
     const mayStay = this.isTroubled || this.worn.size > 0;
     if (report.state !== 'none' && mayStay) return this.maybeForgotten();
     if (report.state !== 'none') throw new Broken(`forget says ${report.state}`);
+    this.#isShaky = true;
     if (this.update) this.#forgotten = [...this.#known()];
     this.update = undefined;
   }
@@ -744,6 +758,8 @@ export class Promised {
     if (this.update) this.#isForgetting = true;
   }
   #isForgetting = false;
+  /** Whether anything has happened that may keep a journal from telling of cells that are unstable. */
+  #isShaky = false;
   /** Updates that were forgotten: a journal still lies there, which has an id. */
   #forgotten: Tracked[] = [];
   #serial = 0;
@@ -811,6 +827,7 @@ export class Promised {
       isOldVoid: isVoid || plan.resumed || (this.isUnknown && options.backup === false),
       news: [],
       others: new Map(),
+      unstable: this.#unstableIn(target),
       wild: new Set(),
       limit: options.trial ?? 0,
       counted: 0,
@@ -820,15 +837,21 @@ export class Promised {
       serial: ++this.#serial,
       cuts: 0,
     };
-    this.#bewilder(tracked);
+    // The journal that would tell of these cells is not read any more.
+    const isFresh = ({ target: other, excuses }: Tracked) => isSame(other, target) && !excuses.size;
+    if (this.#isShaky && (before || !this.#forgotten.some(isFresh))) this.#bewilder(tracked);
     this.update = tracked;
     this.#allowUpdate(tracked);
   }
 
   /** Takes note of sectors whose cells are unstable. */
   #bewilder({ target, wild }: Tracked): void {
-    for (let n = 0; n < target.span; n++)
-      if (this.#flash.unstableBits((target.first + n) * SECTOR, SECTOR)) wild.add(target.first + n);
+    for (const sector of this.#unstableIn(target)) wild.add(sector);
+  }
+
+  #unstableIn(target: Range): Set<number> {
+    const sectors = [...sectorsOf(target)];
+    return new Set(sectors.filter((n) => this.#flash.unstableBits(n * SECTOR, SECTOR)));
   }
 
   #assertMayUse(
@@ -943,7 +966,8 @@ export class Promised {
     }
     if (update.phase === 'clean') update.phase = 'open';
     // A journal that keeps nothing is not resumed: begin has put the old content back.
-    if (result?.state === 'untouched' && this.worn.size && !this.operations) return;
+    const mayFail = this.worn.size > 0 || this.isTroubled;
+    if (result?.state === 'untouched' && mayFail && !this.operations) return;
     if (result?.state === 'untouched')
       throw new Broken('abort says untouched, and something was written');
     if (result?.state === 'interrupted' && (this.isTroubled || this.worn.size)) return;
@@ -1029,7 +1053,7 @@ export class Promised {
     )
       throw new Broken(`confirm throws ${error.message}: ${this.#describe()}`);
     if (call !== 'restore') return;
-    if (code === 'E_CHANGED' && !update?.isMisread)
+    if (code === 'E_CHANGED' && !update?.isMisread && !update?.wild.size)
       throw new Broken(`restore throws ${error.message}`);
     const isKept =
       update !== undefined &&
