@@ -141,7 +141,7 @@ export function begin(options: Options): Update {
 //   and SOLID in place of RESTORE; committed, with code E_CHANGED.
 // - COMMIT, trial left, a second call in the same boot: nothing is written.
 // - A journal that is full, or whose sector keeps nothing more: the sectors are put back, what does not fit is not
-//   written, and `sealed` is false.
+//   written, and `sealed` is false. A trial with boots left stays one: this boot is not counted.
 
 /**
  * Finishes or undoes what power loss interrupted. Call it once per boot, before the app uses the partition.
