@@ -63,6 +63,8 @@ export let isLive: number;
 export let decision = 0;
 /** Whether something of the journal is lost. `lookAt` may write it, too. */
 export let isDamaged: boolean;
+/** Whether FORGET has begun this journal, or ended it: nothing is known of what the target held. */
+export let isForgotten: boolean;
 /** Whether SOLID follows the decision. */
 let isSolid: boolean;
 /** Trial boots: how many there may be, how many there were. */
@@ -169,7 +171,11 @@ export function apply(slot: number, words: Words): void {
   } else {
     decision = type;
     isSolid = false;
-    if (type === FORGET) savedCount = 0;
+    if (type === FORGET) {
+      isForgotten = true;
+      savedCount = backupUsed = 0;
+      index = new Uint16Array(target.span);
+    }
     if (type === SAVED) {
       inFlight = word1 & 0xffff;
       // A head that is lost does not tell what the journal was about.
@@ -223,7 +229,7 @@ function reset(newBegin: Words, sector: number): void {
   next = HEAD_SLOTS;
   last = HEAD_SLOTS - 1;
   record = null;
-  isSettled = isSolid = isDamaged = false;
+  isSettled = isSolid = isDamaged = isForgotten = false;
   limit = booted = savedCount = backupUsed = 0;
   index = new Uint16Array(target.span);
 }

@@ -184,7 +184,13 @@ export function recover(options?: RecoverOptions): Report {
  */
 export function confirm(): Report {
   lookAll();
-  if ((journal.decision === CONFIRM || isTrial()) && !isQuiet() && isUsable())
+  // A trial that is over and could not be recorded so is no trial: the old content is back.
+  if (
+    (journal.decision === CONFIRM ||
+      (isTrial() && (isCounted !== false || journal.booted < journal.limit))) &&
+    !isQuiet() &&
+    isUsable()
+  )
     decide(CONFIRM, journal.decision === COMMIT);
   if (journal.decision !== CONFIRM) fail('STATE confirm: no trial');
   return report();

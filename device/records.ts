@@ -26,7 +26,8 @@
  *        5  COMMIT     the new content is complete, on trial for some boots; none: CONFIRM follows
  *        6  REOPEN     a restore was asked for after a commit; no effect by itself
  *        7  CONFIRM    the new content counts for good
- *        8  FORGET     nothing is known of the target any more, and nothing is put back
+ *        8  FORGET     nothing is known of the target any more, and nothing before it is put back. In slot 2: this
+ *                      update compares nothing, also when it goes on
  *        9  BOOT       trial boot number n happened
  *       10  ENDING     every sector has been put back
  *       11  SOLID      the record before this one was programmed whole, in the same boot: it cannot flicker

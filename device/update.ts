@@ -5,7 +5,7 @@ import { forgetChip } from './chip.ts';
 import { checkNumber, fail, failSize } from './errors.ts';
 import { isBlank, readSector } from './flash.ts';
 import * as journal from './journal.ts';
-import { checkAlone, openJournal } from './journal.ts';
+import { append, checkAlone, openJournal } from './journal.ts';
 import * as places from './places.ts';
 import { followJournal, stateOf } from './places.ts';
 import * as progress from './progress.ts';
@@ -53,6 +53,8 @@ function open(): void {
   checkAlone();
   openJournal(places.target, places.backup, places.area, places.options.overwriteLive);
   followJournal();
+  // If this update is resumed, nothing is compared then, either.
+  if (isSuspect && places.backup.span) append(FORGET);
   start();
   ownsJournal = true;
 }
@@ -224,7 +226,7 @@ export function startUpdate(): Update {
   // The journal ends in SAVED, RESTORE or COMMIT: that update was not finished, and this one does not go on with it, or
   // was a direct one; or in FORGET, which may have come after that.
   isSuspect =
-    (!ownsJournal || !journal.backup.span) &&
+    (!ownsJournal || !journal.backup.span || journal.isForgotten) &&
     journal.decision > UNTOUCHED &&
     (journal.decision < REOPEN || journal.decision === FORGET);
   forgetChip();

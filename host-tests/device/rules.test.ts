@@ -29,6 +29,15 @@ describe('a rule of an update', () => {
     const ota = boot(board, 'after');
     assert.equal(ota.recover().state, 'incomplete');
     assert.equal(ota.forget().state, 'none');
+    const forgotten = board.snapshot();
+    assert.equal(update(boot(board, 'after'), NEW).state, 'committed');
+    assertHolds(board, 'storage', NEW);
+    // Also where that update is cut, and goes on.
+    board.restore(forgotten);
+    const open = boot(board, 'after').begin(STORAGE);
+    open.write(NEW.subarray(0, 2 * SECTOR));
+    board.flash.cut();
+    assert.equal(boot(board, 'after').recover({ resume: true }).state, 'interrupted');
     assert.equal(update(boot(board, 'after'), NEW).state, 'committed');
     assertHolds(board, 'storage', NEW);
   });

@@ -392,7 +392,8 @@ export class Drawer {
       return {
         kind,
         at: scaled(below, most),
-        times: 1 + below(chance(below, 20) ? 20 : 2),
+        // What five reads in a row say of a sector is believed.
+        times: Math.min(kind === 'read' ? 4 : 20, 1 + below(chance(below, 20) ? 20 : 2)),
         ...(kind === 'read' && { bit: below(chance(below, 60) ? 1024 : 32768) }),
       };
     });

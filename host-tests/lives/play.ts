@@ -720,7 +720,11 @@ export class Player {
     const before = this.#operations;
     const outcome = this.#attempt(() => this.#callUpdate(work, step), step.cut);
     this.#say(text, outcome);
-    if (!isAlive) return this.#assertDead(work, step.do, outcome, before);
+    if (!isAlive) {
+      this.#assertDead(work, step.do, outcome, before);
+      if (!outcome.isCut && !this.#isUpdating(work)) work.isDead = true;
+      return;
+    }
     if (outcome.isCut) {
       work.isDead = true;
       promise.advanced();
@@ -775,7 +779,6 @@ export class Player {
     // Nothing was written, and this is true, too.
     const { code, message } = error ?? {};
     if (message === 'callback' && work.options.onProgress === 'throws') return;
-    if (code === 'E_STATE') work.isDead = true;
     if (['E_SPACE', 'E_VERIFY', 'E_ARGUMENT', 'E_SIZE'].includes(code!)) return;
     if (code !== 'E_STATE')
       throw new Broken(
@@ -792,7 +795,8 @@ export class Player {
   /** Whether the module says that it goes on with an update. */
   #isUpdating(work: Work): boolean {
     const copy = this.copies.find((copy) => copy.work === work);
-    return copy?.ota.status().state === 'updating';
+    const { value } = this.#attempt(() => copy?.ota.status());
+    return (value as Report | undefined)?.state === 'updating';
   }
 
   #failed(work: Work, step: Step, error: { code?: string; message: string }): void {

@@ -125,6 +125,8 @@ interface Tracked {
   backup?: Range;
   journal?: Range;
   isDirect: boolean;
+  /** Whether it may be of what the firmware is using. */
+  isLive: boolean;
   phase: Phase;
   /** The content before it; whether that counts for nothing itself. */
   old: Uint8Array;
@@ -264,9 +266,12 @@ export class Promised {
     this.rows = rows;
     this.isTableTorn = isTorn || rows.some((row) => row.address + row.size > this.#flash.size);
     this.places = placesOf(rows, this.#flash.size / SECTOR, (row) => this.isLive(row));
+    const before = this.#heads;
     this.#heads = this.places.map(({ first, span }) => ({ first: first + span - 2, span: 2 }));
     const isForged = (sector: number) => this.places.some((place) => isIn(place, sector));
     if (this.#forged.some(isForged)) this.#loseTrack();
+    // What is hidden when nothing is known may be any journal.
+    if (this.isUnknown) this.#forged.push(...before.map(({ first }) => first));
     const isShown = (tracked: Tracked) =>
       !tracked.journal || this.#heads.some((head) => endOf(head) === endOf(tracked.journal!));
     // A place that ends elsewhere may begin with the lower head of another one, or end with it.
@@ -275,7 +280,9 @@ export class Promised {
     if (this.hidden.some((tracked) => isShownAgain(tracked))) this.isUnknown = true;
     for (const tracked of [...this.#known(), ...this.#forgotten]) {
       const isThere = rows.some(
-        (row) => isSame(rangeOf(row), tracked.target) && this.#whyNotTarget(row) === undefined,
+        (row) =>
+          isSame(rangeOf(row), tracked.target) &&
+          this.#whyNotTarget(row, tracked.isLive) === undefined,
       );
       tracked.isAway = !isThere || !isShown(tracked);
       if (!tracked.isAway && this.#isBackupKept(tracked)) continue;
@@ -290,10 +297,10 @@ export class Promised {
     this.#forgedAt = this.#serial;
   }
 
-  /** Updates that may be reported, and those before them. */
-  #known(): Set<Tracked> {
+  /** Updates that may be reported, and those before them; `more`: those that copies of the module have in hand. */
+  #known(more: readonly Tracked[] = this.inHand()): Set<Tracked> {
     const known = new Set<Tracked>();
-    for (const last of [this.update, ...this.ghosts, ...this.inHand()])
+    for (const last of [this.update, ...this.ghosts, ...more])
       for (let tracked = last; tracked; tracked = tracked.before) known.add(tracked);
     return known;
   }
@@ -585,7 +592,9 @@ export class Promised {
     if (tracked.phase !== 'restored') return;
     tracked.old = this.#contentOf(tracked.target);
     tracked.others.clear();
-    tracked.unstable.clear();
+    // What was not written is as it was.
+    const now = this.#unstableIn(tracked.target);
+    for (const sector of tracked.unstable) if (!now.has(sector)) tracked.unstable.delete(sector);
   }
 
   /** What is reported is taken as it is: nothing is known of what was before. */
@@ -776,7 +785,7 @@ export class Promised {
     if (update && update.phase !== 'clean') {
       // What has not written is not before what has.
       if (update.before === tracked) update.before = tracked.before;
-      if (!this.#known().has(tracked)) tracked.before = update;
+      if (!this.#known([]).has(tracked)) tracked.before = update;
     }
     // Until it writes, what others write is the content before it.
     if (tracked.phase === 'clean') tracked.old = this.#contentOf(tracked.target);
@@ -821,6 +830,7 @@ export class Promised {
       backup: plan.backup && rangeOf(plan.backup),
       journal: plan.journal && rangeOf(plan.journal),
       isDirect: options.backup === false,
+      isLive: options.overwriteLive === true,
       phase: plan.resumed ? 'open' : 'clean',
       old: this.#contentOf(target),
       isOldUnknown: plan.resumed,

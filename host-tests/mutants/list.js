@@ -566,7 +566,18 @@ export const MUTANTS = [
   {
     name: 'a direct update is resumed with compares',
     suites: ['device/void', 'device/two-cuts'],
-    edits: [['update', '(!ownsJournal || !journal.backup.span) &&', '!ownsJournal &&']],
+    edits: [
+      [
+        'update',
+        '(!ownsJournal || !journal.backup.span || journal.isForgotten) &&',
+        '(!ownsJournal || journal.isForgotten) &&',
+      ],
+    ],
+  },
+  {
+    name: 'what forget gave up is compared when its update goes on',
+    suites: ['device/rules'],
+    edits: [['update', '  if (isSuspect && places.backup.span) append(FORGET);\n', '']],
   },
   {
     name: 'what forget gave up is compared',
@@ -681,7 +692,9 @@ export const MUTANTS = [
   {
     name: 'a new journal is taken for the dead one',
     suites: ['device/hostile', 'device/dead-journal'],
-    edits: [['update', '  followJournal();\n  start();\n', '  followJournal();\n  void start;\n']],
+    edits: [
+      ['update', '  start();\n  ownsJournal = true;\n', '  void start;\n  ownsJournal = true;\n'],
+    ],
   },
   {
     name: 'a committed update is put back although the journal does not keep that',
