@@ -33,21 +33,8 @@ const INPUTS = [
 ];
 const OUTPUTS = ['dist/ota.js', 'dist/board.d.ts'];
 
-/** Suites that try all there is, or much at random. */
-const SEARCHES = [
-  'device/two-cuts',
-  'device/power-cut',
-  'device/closure',
-  'device/hostile',
-  'device/bits',
-  'device/void',
-  'device/forget',
-  'device/journal-rules',
-  'device/red-flash',
-  'device/recover-table',
-  'lives/lives',
-  'lives/promise',
-];
+/** What runs on the readable bundle, too: it has the code of the sources. */
+const READABLE = ['device/api', 'device/scenarios', 'device/golden', 'air/update', 'air/pieces'];
 /** Suites that take longest, the longest first; the first ones wait most of the time. */
 const LONG = [
   'cli/update',
@@ -79,11 +66,8 @@ const isDeviceSuite = (file) => DEVICE_FOLDERS.includes(nameOf(file).split('/')[
 const nameOf = (file) => file.replace(/^host-tests\/|\.test\.ts$/g, '');
 const rank = (file) => (LONG.includes(nameOf(file)) ? LONG.indexOf(nameOf(file)) : LONG.length);
 
-/** @returns what a suite of device code runs on. The readable bundle has the code of the sources, and gets no search. */
-function subjectsOf(file) {
-  const isSearch = SEARCHES.includes(nameOf(file)) && !isFull;
-  return SUBJECTS.filter((subject) => !(isSearch && subject === 'ota.js'));
-}
+/** @returns whether a suite of device code runs on a subject. */
+const runsOn = (file, subject) => isFull || subject !== 'ota.js' || READABLE.includes(nameOf(file));
 
 /** @returns when a file, or one in a folder, was last changed: milliseconds; 0 if it is not there. */
 function changedAt(path) {
@@ -115,12 +99,18 @@ function listJobs() {
   ];
   const jobs = parts.flatMap((part) =>
     isDeviceSuite(part.files[0])
-      ? subjectsOf(part.files[0]).map((subject) => ({ ...part, subject }))
+      ? SUBJECTS.map((subject) => ({
+          ...part,
+          subject,
+          files: part.files.filter((file) => runsOn(file, subject)),
+        }))
       : [{ ...part, subject: '' }],
   );
-  // The longest come first, so that no processor has nothing to do in the end.
   const isSample = ({ subject }) => SUBJECTS.indexOf(subject) > 0;
-  return jobs.sort((a, b) => Number(isSample(a)) - Number(isSample(b)));
+  // The longest come first, so that no processor has nothing to do in the end.
+  return jobs
+    .filter(({ files }) => files.length)
+    .sort((a, b) => Number(isSample(a)) - Number(isSample(b)));
 }
 
 /** Runs mocha, and resolves to what it reported and printed. */
