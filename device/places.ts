@@ -128,8 +128,16 @@ function placeJournal(): void {
 
 /** Reads the journal on the chip. */
 export function readJournal(): void {
-  transaction.start();
   readHeads(chip.areas.filter(isPlace));
+  const area = journal.decision && areaAt(journal.backup.first);
+  transaction.start(
+    area &&
+      area.kind > OTADATA &&
+      !area.need &&
+      !area.why &&
+      !isForJournal(area) &&
+      journal.backup.span === area.span,
+  );
 }
 
 /** @returns whether the target of the journal, if there is one, is still a partition that may be written to. */

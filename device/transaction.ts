@@ -48,9 +48,22 @@ import type { Bytes } from './runtime.ts';
 /** Whether the journal keeps what was decided. Only `start` and `seal` write it. */
 export let isSealed: boolean;
 
+/** Whether the backup is a partition that may be updated itself. */
+let isPartition: boolean | 0 | undefined;
+
 /** Trusts the journal: in a new call of the API, or another journal. */
-export function start(): void {
+export function start(newIsPartition: boolean | 0 | undefined): void {
   isSealed = true;
+  isPartition = newIsPartition;
+}
+
+/**
+ * Erases the slot of the backup that may have been in flight: an update of that partition would not see that its cells are
+ * unstable. Only once no record that a cut left can name it any more.
+ */
+function tidy(): void {
+  if (isPartition && isSealed && journal.backupUsed < journal.backup.span)
+    writeSector(journal.backup.first + journal.backupUsed, fill(255, SECTOR));
 }
 
 /**
@@ -205,6 +218,7 @@ export function restore(hasToSeal: boolean): void {
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
     if (!isRestoring()) seal(journal.decision !== RESTORE, RESTORE);
     if (hasToSeal && !isSealed) failFlash();
+    tidy();
     if (!walkBackup(PUT_BACK)) failFlash('backup');
   }
   seal(false, RESTORED, ENDING);
@@ -246,6 +260,7 @@ export function recover(): void {
  */
 export function resume(): void {
   settle(true);
+  tidy();
   // This sector was in flight: its cells may be unstable, even if it reads right. A direct update compares nothing.
   if (journal.backup.span) writeSector(journal.inFlight, fill(255, SECTOR));
 }

@@ -55,7 +55,7 @@ function open(): void {
   followJournal();
   // If this update is resumed, nothing is compared then, either.
   if (isSuspect && places.backup.span) append(FORGET);
-  start();
+  start(false);
   ownsJournal = true;
 }
 

@@ -79,6 +79,34 @@ describe('a rule of an update', () => {
 
 describe('a rule of a journal', () => {});
 
+describe('a rule of a backup that may be updated itself', () => {
+  const options = { backup: 'spare' };
+  const torn = () => {
+    const board = boardWith();
+    const { address, size } = board.partition('spare');
+    const steps = record(board, () => update(boot(board), NEW, options));
+    const isSlot = ({ kind, address: at }: (typeof steps)[0]) =>
+      kind === 'erase' && at >= address && at < address + size;
+    const second = steps.filter(isSlot)[1];
+    cutIn(board, second, TEARS.everyBit);
+    return { board, isStable: () => board.flash.unstableBits(address, size) === 0 };
+  };
+
+  it('a slot that a cut has torn is erased when the old content is put back', () => {
+    const { board, isStable } = torn();
+    assert.ok(!isStable());
+    assert.equal(boot(board).recover().state, 'restored');
+    assert.ok(isStable());
+  });
+
+  it('a slot that a cut has torn is erased when the update goes on', () => {
+    const { board, isStable } = torn();
+    const ota = boot(board);
+    ota.begin({ ...STORAGE, ...options });
+    assert.ok(isStable());
+  });
+});
+
 describe('a rule of what fails', () => {
   it('an erase that does nothing is noticed before a journal is used, in its body, too', () => {
     const table = WITH_JOURNAL.map((one) =>

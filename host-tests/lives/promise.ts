@@ -360,7 +360,8 @@ export class Promised {
       ranges.push(tracked.journal);
       const isThere = this.rows.some((row) => isSame(rangeOf(row), tracked.target));
       const isSettled = SETTLED.includes(tracked.phase) || tracked.phase === 'clean';
-      if (isThere && (isRestore || !isSettled || tracked.isUnsealed)) ranges.push(tracked.target);
+      if (isThere && (isRestore || !isSettled || tracked.isUnsealed))
+        ranges.push(tracked.target, tracked.backup);
     }
     return ranges;
   }

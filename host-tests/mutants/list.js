@@ -458,7 +458,13 @@ export const MUTANTS = [
   {
     name: 'a journal lies where the firmware writes',
     suites: ['device/hostile'],
-    edits: [['places', '    !area.need &&\n', '']],
+    edits: [
+      [
+        'places',
+        '    !area.why &&\n    !area.need &&\n    area.span',
+        '    !area.why &&\n    area.span',
+      ],
+    ],
   },
   {
     name: 'ota_journal may be a target and a backup',
@@ -573,6 +579,16 @@ export const MUTANTS = [
         '(!ownsJournal || journal.isForgotten) &&',
       ],
     ],
+  },
+  {
+    name: 'a torn slot of the backup stays torn when the old content is put back',
+    suites: ['device/rules'],
+    edits: [['transaction', 'failFlash();\n    tidy();\n', 'failFlash();\n']],
+  },
+  {
+    name: 'a torn slot of the backup stays torn when the update goes on',
+    suites: ['device/rules'],
+    edits: [['transaction', '  settle(true);\n  tidy();\n', '  settle(true);\n']],
   },
   {
     name: 'what forget gave up is compared when its update goes on',
@@ -693,7 +709,11 @@ export const MUTANTS = [
     name: 'a new journal is taken for the dead one',
     suites: ['device/hostile', 'device/dead-journal'],
     edits: [
-      ['update', '  start();\n  ownsJournal = true;\n', '  void start;\n  ownsJournal = true;\n'],
+      [
+        'update',
+        '  start(false);\n  ownsJournal = true;\n',
+        '  void start;\n  ownsJournal = true;\n',
+      ],
     ],
   },
   {
