@@ -142,6 +142,7 @@ export function begin(options: Options): Update {
 // - COMMIT, trial left, a second call in the same boot: nothing is written.
 // - A journal that is full, or whose sector keeps nothing more: the sectors are put back, what does not fit is not
 //   written, and `sealed` is false. A trial with boots left stays one: this boot is not counted.
+// - A backup in a data partition: the slot that may have been in flight is erased before the sectors are put back.
 
 /**
  * Finishes or undoes what power loss interrupted. Call it once per boot, before the app uses the partition.
