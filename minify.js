@@ -249,6 +249,161 @@ function firstInlining(code) {
   return edits;
 }
 
+/** What may be left out, or done more than once: each is a region of its own. */
+const REGIONS = {
+  IfStatement: ['consequent', 'alternate'],
+  ConditionalExpression: ['consequent', 'alternate'],
+  LogicalExpression: ['right'],
+  ForStatement: ['body', 'update'],
+  ForInStatement: ['left', 'body'],
+  WhileStatement: ['body'],
+  DoWhileStatement: ['body'],
+  SwitchStatement: ['cases'],
+  TryStatement: ['block', 'handler', 'finalizer'],
+};
+
+/**
+ * @param symbols - some variables of a function, by their names
+ * @returns where each is read and written, in the order in which that happens: when, in which nodes, in which regions,
+ * and whether it is nothing but written. And when each loop ends.
+ */
+function usesIn(node, symbols) {
+  const uses = new Map([...symbols.values()].map((symbol) => [symbol, []]));
+  const ends = new Map();
+  let time = 0;
+  const note = (place, path, regions, isWrite) =>
+    uses.get(symbols.get(place.name))?.push({ time: ++time, path, regions, isWrite });
+  const visit = (node, outer, regions) => {
+    const { type, left, right, id, init, operator } = node;
+    const path = [...outer, node];
+    const isSet = type === 'AssignmentExpression' && operator === '=';
+    if (type === 'Identifier') return note(node, path, regions, false);
+    if (type === 'VariableDeclarator' || (isSet && left.type === 'Identifier')) {
+      if (init ?? right) visit(init ?? right, path, regions);
+      return init === null || note(id ?? left, path, regions, true);
+    }
+    const apart = (REGIONS[type] ?? []).flatMap((name) => node[name] ?? []);
+    const { test, body, update } = node;
+    const children = type === 'ForStatement' ? [init, test, body, update] : childrenOf(node);
+    // All but what comes once, before it, is in the loop.
+    const within = LOOPS.test(type) ? [...regions, node] : regions;
+    for (const child of children.filter(Boolean)) {
+      const around = child === init || child === right ? regions : within;
+      visit(child, path, apart.includes(child) ? [...around, child] : around);
+    }
+    // What is counted up, or assigned to with an operator, is written when all else of that is done.
+    if (/^(Assignment|Update)/.test(type)) visit(left ?? node.argument, path, regions);
+    if (within !== regions) ends.set(node, ++time);
+    return undefined;
+  };
+  node.params.forEach((param) => note(param, [node], [], true));
+  visit(node.body, [node], []);
+  return { uses, ends };
+}
+
+/**
+ * @returns whether Espruino may look up a variable that was to be read first when another one has been written already:
+ * it does so in `a + (b = 1)`, and we do not count on any but the plainest order
+ */
+function isReadLate({ path }, write) {
+  const isOn = (node, n) => node === write.path[n];
+  const shared = path.filter(isOn).at(-1);
+  if (shared === write.path.at(-1)) return false;
+  return !/Statement$|^(Function|Sequence|Logical|Conditional|Variable|Catch|Switch)/.test(
+    shared.type,
+  );
+}
+
+/** @returns which variables of a function can take the name of another one, by their names: see `shareVariables`. */
+function hostsIn(node, symbols) {
+  const { uses, ends } = usesIn(node, symbols);
+  const spans = [...symbols].map(([name, symbol]) => {
+    const places = uses.get(symbol);
+    const [first] = places;
+    const isAhead = ({ regions }) => first.regions.every((region, n) => region === regions[n]);
+    const isMovable = !!first?.isWrite && places.every(isAhead);
+    // What is written outside of a loop stays in use until the loop is over.
+    const last = places.flatMap(({ time, regions }) => [
+      time,
+      ...regions.slice(first.regions.length).map((region) => ends.get(region) ?? 0),
+    ]);
+    const until = isMovable ? Math.max(...last) : Infinity;
+    return { name, places, first, isMovable, until, from: isMovable ? first.time : 0 };
+  });
+  spans.sort((a, b) => a.from - b.from);
+  const found = new Map();
+  const hosts = [];
+  for (const span of spans) {
+    const { name, places, first, isMovable, until, from } = span;
+    const isParam = node.params.some((param) => param.name === name);
+    const isFree = (host) =>
+      host.until < from && !host.places.some((place) => isReadLate(place, first));
+    const host = isMovable && !isParam && hosts.find(isFree);
+    if (!host) hosts.push(span);
+    else {
+      found.set(name, host.name);
+      host.until = until;
+      host.places.push(...places);
+    }
+  }
+  return found;
+}
+
+/** @returns the edits that take variables out of a declaration: those without a value, and `var` if nothing is left. */
+function undeclare({ start, end, declarations }, isTaken, isLoop) {
+  const isGone = ({ id, init }) => !init && isTaken(id.name);
+  const kept = declarations.filter((it) => !isGone(it));
+  if (!kept.length) return [[start, isLoop ? declarations.at(-1).end : end, '']];
+  const edits = declarations.flatMap((it, n) => {
+    if (!isGone(it)) return [];
+    const hasBefore = declarations.slice(0, n).some((before) => !isGone(before));
+    return [
+      hasBefore ? [declarations[n - 1].end, it.end, ''] : [it.start, declarations[n + 1].start, ''],
+    ];
+  });
+  const isBare = kept.every(({ id }) => isTaken(id.name));
+  return isBare ? [...edits, [start, declarations[0].start, '']] : edits;
+}
+
+/**
+ * Gives variables of a function one name where the one is read for the last time before the other is written for the first
+ * time: fewer names to declare, and less memory. Not those that an inner function uses.
+ *
+ * The second has to be written before each place where it is read, in whatever way that is reached.
+ */
+export function shareVariables(code) {
+  code = nameUniquely(code);
+  const ast = parse(code, { ecmaVersion: 5 });
+  const [, ...scopes] = scopesOf(ast).scopes;
+  const all = scopes.flatMap((scope) => [...scope.symbols]);
+  const edits = [];
+  for (const node of nodesIn(ast, isFunction, true)) {
+    const found = (type) =>
+      nodesIn({ params: node.params, body: node.body }, (it) => it.type === type);
+    const own = new Set(found('Identifier'));
+    const symbols = new Map(
+      all.filter(([, { places }]) => places.every((place) => own.has(place))),
+    );
+    // What `catch` declares is in a scope of its own.
+    for (const { param } of found('CatchClause')) symbols.delete(param.name);
+    const hosts = hostsIn(node, symbols);
+    for (const [name, host] of hosts)
+      for (const { start, end } of symbols.get(name).places) edits.push([start, end, host]);
+    const inits = found('ForStatement').map(({ init }) => init);
+    for (const declaration of found('VariableDeclaration')) {
+      const isTaken = (name) => hosts.has(name);
+      edits.push(...undeclare(declaration, isTaken, inits.includes(declaration)));
+    }
+  }
+  // What is not declared any more needs no other name.
+  const isGone = ([start, end, by]) =>
+    by && edits.some((other) => !other[2] && other[0] <= start && end <= other[1]);
+  return edited(
+    code,
+    edits.filter((edit) => !isGone(edit)),
+  );
+}
+
 /** Gives variables of the module their constants where they are declared: terser does so behind the functions. */
 export function declareConstants(code) {
   const { body } = parse(code, { ecmaVersion: 5 });

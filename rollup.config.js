@@ -14,6 +14,7 @@ import {
   liftVariables,
   loosen,
   shareNumber,
+  shareVariables,
   shortenFlags,
   shortenNames,
 } from './minify.js';
@@ -96,7 +97,7 @@ const forEspruino = {
   name: 'for-espruino',
   renderChunk: (code) => {
     const shared = shareNumber(hoistVariables(loosen(code)), 4096);
-    return shortenNames(declareConstants(shortenFlags(shared)));
+    return shortenNames(shareVariables(declareConstants(shortenFlags(shared))));
   },
 };
 const es5 = { format: 'cjs', generatedCode: 'es5', strict: false, freeze: false, esModule: false };
@@ -166,7 +167,7 @@ const sent = {
 };
 
 export default [
-  device('device/index.ts', 'ota', AREA, ['wordOf', 'recordAt', 'isTrial', 'start', 'forgetChip']),
+  device('device/index.ts', 'ota', AREA, ['wordOf', 'rangeOf', 'recordAt', 'start', 'forgetChip']),
   device('device/http/index.ts', 'ota-http', [], []),
   sent,
   host('host/index.ts', 'dist/board.js'),
