@@ -5,7 +5,6 @@ import { fail, failSize } from './errors.ts';
 import { isIn } from './flash.ts';
 import type { Range } from './flash.ts';
 import {
-  ABORTED,
   BOOTLOADER,
   CUSTOM,
   ENCRYPTED,
@@ -58,14 +57,9 @@ export function forgetChip(): void {
   areas = [];
 }
 
-/** @returns the first area that is wanted. */
-export function find(isWanted: (area: Area) => boolean | undefined): Area | undefined {
-  return areas.filter(isWanted)[0];
-}
-
 /** @returns the first area that a sector is in. */
 export function areaAt(sector: number): Area | undefined {
-  return find((area) => isIn(area, sector));
+  return areas.filter((area) => isIn(area, sector))[0];
 }
 
 /** @returns what two reads agree on. One alone may err, and then nothing of what depends on it would be true. */
@@ -106,7 +100,8 @@ export function readBoot(): void {
       if (
         entry[0] > sequence &&
         ~entry[0] &&
-        (state < INVALID || state > ABORTED) &&
+        // Neither INVALID nor ABORTED, which is the next number.
+        (state - INVALID) >>> 1 &&
         // The ROM's CRC starts at 0 where the usual one starts at 0xffffffff: the same as inverted bytes.
         crc32(pack([~entry[0]])) === entry[7]
       ) {
@@ -134,8 +129,8 @@ export function readBoot(): void {
 function chipSectors(): number {
   // At 0x1000 on an ESP32, at 0 on its successors. Byte 3, high nibble: 0 is 1 MB, each step doubles it
   // (esp_app_format.h).
-  const first = read(0, 4);
-  const header = first[0] === IMAGE_MAGIC ? first : readTwice(0x1000, 4);
+  let header = read(0, 4);
+  if (header[0] !== IMAGE_MAGIC) header = readTwice(0x1000, 4);
   return header[0] === IMAGE_MAGIC ? 256 << (header.charCodeAt(3) >> 4) : 0;
 }
 
@@ -184,9 +179,7 @@ export function readChip(): void {
         need:
           kind === NVS || (live - address) >>> 0 < size
             ? 2
-            : kind >= OTADATA && kind < SYSTEM_END
-              ? 1
-              : 0,
+            : +((kind - OTADATA) >>> 0 < SYSTEM_END - OTADATA),
       });
     else if (magic !== MD5_MAGIC) fail('NO_PARTITION table: missing/torn');
   }

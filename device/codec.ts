@@ -19,7 +19,7 @@ export function sign(words: Words, address: number): Bytes {
  * one near: the CRC keeps records further apart.
  * @returns the words of a slot if its CRC matches
  */
-export function recordOf(bytes: Bytes, address: number, isMending?: boolean): Words | false {
+export function recordOf(bytes: Bytes, address: number, isMending?: boolean): Words | undefined {
   const found = unpack(bytes);
   for (let bit = -1; bit < (isMending ? 96 : 0); bit++) {
     const words: Words = [found[0], found[1], found[2], address + FORMAT];
@@ -27,5 +27,5 @@ export function recordOf(bytes: Bytes, address: number, isMending?: boolean): Wo
     const wrong = crc32(pack(words)) ^ found[3];
     if (!wrong || (isMending && bit < 0 && !(wrong & (wrong - 1)))) return words;
   }
-  return false;
+  return undefined;
 }

@@ -6,9 +6,8 @@ import type { Code, OtaError } from './api.ts';
  * because Espruino prints nothing but the message of an error that is not caught.
  */
 export function fail(failure: string): never {
-  const message = 'E_' + failure;
-  const error = new Error(message);
-  (error as OtaError).code = message.split(' ')[0] as Code;
+  const error = new Error('E_' + failure) as OtaError;
+  error.code = error.message.split(' ')[0] as Code;
   throw error;
 }
 

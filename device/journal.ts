@@ -65,9 +65,9 @@ export let decision = 0;
 export let isDamaged: boolean;
 /** Whether FORGET has begun this journal, or ended it: nothing is known of what the target held. */
 export let isForgotten: boolean;
-/** Whether SOLID follows the decision. */
+/** Whether the last record is SOLID. */
 let isSolid: boolean;
-/** Trial boots: how many there may be, how many there were. */
+/** Trial boots: how many there may be, 0 if there is no trial; how many there were. */
 export let limit: number;
 export let booted: number;
 /** From COMMIT: one CRC-32 over those of all sectors that were not saved. */
@@ -84,11 +84,11 @@ export let backupUsed: number;
 export let index: Uint16Array;
 /** The slot of the last valid record, and its words; none before the log begins. */
 let last: number;
-let record: Words | null;
+let record: Words | 0;
 
 // Its slots. Only `reset` writes these.
 
-/** The sector of slot 0, and how many slots there are. */
+/** The sector of slot 0, and how many slots there are. `lookAtHeads` begins with no head, and an id of 0. */
 let head: number;
 export let end: number;
 
@@ -158,19 +158,17 @@ export function apply(slot: number, words: Words): void {
   const word1 = words[1]!;
   last = slot;
   record = words;
-  if (!type || type > FORGET) {
-    if (type === SOLID) {
-      isSolid = true;
-      // Nothing else has SOLID behind REOPEN: the record of a decision between them is lost.
-      if (decision === REOPEN) {
-        decision = RESTORE;
-        isDamaged = true;
-      }
+  isSolid = type === SOLID;
+  if (isSolid) {
+    // Nothing else has SOLID behind REOPEN: the record of a decision between them is lost.
+    if (decision === REOPEN) {
+      decision = RESTORE;
+      isDamaged = true;
     }
-    if (type === BOOT) booted = argument;
-  } else {
+  } else if (type === BOOT) booted = argument;
+  else if (type && type <= FORGET) {
     decision = type;
-    isSolid = false;
+    limit = 0;
     if (type === FORGET) {
       isForgotten = true;
       savedCount = backupUsed = 0;
@@ -228,7 +226,7 @@ function reset(newBegin: Words, sector: number): void {
   decision = !backup.span && backup.first ? SAVED : BEGIN;
   next = HEAD_SLOTS;
   last = HEAD_SLOTS - 1;
-  record = null;
+  record = 0;
   isSettled = isSolid = isDamaged = isForgotten = false;
   limit = booted = savedCount = backupUsed = 0;
   index = new Uint16Array(target.span);
@@ -239,32 +237,33 @@ function reset(newBegin: Words, sector: number): void {
  * @param isLast - whether to believe what reads wrong
  * @returns false if something reads wrong
  */
-function lookAt(sector: number, isLast: boolean): Words | boolean {
+function lookAt(sector: number, isLast: boolean): Words | boolean | undefined {
   const address = sector * SECTOR;
   const text = read(address, 3 * SLOT);
-  const recordIn = (slot: number, isMending?: boolean): Words | false =>
+  const recordIn = (slot: number, isMending?: boolean): Words | undefined =>
     recordOf(text.substr(slot * SLOT, SLOT), address + slot * SLOT, isMending);
   // Almost always these are no records. One that is right makes it worth to mend the others.
   if (!recordIn(0) && !recordIn(1) && !recordIn(2)) return isBlank(text);
   heads.push(sector);
-  if (text.substr(SLOT, SLOT) === fill(0, SLOT)) return true;
+  const newSolid = text.substr(SLOT, SLOT);
+  if (newSolid === fill(0, SLOT)) return true;
   const witness = recordIn(1, true) || recordIn(2, true);
   if (!witness) return isLast;
   const found = witness[0]! >>> 16;
   let words = recordIn(0, true);
-  if (words && ((words[0]! & 255) !== BEGIN || words[0]! >>> 16 !== found)) words = false;
+  if (words && ((words[0]! & 255) !== BEGIN || words[0]! >>> 16 !== found)) words = undefined;
   if ((words || isLast) && (!decision || (found - id) << 16 > 0)) {
     // Without its BEGIN it is one of which nothing can be put back.
     reset(words || [found << 16, 0, VOID], sector);
     isDamaged = !words;
-    solid = text.substr(SLOT, SLOT);
+    solid = newSolid;
   }
   return words;
 }
 
 /** Finds the journal that speaks: brings the state to what its BEGIN tells. */
 function lookAtHeads(): void {
-  decision = 0;
+  decision = head = id = 0;
   heads = [];
   tops.forEach((top) => {
     for (let sector = top; sector > top - HEADS; sector--)
@@ -322,19 +321,14 @@ export function replay(isFull: boolean): void {
 }
 
 /** @returns the words of a slot if it holds a record of this journal. */
-function ownRecord(slot: number, bytes: Bytes, isMending?: boolean): Words | false {
+function ownRecord(slot: number, bytes: Bytes, isMending?: boolean): Words | false | undefined {
   const words = recordOf(bytes, addressOf(slot), isMending);
   return words && words[0]! >>> 16 === id && words;
 }
 
 /** @returns the same of what the slot reads now, with one bit of it mended. */
-function recordAt(slot: number): Words | false {
+function recordAt(slot: number): Words | false | undefined {
   return ownRecord(slot, read(addressOf(slot), SLOT), true);
-}
-
-/** @returns whether the new content is on trial. */
-export function isTrial(): number | false {
-  return decision === COMMIT && limit;
 }
 
 /** @returns whether the new or the old content counts for good, and no cut can change that: nothing is left to do. */
@@ -450,7 +444,7 @@ export function settle(isRepeated: boolean): void {
 
 /** @returns whether RESTORE and SOLID end the log, and an earlier boot has written them. */
 export function isRestoring(): boolean {
-  return !isSettled && decision === RESTORE && (record![0]! & 255) === SOLID && next === last + 1;
+  return !isSettled && decision === RESTORE && isSolid && next === last + 1;
 }
 
 /** Erases a sector of a new journal. @throws E_FLASH if it does not get blank */
@@ -467,7 +461,9 @@ function eraseSector(sector: number): void {
 
 /** Zeroes slot 1 of every head but that of one journal. A head that keeps nothing more can stay: its id is lower. */
 function retireOthers(own: number): void {
-  heads.forEach((other) => other !== own && retire(other));
+  heads.forEach((other) => {
+    if (other !== own) retire(other);
+  });
 }
 
 /**
@@ -476,8 +472,8 @@ function retireOthers(own: number): void {
  */
 export function retireAll(): void {
   // Also where none speaks: the SOLID of one may flicker.
-  retireOthers(decision && head);
-  if (decision && !retire(head)) failFlash();
+  retireOthers(head);
+  if (head && !retire(head)) failFlash();
 }
 
 /**
@@ -493,22 +489,26 @@ export function openJournal(
   newArea: Range,
   newIsLive: boolean | undefined,
 ): void {
-  const newBegin = [BEGIN | (newIsLive ? 1 << LIVE_AT : 0), wordOf(newTarget), wordOf(newBackup)];
-  const { first, span } = newArea;
-  const oldHead = decision && head;
+  let { span } = newArea;
+  const newBegin = [
+    BEGIN | (span << AREA_AT) | (+!!newIsLive << LIVE_AT),
+    wordOf(newTarget),
+    wordOf(newBackup),
+  ];
+  const top = newArea.first + span - 1;
+  const oldHead = head;
   const oldId = id;
   if (decision && !record && !isSettled && !isDamaged) firm();
   // Another copy's journal may not have retired the one that is known here: its sector may have failed.
   lookAtHeads();
-  if ((decision && head) !== oldHead || (decision && id !== oldId)) failAlone();
-  const top = first + span - 1;
+  if (head !== oldHead || id !== oldId) failAlone();
   const isLower = +(oldHead === top);
-  newBegin[0] |= (span << AREA_AT) | (isLower << LOWER_AT) | (((decision && id) + 1) << 16);
+  newBegin[0] |= (isLower << LOWER_AT) | ((id + 1) << 16);
   reset(newBegin, top - isLower);
   isSettled = true;
   retireOthers(oldHead);
   eraseSector(head);
   firm();
   if (oldHead) retire(oldHead);
-  for (let n = HEADS; n < span; n++) eraseSector(top - n);
+  while (--span >= HEADS) eraseSector(top - span);
 }

@@ -5,7 +5,7 @@ import * as chip from './chip.ts';
 import { forgetChip, readChip } from './chip.ts';
 import { fail } from './errors.ts';
 import * as journal from './journal.ts';
-import { decide, isQuiet, isTrial, replay, retireAll } from './journal.ts';
+import { decide, isQuiet, replay, retireAll } from './journal.ts';
 import * as places from './places.ts';
 import { choosePlaces, describe, isUsable, labelOf, readJournal, stateOf } from './places.ts';
 import * as progress from './progress.ts';
@@ -156,7 +156,7 @@ export function begin(options: Options): Update {
  */
 export function recover(options?: RecoverOptions): Report {
   lookAll(options);
-  const wasTrial = isTrial();
+  const wasTrial = journal.limit;
   const isIdle =
     isQuiet() ||
     !isUsable() ||
@@ -188,7 +188,7 @@ export function confirm(): Report {
   // A trial that is over and could not be recorded so is no trial: the old content is back.
   if (
     (journal.decision === CONFIRM ||
-      (isTrial() && (isCounted !== false || journal.booted < journal.limit))) &&
+      (journal.limit && (isCounted !== false || journal.booted < journal.limit))) &&
     !isQuiet() &&
     isUsable()
   )

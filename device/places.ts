@@ -2,13 +2,13 @@
 
 import type { Area as PlanArea, Options, Plan, Report } from './api.ts';
 import * as chip from './chip.ts';
-import { areaAt, find } from './chip.ts';
+import { areaAt } from './chip.ts';
 import type { Area } from './chip.ts';
 import { checkNumber, fail, failSize } from './errors.ts';
 import { isIn } from './flash.ts';
 import type { Range } from './flash.ts';
 import * as journal from './journal.ts';
-import { isTrial, readJournal as readHeads } from './journal.ts';
+import { readJournal as readHeads } from './journal.ts';
 import { OTADATA } from './partitions.ts';
 import {
   BEGIN,
@@ -84,16 +84,11 @@ function whyNot(
 function named(option: 'partition' | 'backup'): Area {
   const label = options[option];
   const area =
-    find((area) => area.kind >= 0 && area.row.label === label) ||
+    chip.areas.filter((area) => area.kind >= 0 && area.row.label === label)[0] ||
     fail('NO_PARTITION ' + option + ': no ' + label);
   const why = whyNot(area, option === 'partition', options.overwriteLive);
   if (why) fail('FORBIDDEN ' + option + ' ' + label + ': ' + why);
   return area;
-}
-
-/** @returns what of an area a backup may take: a sector in which a journal may begin never holds old content. */
-function roomOf(area: Area): Range {
-  return { first: area.first, span: area.kind < 0 ? area.span - HEADS : area.span };
 }
 
 /** @returns what keeps the old content. */
@@ -103,7 +98,8 @@ function findBackup(): Range {
   return (
     chip.areas
       .filter((area) => area.kind < 0 && area.span > HEADS)
-      .map(roomOf)
+      // A sector in which a journal may begin never holds old content.
+      .map((area) => ({ first: area.first, span: area.span - HEADS }))
       .sort((a, b) => b.span - a.span)[0] || fail('NO_BACKUP backup: none free')
   );
 }
@@ -115,11 +111,11 @@ function findBackup(): Range {
  */
 function placeJournal(): void {
   const count = journalSectors(backup.span && target.span, options.trial || 0);
-  const own = find(isForJournal);
+  const own = chip.areas.filter(isForJournal)[0];
   const place =
     chip.areas
       // A backup must have room for more than the journal.
-      .filter((area) => isPlace(area) && area.span > count - (area.first === backup.first ? 0 : 1))
+      .filter((area) => isPlace(area) && area.span >= count + +(area.first === backup.first))
       .sort((a, b) => b.kind - a.kind || a.span - b.span)[0] ||
     failSize('SPACE ota_journal', count * SECTOR, own ? own.span * SECTOR : 0);
   area = { first: place.first + place.span - count, span: count };
@@ -131,12 +127,7 @@ export function readJournal(): void {
   readHeads(chip.areas.filter(isPlace));
   const area = journal.decision && areaAt(journal.backup.first);
   transaction.start(
-    area &&
-      area.kind > OTADATA &&
-      !area.need &&
-      !area.why &&
-      !isForJournal(area) &&
-      journal.backup.span === area.span,
+    area && area.kind > OTADATA && !whyNot(area) && journal.backup.span === area.span,
   );
 }
 
@@ -170,7 +161,7 @@ export function stateOf(isFit: boolean | 0 | undefined): Report['state'] {
   const { decision } = journal;
   if (!decision || decision === FORGET) return 'none';
   if (decision === RESTORED || (decision === BEGIN && !isFit)) return 'restored';
-  if (decision > INCOMPLETE) return isTrial() && isFit ? 'trial' : 'committed';
+  if (decision > INCOMPLETE) return journal.limit && isFit ? 'trial' : 'committed';
   if (!journal.backup.span && !journal.isDamaged && decision > BEGIN) return 'incomplete';
   return isFit && (decision === BEGIN || walkBackup(CHECK)) ? 'interrupted' : 'damaged';
 }
@@ -185,7 +176,7 @@ function findResumed(isDirect: boolean, isCounted?: boolean): void {
   let why: string | undefined;
   isResumed = isVoid = false;
   // A trial that was over when this boot began is finished first.
-  if (isTrial() && isFit && (isCounted || journal.booted < journal.limit)) why = 'is on trial';
+  if (journal.limit && isFit && (isCounted || journal.booted < journal.limit)) why = 'is on trial';
   else if (
     (decision === SAVED || decision === RESTORE) &&
     // The update of a partition that is not there any more is not in the way.
@@ -198,9 +189,10 @@ function findResumed(isDirect: boolean, isCounted?: boolean): void {
     const isWritable =
       area &&
       !whyNot(area) &&
-      isIn(roomOf(area), last) &&
       journal.backup.first >= area.first &&
-      (area.kind < 0 ? !isIn(journal.area, last) : journal.backup.span === area.span);
+      (area.kind < 0
+        ? last < area.first + area.span - HEADS && !isIn(journal.area, last)
+        : journal.backup.span === area.span);
     // A restore that is decided is finished first. An update that cannot go on is put back first.
     if (!isKept || (decision === SAVED && hasRoom && isWritable)) {
       if (areaAt(journal.target.first) !== target) why = 'is unfinished';

@@ -248,7 +248,7 @@ export function recover(): void {
   const { decision, booted } = journal;
   if (decision === COMMIT) seal(true, 0, booted < journal.limit && BOOT, booted + 1);
   // A boot that could not be counted is one more.
-  if (decision === COMMIT && booted < journal.limit) return;
+  if (booted < journal.limit) return;
   if (isStaying()) seal(decision === COMMIT, decision > CONFIRM ? decision : CONFIRM);
   else restore(false);
 }

@@ -141,8 +141,7 @@ function checkBackup(bytes?: number): number {
 /** Copies the old content of the first `bytes` bytes to the backup. */
 function saveAhead(bytes: number): void {
   open();
-  for (let n = 0; n < places.target.span && n * SECTOR < bytes; n++)
-    if (!journal.index[n]) save(places.target.first + n, []);
+  for (let n = 0; n * SECTOR < bytes; n++) if (!journal.index[n]) save(places.target.first + n, []);
 }
 
 function checkEnd(): number {

@@ -45,10 +45,14 @@ export const MUTANTS = [
       ],
       [
         'journal',
-        '    decision = type;\n    isSolid = false;\n',
-        '    isSolid = decision === type;\n    decision = type;\n',
+        '    decision = type;\n    limit = 0;\n',
+        '    isSolid = decision === type;\n    decision = type;\n    limit = 0;\n',
       ],
-      ['journal', '(record![0]! & 255) === SOLID', '(record![0]! & 255) === RESTORE'],
+      [
+        'journal',
+        'decision === RESTORE && isSolid && next',
+        'decision === RESTORE && ((record as Words)[0]! & 255) === RESTORE && next',
+      ],
     ],
   },
   {
@@ -475,7 +479,8 @@ export const MUTANTS = [
     name: 'the backup takes the heads of a place',
     suites: ['device/places', 'device/hostile', 'device/journal-rules'],
     edits: [
-      ['places', 'span: area.kind < 0 ? area.span - HEADS : area.span }', 'span: area.span }'],
+      ['places', 'span: area.span - HEADS }', 'span: area.span }'],
+      ['places', 'last < area.first + area.span - HEADS && ', ''],
     ],
   },
   {
@@ -513,7 +518,7 @@ export const MUTANTS = [
     suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
     edits: [
       ['journal', '    retire(sector);\n    erase(address);\n', '    erase(address);\n'],
-      ['journal', 'other !== own && retire(', 'other !== own && other !== head && retire('],
+      ['journal', 'if (other !== own) retire(', 'if (other !== own && other !== head) retire('],
     ],
   },
   {
@@ -533,20 +538,20 @@ export const MUTANTS = [
       [
         'journal',
         '  eraseSector(head);\n  firm();\n',
-        '  eraseSector(head);\n  for (let n = HEADS; n < span; n++) eraseSector(top - n);\n  firm();\n',
+        '  eraseSector(head);\n  for (let n = span; --n >= HEADS;) eraseSector(top - n);\n  firm();\n',
       ],
-      ['journal', '  for (let n = HEADS; n < span; n++) eraseSector(top - n);\n}', '}'],
+      ['journal', '  while (--span >= HEADS) eraseSector(top - span);\n', ''],
     ],
   },
   {
     name: 'the body is not erased',
     suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
-    edits: [['journal', '  for (let n = HEADS; n < span; n++) eraseSector(top - n);\n', '']],
+    edits: [['journal', '  while (--span >= HEADS) eraseSector(top - span);\n', '']],
   },
   {
     name: 'later heads stay when a journal is appended to',
     suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
-    edits: [['journal', '  retireOthers(head);\n', '']],
+    edits: [['journal', '  retireOthers(head);\n  let slot', '  let slot']],
   },
   {
     name: 'a zeroed slot is not read back',
@@ -642,7 +647,7 @@ export const MUTANTS = [
   {
     name: 'SOLID behind REOPEN tells nothing',
     suites: ['device/bits'],
-    edits: [['journal', '      if (decision === REOPEN) {\n', '      if (!type) {\n']],
+    edits: [['journal', '    if (decision === REOPEN) {\n', '    if (!type) {\n']],
   },
   {
     name: 'a journal without BEGIN tells nothing',
@@ -655,7 +660,7 @@ export const MUTANTS = [
     edits: [
       [
         'journal',
-        'if (words && ((words[0]! & 255) !== BEGIN || words[0]! >>> 16 !== found)) words = false;',
+        'if (words && ((words[0]! & 255) !== BEGIN || words[0]! >>> 16 !== found)) words = undefined;',
         'words = words && words;',
       ],
     ],
@@ -680,7 +685,7 @@ export const MUTANTS = [
   {
     name: 'a record of type 0 is a decision',
     suites: ['device/hostile'],
-    edits: [['journal', 'if (!type || type > FORGET) {', 'if (type > FORGET) {']],
+    edits: [['journal', 'else if (type && type <= FORGET) {', 'else if (type <= FORGET) {']],
   },
   {
     name: 'a dead journal keeps the old content from coming back',
@@ -763,11 +768,7 @@ export const MUTANTS = [
     suites: ['device/copies'],
     edits: [
       ['journal', '  if (wasNone) lookAtHeads();\n', ''],
-      [
-        'journal',
-        '  if ((decision && head) !== oldHead || (decision && id !== oldId)) failAlone();\n',
-        '',
-      ],
+      ['journal', '  if (head !== oldHead || id !== oldId) failAlone();\n', ''],
     ],
   },
   {
