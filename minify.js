@@ -143,6 +143,14 @@ export function inlineExpressions(code, names) {
     );
     if (!parts.length || !parts.every(Boolean) || calls.length !== places.length - 1)
       throw new Error(`cannot be inlined: ${name}`);
+    const uses = nodesIn(named.body, ({ type }) => type === 'Identifier', true);
+    const isFit = ({ arguments: given }) =>
+      given.length === named.params.length &&
+      given.every(({ type }, n) => {
+        const { length } = uses.filter(({ name }) => name === named.params[n].name);
+        return length === 1 || /^(Identifier|MemberExpression|Literal)$/.test(type);
+      });
+    if (!calls.every(isFit)) throw new Error(`cannot be inlined: ${name}, with these arguments`);
     const edits = calls.map((call) => {
       const given = ({ name }) => call.arguments[named.params.findIndex((it) => it.name === name)];
       const texts = parts.map((part) => {
@@ -430,6 +438,72 @@ export function shareNumber(code, number) {
   const name = `shared${number}`;
   const edits = uses.map((use) => [use.start, use.end, name]);
   return edited(code, [...edits, [start, start, `${name}=${number},`]]);
+}
+
+/**
+ * Holds a text in a variable of the module where that saves `least` bytes: both a name of a property and a string. A
+ * variable takes two JsVars of memory.
+ */
+export function shareStrings(code, least) {
+  const ast = parse(code, { ecmaVersion: 5 });
+  const [{ start }] = ast.body.find(({ type }) => type === 'VariableDeclaration').declarations;
+  const places = new Map();
+  const wanted = ({ type, computed, value }) =>
+    type === 'MemberExpression' ? !computed : typeof value === 'string';
+  for (const node of nodesIn(ast, wanted, true)) {
+    const text = node.value ?? node.property.name;
+    places.set(text, [...(places.get(text) ?? []), node]);
+  }
+  const edits = [];
+  for (const [text, nodes] of places) {
+    const name = `shared$${text.replace(/\W/g, '$')}${edits.length}`;
+    const own = nodes.map(({ type, property, start, end }) =>
+      type === 'Literal' ? [start, end, name] : [property.start - 1, end, `[${name}]`],
+    );
+    // Most names get two letters.
+    const gain = own.reduce(
+      (sum, [from, to, by]) => sum + to - from - by.length + name.length - 2,
+      0,
+    );
+    if (gain - `,ab=""${text}`.length < least) continue;
+    edits.push(...own, [start, start, `${name}=${JSON.stringify(text)},`]);
+  }
+  return edited(code, edits);
+}
+
+/**
+ * Writes shorter what terser leaves: `a>4` for `a>=5`, as nothing but whole numbers is compared with such; `a>>=2` for
+ * `a=a>>2`, and nothing for `a=a`.
+ */
+export function abbreviate(code) {
+  const ast = parse(code, { ecmaVersion: 5 });
+  const edits = [];
+  const visit = (node, parent) => {
+    const { type, operator, left, right } = node;
+    const textOf = ({ start, end }) => code.slice(start, end);
+    if (type === 'BinaryExpression' && /^[<>]=$/.test(operator)) {
+      const literal = [left, right].find(({ value }) => Number.isInteger(value) && value > 0);
+      const isMore = (operator === '>=') === (literal === left);
+      const value = literal && literal.value + (isMore ? 1 : -1);
+      if (literal && `${value}`.length <= textOf(literal).length) {
+        edits.push([literal.start, literal.end, `${value}`]);
+        const at = code.indexOf(operator, left.end);
+        edits.push([at + 1, at + 2, '']);
+      }
+    }
+    if (type === 'AssignmentExpression' && operator === '=' && left.type === 'Identifier') {
+      if (right.type === 'BinaryExpression' && right.left.name === left.name)
+        if (/^([-+*/%&|^]|<<|>>>?)$/.test(right.operator)) {
+          const at = code.indexOf(right.operator, right.left.end) + right.operator.length;
+          edits.push([left.end, right.left.end, ''], [at, at, '=']);
+        }
+      if (right.name === left.name && parent.type === 'ForStatement')
+        edits.push([node.start, node.end, '']);
+    }
+    childrenOf(node).forEach((child) => visit(child, node));
+  };
+  visit(ast);
+  return edited(code, edits);
 }
 
 /** @returns whether a statement declares nothing, or nothing without a value. */

@@ -6,6 +6,7 @@ import typescript from '@rollup/plugin-typescript';
 import { dts } from 'rollup-plugin-dts';
 import tsBlankSpace from 'ts-blank-space';
 import {
+  abbreviate,
   declareConstants,
   exportInPlace,
   hoistVariables,
@@ -14,6 +15,7 @@ import {
   liftVariables,
   loosen,
   shareNumber,
+  shareStrings,
   shareVariables,
   shortenFlags,
   shortenNames,
@@ -30,6 +32,9 @@ const banner = `/* esp-part-ota ${version}, MIT licence */`;
  * characters in the variable itself, and every byte of the bundle takes flash.
  */
 const AREA = ['first', 'kind', 'need', 'row', 'span', 'why'];
+
+/** Functions that are smaller where they are called. */
+const INLINED = ['wordOf', 'rangeOf', 'recordAt', 'start', 'forgetChip'];
 
 /**
  * What terser must not do for Espruino in the end: a function that it inlines leaves its variables where it was, and
@@ -93,13 +98,15 @@ const namedExports = {
   name: 'named-exports',
   renderChunk: (code) => `var api = exports;${code.replaceAll('exports.', 'api.')}`,
 };
-const forEspruino = {
+/** @param least - bytes that a text in a variable has to save, which takes two JsVars */
+const forEspruino = (least) => ({
   name: 'for-espruino',
   renderChunk: (code) => {
-    const shared = shareNumber(hoistVariables(loosen(code)), 4096);
-    return shortenNames(shareVariables(declareConstants(shortenFlags(shared))));
+    const hoisted = [4096, 255].reduce(shareNumber, hoistVariables(loosen(code)));
+    const constant = declareConstants(shortenFlags(hoisted));
+    return shortenNames(abbreviate(shareVariables(shareStrings(constant, least))));
   },
-};
+});
 const es5 = { format: 'cjs', generatedCode: 'es5', strict: false, freeze: false, esModule: false };
 
 /** Node runs what is left when the types are blanked out. */
@@ -129,8 +136,9 @@ const types = (input, file) => ({ input, external, output: { file }, plugins: [d
  * A module for the chip, readable and small.
  * @param internal - properties that get short names in the small one
  * @param functions - functions that are smaller where they are called
+ * @param least - see `forEspruino`
  */
-const device = (input, name, internal, functions) => ({
+const device = (input, name, internal, functions, least) => ({
   input,
   output: [
     { ...es5, file: `dist/${name}.js`, banner, plugins: [readable] },
@@ -143,7 +151,7 @@ const device = (input, name, internal, functions) => ({
         inUse(internal),
         inlining(functions),
         terser(small(internal)),
-        forEspruino,
+        forEspruino(least),
       ],
     },
   ],
@@ -167,8 +175,8 @@ const sent = {
 };
 
 export default [
-  device('device/index.ts', 'ota', AREA, ['wordOf', 'rangeOf', 'recordAt', 'start', 'forgetChip']),
-  device('device/http/index.ts', 'ota-http', [], []),
+  device('device/index.ts', 'ota', AREA, INLINED, 12),
+  device('device/http/index.ts', 'ota-http', [], [], Infinity),
   sent,
   host('host/index.ts', 'dist/board.js'),
   host('cli/index.ts', 'dist/part-ota.js', { banner: '#!/usr/bin/env node' }),
