@@ -41,8 +41,8 @@ export interface Area extends Range {
   kind: number;
   /** Why nothing may be written to it at this boot, if so. */
   why: string | false;
-  /** How much the firmware needs it: 0 not at all; 1 it can hold neither backup nor journal; 2 it is in use right now. */
-  need: number;
+  /** How much the firmware needs it: false not at all; true it can hold neither backup nor journal; 2 it is in use right now. */
+  need: boolean | 2;
 }
 
 /** Partitions in their order, then free flash, as they are at this boot. */
@@ -129,8 +129,8 @@ export function readBoot(): void {
 function chipSectors(): number {
   // At 0x1000 on an ESP32, at 0 on its successors. Byte 3, high nibble: 0 is 1 MB, each step doubles it
   // (esp_app_format.h).
-  let header = read(0, 4);
-  if (header[0] !== IMAGE_MAGIC) header = readTwice(0x1000, 4);
+  const first = read(0, 4);
+  const header = first[0] === IMAGE_MAGIC ? first : readTwice(0x1000, 4);
   return header[0] === IMAGE_MAGIC ? 256 << (header.charCodeAt(3) >> 4) : 0;
 }
 
@@ -174,12 +174,12 @@ export function readChip(): void {
           flags & (ENCRYPTED | READONLY)
             ? 'readonly/encrypted'
             : (address | size) % SECTOR || !size
-              ? 'is not whole sectors'
+              ? 'not whole sectors'
               : (kind === OTADATA || (kind >= BOOTLOADER && kind < CUSTOM)) && 'for booting',
         need:
           kind === NVS || (live - address) >>> 0 < size
             ? 2
-            : +((kind - OTADATA) >>> 0 < SYSTEM_END - OTADATA),
+            : (kind - OTADATA) >>> 0 < SYSTEM_END - OTADATA,
       });
     else if (magic !== MD5_MAGIC) fail('NO_PARTITION table: missing/torn');
   }

@@ -19,7 +19,7 @@ export function sign(words: Words, address: number): Bytes {
  * one near: the CRC keeps records further apart.
  * @returns the words of a slot if its CRC matches
  */
-export function recordOf(bytes: Bytes, address: number, isMending?: boolean): Words | undefined {
+export function recordOf(bytes: Bytes, address: number, isMending?: 0 | 1): Words | undefined {
   const found = unpack(bytes);
   for (let bit = -1; bit < (isMending ? 96 : 0); bit++) {
     const words: Words = [found[0], found[1], found[2], address + FORMAT];

@@ -126,10 +126,14 @@ function programAt(address: number, data: Bytes): boolean {
   return read(address, data.length) === data;
 }
 
-/** Programs what may be there already, as often as it takes. @returns 0 if it does not read back */
-function overwrite(address: number, data: Bytes): number {
+/**
+ * Programs what may be there already, as often as it takes.
+ * @param data - zeros, if missing
+ * @returns 0 if it does not read back
+ */
+function overwrite(address: number, data?: Bytes): number {
   let tries = 9;
-  while (tries && !programAt(address, data)) tries--;
+  while (tries && !programAt(address, data || fill(0, SLOT))) tries--;
   return tries;
 }
 
@@ -138,7 +142,7 @@ function overwrite(address: number, data: Bytes): number {
  * @returns 0 if it does not read back
  */
 function retire(sector: number): number {
-  return overwrite(sector * SECTOR + SLOT, fill(0, SLOT));
+  return overwrite(sector * SECTOR + SLOT);
 }
 
 /** @returns the address of a slot. */
@@ -216,8 +220,8 @@ function reset(newBegin: Words, sector: number): void {
   begin = newBegin;
   id = word0 >>> 16;
   area = { first: sector - span + 1 + ((word0 >> LOWER_AT) & 1), span: span };
-  target = rangeOf(begin[1]!);
-  backup = rangeOf(begin[2]!);
+  target = rangeOf(newBegin[1]!);
+  backup = rangeOf(newBegin[2]!);
   isLive = (word0 >> LIVE_AT) & 1;
   head = sector;
   // What a stranger wrote does not lead below the chip.
@@ -226,9 +230,8 @@ function reset(newBegin: Words, sector: number): void {
   decision = !backup.span && backup.first ? SAVED : BEGIN;
   next = HEAD_SLOTS;
   last = HEAD_SLOTS - 1;
-  record = 0;
   isSettled = isSolid = isDamaged = isForgotten = false;
-  limit = booted = savedCount = backupUsed = 0;
+  record = limit = booted = savedCount = backupUsed = 0;
   index = new Uint16Array(target.span);
 }
 
@@ -237,21 +240,21 @@ function reset(newBegin: Words, sector: number): void {
  * @param isLast - whether to believe what reads wrong
  * @returns false if something reads wrong
  */
-function lookAt(sector: number, isLast: boolean): Words | boolean | undefined {
+function lookAt(sector: number, isLast: boolean): Words | boolean | 0 | undefined {
   const address = sector * SECTOR;
   const text = read(address, 3 * SLOT);
-  const recordIn = (slot: number, isMending?: boolean): Words | undefined =>
+  const recordIn = (slot: number, isMending?: 1): Words | undefined =>
     recordOf(text.substr(slot * SLOT, SLOT), address + slot * SLOT, isMending);
   // Almost always these are no records. One that is right makes it worth to mend the others.
   if (!recordIn(0) && !recordIn(1) && !recordIn(2)) return isBlank(text);
   heads.push(sector);
   const newSolid = text.substr(SLOT, SLOT);
   if (newSolid === fill(0, SLOT)) return true;
-  const witness = recordIn(1, true) || recordIn(2, true);
+  const witness = recordIn(1, 1) || recordIn(2, 1);
   if (!witness) return isLast;
   const found = witness[0]! >>> 16;
-  let words = recordIn(0, true);
-  if (words && ((words[0]! & 255) !== BEGIN || words[0]! >>> 16 !== found)) words = undefined;
+  let words: Words | 0 | undefined = recordIn(0, 1);
+  if (words && ((words[0]! & 255) !== BEGIN || words[0]! >>> 16 !== found)) words = 0;
   if ((words || isLast) && (!decision || (found - id) << 16 > 0)) {
     // Without its BEGIN it is one of which nothing can be put back.
     reset(words || [found << 16, 0, VOID], sector);
@@ -305,9 +308,10 @@ export function replay(isFull: boolean): void {
       before = bytes;
       bytes = found;
       // What does not read right is read once more: it may have been read wrong.
-      const words =
-        isFull && (ownRecord(slot, found) || (found !== fill(0, SLOT) && recordAt(slot)));
-      if (words) apply(slot, words);
+      if (isFull) {
+        const words = ownRecord(slot, found) || (found !== fill(0, SLOT) && recordAt(slot));
+        if (words) apply(slot, words);
+      }
     }
   }
   if (isFull) return;
@@ -321,14 +325,14 @@ export function replay(isFull: boolean): void {
 }
 
 /** @returns the words of a slot if it holds a record of this journal. */
-function ownRecord(slot: number, bytes: Bytes, isMending?: boolean): Words | false | undefined {
+function ownRecord(slot: number, bytes: Bytes, isMending?: 1): Words | false | undefined {
   const words = recordOf(bytes, addressOf(slot), isMending);
   return words && words[0]! >>> 16 === id && words;
 }
 
 /** @returns the same of what the slot reads now, with one bit of it mended. */
 function recordAt(slot: number): Words | false | undefined {
-  return ownRecord(slot, read(addressOf(slot), SLOT), true);
+  return ownRecord(slot, read(addressOf(slot), SLOT), 1);
 }
 
 /** @returns whether the new or the old content counts for good, and no cut can change that: nothing is left to do. */
@@ -393,11 +397,11 @@ export function appendRecord(words: Words): void {
 
 /**
  * Appends a record of this transaction.
- * @param argument - this and the two words are 0 if missing
+ * @param argument - modulo 256; this and the two words are 0 if missing
  * @throws E_SPACE if the journal is full, E_FLASH
  */
 export function append(type: number, argument?: number, word1?: number, word2?: number): void {
-  appendRecord([type | (argument! << 8) | (id << 16), word1, word2]);
+  appendRecord([type | ((argument! & 255) << 8) | (id << 16), word1, word2]);
 }
 
 /**
@@ -406,7 +410,7 @@ export function append(type: number, argument?: number, word1?: number, word2?: 
  */
 export function decide(type: number, isRepeated: boolean): void {
   settle(isRepeated);
-  append(type, type === RESTORE ? savedCount & 255 : 0);
+  append(type, type === RESTORE ? savedCount : 0);
   append(SOLID);
 }
 
@@ -435,8 +439,7 @@ export function settle(isRepeated: boolean): void {
   // The SOLID of a later journal may flicker: it was cut, and this one speaks again.
   retireOthers(head);
   let slot = last + 1;
-  for (; slot < next + 2 && slot < end; slot++)
-    if (!overwrite(addressOf(slot), fill(0, SLOT))) failFlash();
+  for (; slot < next + 2 && slot < end; slot++) if (!overwrite(addressOf(slot))) failFlash();
   next = slot;
   isSettled = true;
   if (isRepeated && record) appendRecord(record);

@@ -74,8 +74,8 @@ function whyNot(
 ): string | 0 | false | undefined {
   if (isForJournal(area)) return 'for the journal';
   if (isTarget) {
-    if (area.kind < OTADATA) return 'is an app';
-    return area.why || (area.need > 1 && !isLive && 'needs overwriteLive');
+    if (area.kind < OTADATA) return 'an app';
+    return area.why || (area.need === 2 && !isLive && 'needs overwriteLive');
   }
   return area.why || ((area.need || area === target) && 'in use');
 }
@@ -176,7 +176,7 @@ function findResumed(isDirect: boolean, isCounted?: boolean): void {
   let why: string | undefined;
   isResumed = isVoid = false;
   // A trial that was over when this boot began is finished first.
-  if (journal.limit && isFit && (isCounted || journal.booted < journal.limit)) why = 'is on trial';
+  if (journal.limit && isFit && (isCounted || journal.booted < journal.limit)) why = 'on trial';
   else if (
     (decision === SAVED || decision === RESTORE) &&
     // The update of a partition that is not there any more is not in the way.
@@ -195,7 +195,7 @@ function findResumed(isDirect: boolean, isCounted?: boolean): void {
         : journal.backup.span === area.span);
     // A restore that is decided is finished first. An update that cannot go on is put back first.
     if (!isKept || (decision === SAVED && hasRoom && isWritable)) {
-      if (areaAt(journal.target.first) !== target) why = 'is unfinished';
+      if (areaAt(journal.target.first) !== target) why = 'unfinished';
       else if (!isKept && !isDirect) why = 'needs backup: false';
       isResumed = transaction.isSealed && !!(isKept || (isFit && hasRoom && !journal.backup.span));
       isVoid = !isResumed;
@@ -236,9 +236,9 @@ export function choosePlaces(newOptions: Options, isCounted?: boolean): void {
 const SECTOR_S = 0.053;
 
 function areaOf(range: Range): PlanArea | undefined {
-  return range.span
-    ? { label: labelOf(range), address: range.first * SECTOR, size: range.span * SECTOR }
-    : undefined;
+  if (range.span)
+    return { label: labelOf(range), address: range.first * SECTOR, size: range.span * SECTOR };
+  return undefined;
 }
 
 /** Takes the places from the journal from now on. They are the same, and held in memory once instead of twice. */

@@ -11,8 +11,8 @@ export let isCalling: boolean | undefined;
 
 /** Reports to this callback from now on. @throws E_ARGUMENT if it is none */
 export function listen(newOnProgress: typeof onProgress): void {
-  if (newOnProgress && typeof newOnProgress !== 'function')
-    fail('ARGUMENT onProgress: no function');
+  // Functions have it, and nothing else that anybody would give.
+  if (newOnProgress && !newOnProgress.call) fail('ARGUMENT onProgress: no function');
   onProgress = newOnProgress;
 }
 

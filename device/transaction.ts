@@ -143,7 +143,7 @@ export function save(sector: number, box: Bytes[]): void {
     } while (crc32(readSector(slot)) !== check || (tries && crc32(readSector(sector)) !== check));
   }
   old = '';
-  append(SAVED, journal.savedCount & 255, sector | (slot << 16), check);
+  append(SAVED, journal.savedCount, sector | (slot << 16), check);
   tick('backup', journal.savedCount, journal.target.span);
 }
 
@@ -278,7 +278,7 @@ export function undo(isUsable: boolean | 0 | undefined): void {
   )
     fail('STATE restore: no backup');
   if (journal.decision > INCOMPLETE && checkUnsaved() !== journal.unsaved)
-    fail('CHANGED restore: target changed');
+    fail('CHANGED restore: target');
   if (journal.decision === CONFIRM) {
     needSlots(1);
     settle(false);

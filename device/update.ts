@@ -16,7 +16,7 @@ import type { Bytes } from './runtime.ts';
 import { commit, restore, resume, save, start, writeSector } from './transaction.ts';
 
 /** The update in progress, if there is one. */
-export let active: Update | false | undefined;
+export let active: Update | 0 | undefined;
 
 /** Whether the journal on the chip is that of this update: it has written something, or goes on with an earlier one. */
 export let ownsJournal: boolean;
@@ -157,7 +157,7 @@ function undo(): void {
 }
 
 function finish(): Result {
-  active = false;
+  active = 0;
   return {
     state: ownsJournal ? stateOf(true) : 'untouched',
     partition: places.label,
@@ -172,7 +172,7 @@ function attempt<A>(part: (value: A) => void, value: A): void {
     if (ownsJournal) checkAlone();
     part(value);
   } catch (error) {
-    active = false;
+    active = 0;
     try {
       undo();
     } catch {

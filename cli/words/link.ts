@@ -177,13 +177,10 @@ export const UPDATE_WORDS: Words<UpdateFacts> = {
 const REMEDIES: [message: RegExp, remedy: string][] = [
   [/^E_PENDING .* needs backup: false$/, '--no-backup updates it, part-ota forget gives it up'],
   [
-    /^E_PENDING .* is unfinished$/,
+    /^E_PENDING .*: unfinished$/,
     'part-ota recover undoes that update, part-ota forget gives it up',
   ],
-  [
-    /^E_PENDING .* is on trial$/,
-    'part-ota confirm keeps the new content, part-ota restore the old',
-  ],
+  [/^E_PENDING .*: on trial$/, 'part-ota confirm keeps the new content, part-ota restore the old'],
   [/^E_SPACE ota_journal/, 'docs/backup-and-journal.md tells how to make room'],
 ];
 

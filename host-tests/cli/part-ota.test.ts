@@ -45,7 +45,7 @@ describe('part-ota refuses', () => {
     [['simulate', '--to', large], /--to: 1048577 bytes do not fit "storage", 1048576 bytes/],
     [['simulate', '--from', inFolder('empty.bin')], /--from: the image is empty/],
     [['simulate', '--partition', 'www'], /--partition: no partition "www"; there are nvs, otadata/],
-    [['simulate', '--partition', 'ota_1', '--to', small], /E_FORBIDDEN partition ota_1: is an app/],
+    [['simulate', '--partition', 'ota_1', '--to', small], /E_FORBIDDEN partition ota_1: an app/],
     [['simulate', '--backup', 'x'], /--backup: no partition "x"/],
     [['simulate', '--backup', 'ota_0'], /E_FORBIDDEN backup ota_0/],
     [['simulate', '--table', inFolder('bad.csv')], /bad\.csv: Error at line 1/],

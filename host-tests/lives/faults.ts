@@ -50,7 +50,7 @@ export const FAULTS: Fault[] = [
     edits: [
       [
         'journal',
-        '(ownRecord(slot, found) || (found !== fill(0, SLOT) && recordAt(slot)))',
+        'ownRecord(slot, found) || (found !== fill(0, SLOT) && recordAt(slot))',
         'ownRecord(slot, found)',
       ],
       ['journal', '(argument ^ savedCount) & 255 ||', ''],

@@ -362,7 +362,7 @@ export function describeOptions(siteOf: () => Site): void {
     assert.equal(await site.run('return require("ota").status().state'), 'trial');
     const pending = await site.update('storage.bin');
     assert.equal(pending.status, 2);
-    assert.match(pending.stderr, /E_PENDING storage: is on trial; part-ota confirm keeps/);
+    assert.match(pending.stderr, /E_PENDING storage: on trial; part-ota confirm keeps/);
     await site.run('require("ota").confirm()');
     const direct = printed(await site.update('storage.bin', '--no-backup', '--json'));
     assert.equal(direct.result.state, 'committed');
