@@ -62,11 +62,11 @@ export let isLive: number;
 /** The last decision; 0 without a journal. */
 export let decision = 0;
 /** Whether something of the journal is lost. `lookAt` may write it, too. */
-export let isDamaged: boolean;
+export let isDamaged: boolean | 0;
 /** Whether FORGET has begun this journal, or ended it: nothing is known of what the target held. */
-export let isForgotten: boolean;
+export let isForgotten: boolean | 0;
 /** Whether the last record is SOLID. */
-let isSolid: boolean;
+let isSolid: boolean | 0;
 /** Trial boots: how many there may be, 0 if there is no trial; how many there were. */
 export let limit: number;
 export let booted: number;
@@ -97,7 +97,7 @@ export let end: number;
 /** The slot that is appended to next. */
 export let next: number;
 /** Whether nothing that a cut left behind can come back any more. */
-let isSettled: boolean;
+let isSettled: boolean | 0;
 
 // Where journals may be. Only `readJournal` and `lookAtHeads` write these.
 
@@ -230,8 +230,16 @@ function reset(newBegin: Words, sector: number): void {
   decision = !backup.span && backup.first ? SAVED : BEGIN;
   next = HEAD_SLOTS;
   last = HEAD_SLOTS - 1;
-  isSettled = isSolid = isDamaged = isForgotten = false;
-  record = limit = booted = savedCount = backupUsed = 0;
+  isSettled =
+    isSolid =
+    isDamaged =
+    isForgotten =
+    record =
+    limit =
+    booted =
+    savedCount =
+    backupUsed =
+      0;
   index = new Uint16Array(target.span);
 }
 
@@ -336,7 +344,7 @@ function recordAt(slot: number): Words | false | undefined {
 }
 
 /** @returns whether the new or the old content counts for good, and no cut can change that: nothing is left to do. */
-export function isQuiet(): boolean {
+export function isQuiet(): boolean | 0 {
   return (decision === RESTORED || decision > REOPEN) && isSolid;
 }
 
@@ -446,7 +454,7 @@ export function settle(isRepeated: boolean): void {
 }
 
 /** @returns whether RESTORE and SOLID end the log, and an earlier boot has written them. */
-export function isRestoring(): boolean {
+export function isRestoring(): boolean | 0 {
   return !isSettled && decision === RESTORE && isSolid && next === last + 1;
 }
 

@@ -180,12 +180,12 @@ const PUT_BACK = 0;
  * the first one that differs. With CHECK it writes nothing. With PUT_BACK it writes each sector back, also one that reads
  * equal: its cells may be unstable. Two functions would take more of the bundle.
  * @param onlyChecks - CHECK or PUT_BACK
- * @returns whether the backup holds all of the old content; always false in a direct update
+ * @returns whether the backup holds all of the old content; never in a direct update
  * @throws E_FLASH
  */
-export function walkBackup(onlyChecks: typeof CHECK | typeof PUT_BACK): boolean {
+export function walkBackup(onlyChecks: typeof CHECK | typeof PUT_BACK): true | undefined {
   let done = 0;
-  if (journal.isDamaged || !journal.backup.span) return false;
+  if (journal.isDamaged || !journal.backup.span) return undefined;
   for (let n = 0; n < journal.target.span; n++)
     if (journal.index[n]) {
       const words = readSaved(journal.index[n]);
@@ -195,7 +195,7 @@ export function walkBackup(onlyChecks: typeof CHECK | typeof PUT_BACK): boolean 
       // What reads wrong is read once more: it may have been read wrong.
       if (slot && crc32(old) !== words[2]) {
         old = readSector(slot);
-        if (crc32(old) !== words[2]) return false;
+        if (crc32(old) !== words[2]) return undefined;
       }
       if (!onlyChecks) {
         writeSector(journal.target.first + n, old);

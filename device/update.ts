@@ -24,7 +24,7 @@ export let ownsJournal: boolean;
  * Whether the target may read right and still be unstable: what it holds counts for nothing, or an update was given up and
  * its old content never put back. Then nothing is compared.
  */
-let isSuspect: boolean;
+let isSuspect: boolean | 0;
 /** Bytes of the image so far, and how many there may be. */
 let received: number;
 let most: number;
@@ -129,12 +129,11 @@ function complete(size: number): void {
 
 function checkBackup(bytes?: number): number {
   if (!places.backup.span) fail('STATE backup: false');
-  const all = places.target.span * SECTOR;
   if (bytes == null) {
     if (!ownsJournal) checkRoom(0);
-    return all;
+    return places.target.span * SECTOR;
   }
-  checkNumber('backup', bytes, all);
+  checkNumber('backup', bytes, places.target.span * SECTOR);
   return bytes;
 }
 

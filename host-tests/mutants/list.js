@@ -419,7 +419,7 @@ export const MUTANTS = [
   {
     name: 'backup takes any size',
     suites: ['device/backup-size'],
-    edits: [['update', "  checkNumber('backup', bytes, all);\n", '']],
+    edits: [['update', "  checkNumber('backup', bytes, places.target.span * SECTOR);\n", '']],
   },
   {
     name: 'the source of the copy is read once',
