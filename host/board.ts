@@ -34,6 +34,8 @@ const DANGEROUS_END = TABLE_ADDRESS + TABLE_SIZE;
 const MMU_ENTRY = 0x3ff10000 + 77 * 4;
 /** Boots in a row that end in a reboot before the board counts as hung. */
 const BOOT_LOOP = 20;
+/** How a board boots when it gets power. No error: a search boots some hundred thousand times, and a stack costs most. */
+const POWER_ON = { kind: 'power', file: undefined } as const;
 /** Milliseconds that `settle` and `wait` let pass on the board's clock. */
 const DAY = 24 * 3600 * 1000;
 /** Milliseconds after which `live` looks whether it is to end. */
@@ -408,7 +410,7 @@ export class Board {
     this.#agenda.clear();
   }
 
-  #boot(how = new Reboot('power')): void {
+  #boot(how: Pick<Reboot, 'kind' | 'file'> = POWER_ON): void {
     for (let boots = 0; boots < BOOT_LOOP; boots++) {
       this.#halted = undefined;
       const world = this.#newWorld();
@@ -426,7 +428,7 @@ export class Board {
     throw new Error(`${BOOT_LOOP} boots in a row have ended in a reboot`);
   }
 
-  #runBootScripts(world: World, { kind, file }: Reboot): void {
+  #runBootScripts(world: World, { kind, file }: Pick<Reboot, 'kind' | 'file'>): void {
     const hasReset = this.#files.get('.bootrst') !== undefined;
     const last = hasReset || kind === 'reset' ? '.bootrst' : '.bootcde';
     const names = ['.boot0', '.boot1', '.boot2', '.boot3', last];
