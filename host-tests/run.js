@@ -1,9 +1,9 @@
 /**
- * Runs the suites: those of device code on dist/ota.min.js, which is what goes on the chip, on dist/ota.js and on
- * the sources; all others once.
+ * Runs the suites: those of device code on dist/ota.min.js, which is what goes on the chip, and on dist/ota.js; all others
+ * once.
  *
- *     npm test                      everything, with a sample of the searches on the last two
- *     npm run test:full             every search on each of them, in its larger form: hours
+ *     npm test                      everything, on ota.js without the searches
+ *     npm run test:full             every search on each of them and on the sources, in its larger form: hours
  *     npm test -- --grep damaged    what mocha is told: options of its own
  *
  * Each long suite is a job, the short ones of device code are one, and all others are one; one more job runs
@@ -23,8 +23,11 @@ const passedOn = isFull ? ['--timeout=0', ...process.argv.slice(3)] : process.ar
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MOCHA = join(ROOT, 'node_modules/mocha/bin/mocha.js');
-/** The forms of the modules that device code is tested in. The first takes longest; the others get a sample of searches. */
-const SUBJECTS = ['ota.min.js', 'ota.js', 'sources'];
+/**
+ * The forms of the modules that device code is tested in. The first gets all; the second has the same code, so what looks
+ * for faults of the protocol is not run on it, or is a sample there.
+ */
+const SUBJECTS = ['ota.min.js', 'ota.js', ...(isFull ? ['sources'] : [])];
 
 /** What the build reads, and the first and the last that it writes. */
 const INPUTS = [
@@ -33,8 +36,8 @@ const INPUTS = [
 ];
 const OUTPUTS = ['dist/ota.js', 'dist/board.d.ts'];
 
-/** What runs on the readable bundle, too: it has the code of the sources. */
-const READABLE = ['device/api', 'device/scenarios', 'device/golden', 'air/update', 'air/pieces'];
+/** Searches for faults of the protocol: whatever they find is in each of SUBJECTS. */
+const SEARCHES = ['device/two-cuts', 'device/closure', 'device/hostile', 'device/bits'];
 /** Suites that take longest, the longest first; the first ones wait most of the time. */
 const LONG = [
   'cli/update',
@@ -67,7 +70,8 @@ const nameOf = (file) => file.replace(/^host-tests\/|\.test\.ts$/g, '');
 const rank = (file) => (LONG.includes(nameOf(file)) ? LONG.indexOf(nameOf(file)) : LONG.length);
 
 /** @returns whether a suite of device code runs on a subject. */
-const runsOn = (file, subject) => isFull || subject !== 'ota.js' || READABLE.includes(nameOf(file));
+const runsOn = (file, subject) =>
+  isFull || subject === SUBJECTS[0] || !SEARCHES.includes(nameOf(file));
 
 /** @returns when a file, or one in a folder, was last changed: milliseconds; 0 if it is not there. */
 function changedAt(path) {

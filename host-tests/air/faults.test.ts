@@ -19,6 +19,8 @@ import {
 import { IS_FULL, NEW, OLD, counts as cutCounts, during, random } from '../support/fixtures.ts';
 import { SUBJECT, otaOf } from '../support/subject.ts';
 
+/** Whether fewer faults will do: the readable bundle has the code of the other. */
+const IS_FEW = SUBJECT === 'ota.js';
 /** Updates that were disturbed. */
 let faults = 0;
 after(() => console.log(`  ${faults} faults of network and server (${SUBJECT})`));
@@ -313,7 +315,7 @@ describe('a fault comes', () => {
         // In the middle of the sector: where Espruino cuts it, and around.
         const isNear =
           bytes < head + 20 || bytes > length - 20 || Math.abs((bytes % CHUNK) - 1) < 2;
-        const isSample = isNear ? SUBJECT === 'sources' || bytes % 5 === 0 : bytes % 31 === 0;
+        const isSample = isNear ? !IS_FEW || bytes % 5 === 0 : bytes % 31 === 0;
         if (!isSample && !IS_FULL) continue;
         site.reset();
         const fault = at(
@@ -335,7 +337,7 @@ describe('a fault comes', () => {
   it('with others, in any order', () => {
     const all = Object.entries({ ...HARMLESS, ...TRANSIENT });
     const outcomes: Record<string, number> = {};
-    const runs = IS_FULL ? 5000 : SUBJECT === 'sources' ? 300 : 60;
+    const runs = IS_FULL ? 5000 : IS_FEW ? 60 : 300;
     for (let seed = 1; seed <= runs; seed++) {
       const next = random(seed);
       const odds = 2 + next(6);
@@ -545,7 +547,7 @@ describe('a fault and a power cut', () => {
     site.update();
     const total = board.flash.counters.operations - operations;
     const list = Object.entries(TRANSIENT);
-    const runs = IS_FULL ? 4000 : SUBJECT === 'sources' ? 200 : 50;
+    const runs = IS_FULL ? 4000 : IS_FEW ? 50 : 200;
     for (let seed = 1; seed <= runs; seed++) {
       const next = random(seed);
       const cut = 1 + (seed % total);
