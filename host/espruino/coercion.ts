@@ -63,6 +63,10 @@ function run(byte: number, length: number): string {
   return text;
 }
 
+/** Whether something is bytes already, or text. */
+const isBytes = (value: unknown) =>
+  typeof value === 'string' || value instanceof Uint8Array || value instanceof ArrayBuffer;
+
 /** Every element of a value as a byte. */
 export function iterated(value: unknown): Uint8Array {
   if (typeof value === 'string') return Buffer.from(value, 'latin1');
@@ -70,9 +74,12 @@ export function iterated(value: unknown): Uint8Array {
   const { data, count } = Object(value) as { data?: unknown; count?: unknown };
   if (typeof data === 'number' && typeof count === 'number')
     return Buffer.alloc(count, data & 0xff);
-  if (Array.isArray(value) && value.every((part) => typeof part === 'string'))
-    return Buffer.from(value.join(''), 'latin1');
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (Array.isArray(value)) {
+    if (value.every((part) => typeof part === 'string'))
+      return Buffer.from(value.join(''), 'latin1');
+    if (value.every(isBytes)) return Buffer.concat(value.map(iterated));
+  }
   const bytes: number[] = [];
   iterate(value, bytes);
   return Uint8Array.from(bytes);
