@@ -1,8 +1,13 @@
 /** Progress on a terminal, as bars; elsewhere a line per phase once it is over. */
-import { MultiBar, SingleBar } from 'cli-progress';
+import { createRequire } from 'node:module';
+import type * as CliProgress from 'cli-progress';
+import type { MultiBar, SingleBar } from 'cli-progress';
 import type { Progress } from '../device/api.ts';
 import { SECTOR } from '../formats/chip.ts';
 import { plural, printable } from './words/format.ts';
+
+/** The library, which is of no use but on a terminal: most commands never load it. */
+const library = () => createRequire(import.meta.url)('cli-progress') as typeof CliProgress;
 
 /** Where a command prints to. */
 export type Output = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean };
@@ -49,7 +54,7 @@ function barsOnTerminal(output: Output, head: () => string): Bars {
   let drawn = 0;
   return {
     show({ phase, done, total }) {
-      multi ??= new MultiBar(options);
+      multi ??= new (library().MultiBar)(options);
       let bar = bars.get(phase);
       if (!bar) {
         bar = multi.create(total / SECTOR, 0, { head: head(), phase: nameOf(phase) });
@@ -116,7 +121,7 @@ export class UpdateBar {
       this.#bar.setTotal(total / SECTOR);
       this.#bar.update(done / SECTOR, payload);
     } else {
-      this.#bar = new SingleBar(optionsOf(this.#output, '', '{note}'));
+      this.#bar = new (library().SingleBar)(optionsOf(this.#output, '', '{note}'));
       this.#bar.start(total / SECTOR, done / SECTOR, payload);
     }
   }
