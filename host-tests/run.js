@@ -6,10 +6,10 @@
  *     npm run test:full             every search on each of them and on the sources, in its larger form: hours
  *     npm test -- --grep damaged    what mocha is told: options of its own
  *
- * Each long suite is a job, the short ones of device code are one, and all others are one; one more job runs
- * at a time than there are processors. What counts is mocha's own report, as JSON. The exit code is 1 if anything failed.
- * Lines that a suite begins with ▸ are shown, too.
- * The last line is `N passed, N failed, N skipped`. With TEST_REPORT=FILE the sums go there instead, as JSON.
+ * Each long suite is a job, the short ones of device code are one, and all others are one. What counts is mocha's own
+ * report, as JSON. The exit code is 1 if anything failed. Lines that a suite begins with ▸ are
+ * shown, too. The last line is `N passed, N failed, N skipped`. With TEST_REPORT=FILE the sums go there instead, as
+ * JSON.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -38,25 +38,33 @@ const OUTPUTS = ['dist/ota.js', 'dist/board.d.ts'];
 
 /** Searches for faults of the protocol: whatever they find is in each of SUBJECTS. */
 const SEARCHES = ['device/two-cuts', 'device/closure', 'device/hostile', 'device/bits'];
-/** Suites that take longest, the longest first; the first ones wait most of the time. */
-const LONG = [
+/** What begins first, so that no processor has nothing to do in the end: jobs, by name and subject; the longest first. */
+const ORDER = [
+  'other suites',
   'cli/update',
   'cli/link-commands',
   'espruino/commands',
-  'device/two-cuts',
-  'cli/simulate',
-  'lives/lives',
-  'device/power-cut',
+  'other device suites ota.min.js',
+  'lives/lives ota.min.js',
+  'other device suites ota.js',
+  'device/two-cuts ota.min.js',
   'cli/pack',
-  'device/closure',
-  'device/hostile',
+  'cli/simulate',
+  'device/hostile ota.min.js',
+  'device/power-cut ota.min.js',
+  'device/closure ota.min.js',
 ];
+/** Suites that are jobs of their own. */
+const LONG = ORDER.map((job) => job.split(' ')[0]).filter((name) => name.includes('/'));
 
 /** mocha's configuration without the list of files, which each job has itself, and without what node has to import. */
 const { import: hook, ...config } = JSON.parse(readFileSync(join(ROOT, '.mocharc.json'), 'utf8'));
 const options = Object.entries(config)
   .filter(([name]) => name !== 'spec')
   .map(([name, value]) => `--${name}=${value}`);
+
+/** Jobs that run beside those of device code. */
+const WAITING = 3;
 
 const scratch = mkdtempSync(join(tmpdir(), 'ota-tests-'));
 
@@ -67,7 +75,6 @@ const isDeviceSuite = (file) => DEVICE_FOLDERS.includes(nameOf(file).split('/')[
 
 /** Its path in this folder: `espruino/commands`. */
 const nameOf = (file) => file.replace(/^host-tests\/|\.test\.ts$/g, '');
-const rank = (file) => (LONG.includes(nameOf(file)) ? LONG.indexOf(nameOf(file)) : LONG.length);
 
 /** @returns whether a suite of device code runs on a subject. */
 const runsOn = (file, subject) =>
@@ -92,10 +99,11 @@ function listJobs() {
   const files = readdirSync(join(ROOT, 'host-tests'), { recursive: true })
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => `host-tests/${name}`)
-    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+    .sort();
   // A process takes half a second to start, so the short suites share one.
-  const long = files.filter((file) => rank(file) < LONG.length);
-  const short = files.filter((file) => rank(file) === LONG.length);
+  const isLong = (file) => LONG.includes(nameOf(file));
+  const long = files.filter(isLong);
+  const short = files.filter((file) => !isLong(file));
   const parts = [
     { name: 'other suites', files: short.filter((file) => !isDeviceSuite(file)) },
     ...long.map((file) => ({ name: nameOf(file), files: [file] })),
@@ -110,11 +118,11 @@ function listJobs() {
         }))
       : [{ ...part, subject: '' }],
   );
-  const isSample = ({ subject }) => SUBJECTS.indexOf(subject) > 0;
-  // The longest come first, so that no processor has nothing to do in the end.
-  return jobs
-    .filter(({ files }) => files.length)
-    .sort((a, b) => Number(isSample(a)) - Number(isSample(b)));
+  const rank = ({ name, subject }) => {
+    const place = ORDER.indexOf(`${name} ${subject}`.trim());
+    return place < 0 ? ORDER.length : place;
+  };
+  return jobs.filter(({ files }) => files.length).sort((a, b) => rank(a) - rank(b));
 }
 
 /** Runs mocha, and resolves to what it reported and printed. */
@@ -202,11 +210,14 @@ async function work(queue, results) {
 }
 
 build();
-const queue = listJobs();
 const results = [];
-// One more than there are processors: what runs commands waits for them.
-const workers = Array.from({ length: availableParallelism() + 1 }, () => work(queue, results));
-await Promise.all(workers);
+/** Runs jobs, so many at a time. */
+const runAll = (jobs, atOnce) => Array.from({ length: atOnce }, () => work(jobs, results));
+const jobs = listJobs();
+// Suites of device code compute, one on each processor. All others wait most of the time, for commands that they run.
+const computing = jobs.filter(({ subject }) => subject);
+const waiting = jobs.filter(({ subject }) => !subject);
+await Promise.all([...runAll(computing, availableParallelism()), ...runAll(waiting, WAITING)]);
 rmSync(scratch, { recursive: true });
 
 const sum = (of) => results.reduce((total, result) => total + of(result), 0);
