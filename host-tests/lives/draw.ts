@@ -183,6 +183,8 @@ export class Drawer {
   readonly #below: Below;
   readonly #on: Set<EventName>;
   readonly #player: Player;
+  /** Whether few events were chosen: these happen more often then. */
+  readonly #isNarrow: boolean;
   #sequence = 10;
   /** Label of the partition that was updated last. */
   #last: string | undefined;
@@ -191,6 +193,7 @@ export class Drawer {
     this.#below = below;
     this.#on = on;
     this.#player = player;
+    this.#isNarrow = on.size <= 3;
   }
 
   /** @returns whether an event happens, with a chance in percent. */
@@ -213,7 +216,7 @@ export class Drawer {
     steps.push({
       do: 'boot',
       mood: drawMood(below, this.#on),
-      ...(this.#happens('troubles', 6) && { troubles: this.#troubles() }),
+      ...(this.#happens('troubles', this.#isNarrow ? 40 : 6) && { troubles: this.#troubles() }),
     });
     if (chance(below, 12)) steps.push({ do: 'status' });
     if (chance(below, 5)) steps.push({ do: 'plan', options: this.#options() });
@@ -413,8 +416,10 @@ export class Drawer {
     ];
     const names: EventName[] = ['app-ota', 'otadata', 'app-writes', 'forged', 'worn'];
     const n = below(kinds.length);
-    if (!this.#on.has(names[n])) return;
-    const step = kinds[n].call(this);
+    const chosen = this.#isNarrow ? names.filter((name) => this.#on.has(name)) : names;
+    const name = chosen[n % chosen.length];
+    if (!name || !this.#on.has(name)) return;
+    const step = kinds[names.indexOf(name)].call(this);
     if (step) steps.push(step);
   }
 

@@ -1,8 +1,20 @@
 /** Journals that this module has not written: valid ones, made by whoever knows the format; and old ones. */
 import { crc32 } from 'node:zlib';
-import { BEGIN, FORMAT, SAVED, SLOT, SLOTS, SOLID } from '../../device/records.ts';
+import {
+  AREA_MASK,
+  BEGIN,
+  FORMAT,
+  HEADS,
+  SAVED,
+  SLOT,
+  SLOTS,
+  SOLID,
+} from '../../device/records.ts';
 import { type NorFlash, SECTOR } from '../../host/index.ts';
 import type { Range } from './world.ts';
+
+/** Sectors that a journal has at most, with the other head of its place. */
+const MOST_SECTORS = AREA_MASK + 1;
 
 /** A record: three words, the CRC is found by where it lies. */
 type Words = [number, number, number];
@@ -29,22 +41,28 @@ export function age(
   places: readonly Range[],
   { by, to }: { by: number; to?: number },
 ): void {
+  const countOf = ({ span }: Range) => Math.min(span, MOST_SECTORS);
   // What a cut has torn would be made whole by this.
-  const isTorn = places.some(({ first, span }) => {
-    const count = Math.min(span, 6);
+  const isTorn = places.some((place) => {
+    const { first, span } = place;
+    const count = countOf(place);
     return flash.unstableBits((first + span - count) * SECTOR, count * SECTOR) > 0;
   });
   if (isTorn) return;
   if (to !== undefined) by = to - Math.max(0, ...places.map((place) => highestId(flash, place)));
-  for (const { first, span } of places)
-    for (let n = 1; n <= Math.min(span, 6); n++)
+  for (const place of places)
+    for (let n = 1; n <= countOf(place); n++) {
+      const sector = (place.first + place.span - n) * SECTOR;
+      // Below the heads, a log goes on where it has come to the end of a sector.
+      if (n > HEADS && flash.peek(sector, SLOT).every((byte) => byte === 0xff)) break;
       for (let slot = 0; slot < SLOTS; slot++) {
-        const address = (first + span - n) * SECTOR + slot * SLOT;
+        const address = sector + slot * SLOT;
         const words = recordAt(flash, address);
         if (!words) continue;
         words[0] = (words[0] & 0xffff) | (((words[0] >>> 16) + by) << 16);
         flash.load(address, sign(words, address));
       }
+    }
 }
 
 /** @returns the highest id in the first slots of the last two sectors of a place; -1 none. */

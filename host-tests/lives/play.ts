@@ -263,6 +263,10 @@ export class Player {
       `--- boot, ${this.running ? `${this.running.label} runs` : 'no app runs'}, cells read ${JSON.stringify(mood)}${troubles.length ? `, ${JSON.stringify(troubles)}` : ''}`,
     );
     this.promise.boot(this.running, isFlickering || troubles.length > 0);
+    this.promise.misreads = troubles
+      .filter(({ kind }) => kind === 'read')
+      .reduce((sum, { times }) => sum + times, isFlickering ? Infinity : 0);
+    this.promise.dropsPrograms = troubles.some(({ kind }) => kind === 'program');
     this.promise.dropsErases = troubles.some(({ kind }) => kind === 'erase');
     this.#troubles = troubles;
     this.#number = { read: 0, program: 0, erase: 0 };
@@ -310,6 +314,8 @@ export class Player {
       seed === undefined
         ? new Uint8Array(count * SECTOR).fill(0xff)
         : contentOf({ seed, size: count * SECTOR }, count);
+    // A partition of the table may lie outside of the chip.
+    if ((sector + count) * SECTOR > this.flash.size) return;
     this.promise.written({ first: sector, span: count });
     this.flash.load(sector * SECTOR, bytes);
     this.promise.wrote({ first: sector, span: count });
@@ -331,6 +337,8 @@ export class Player {
     this.#tell(
       `an app writes a journal of sectors ${step.target}+${step.span} to sector ${step.sector}, ${step.where}`,
     );
+    // A partition of the table may lie outside of the chip.
+    if (step.sector * SECTOR >= this.flash.size) return;
     const bytes = forge(this.flash, step);
     this.promise.written({ first: step.sector, span: 1 }, true);
     this.#isForged = true;
@@ -482,7 +490,8 @@ export class Player {
     else if (name === 'restore') promise.restored(report);
     else promise.forgot(report);
     // What could not be recorded may not be noticed.
-    this.#abandon(copy, before, report.sealed === false || promise.isTroubled);
+    const mayBeUnsealed = report.sealed === false || promise.isTroubled || this.#worn.size > 0;
+    this.#abandon(copy, before, mayBeUnsealed);
     if (name === 'recover' && !promise.isTroubled) this.#again(copy, options!, report);
   }
 
@@ -697,7 +706,7 @@ export class Player {
     const { update } = promise;
     const lost =
       update?.phase === 'void' && rows.find((row) => isSame(rangeOf(row), update.target));
-    if (update?.phase === 'void' && !lost) this.#call({ do: 'forget' });
+    if ((update?.phase === 'void' && !lost) || update?.isAway) this.#call({ do: 'forget' });
     const { label: partition } = lost || rows[number % rows.length];
     const options = { partition, backup: false as const, overwriteLive: true };
     this.#call({ do: 'begin', options, image });
@@ -824,10 +833,13 @@ export class Player {
           // It is that of the whole image.
           at < size ||
           promise.isTroubled ||
+          work.isDoubtful ||
           update?.excuses.has('app')),
       E_FLASH: () => true,
+      // Where a journal keeps nothing more, another one begins, with a backup of its own.
       E_SPACE: () =>
-        update && (update.cuts > 0 || !update.backup || update.backup.span < update.target.span),
+        this.#worn.size > 0 ||
+        (update && (update.cuts > 0 || !update.backup || update.backup.span < update.target.span)),
     };
     if (!reasons[code]?.() && !promise.isUnknown)
       throw new Broken(`${name} throws ${error.message}`);

@@ -81,13 +81,14 @@ export const EXCUSES = {
     event: 'a sector of the journal keeps nothing any more',
     content: 'complete',
     report:
-      'sealed: false: the old content is put back at every boot, and status says what was recorded; another update throws E_FLASH',
+      'sealed: false: the old content is put back at every boot, and status says what was recorded, also of a commit that was cut; another update throws E_FLASH',
     why: 'a decision cannot be recorded',
   },
   torn: {
-    event: 'an erase of cells that a cut has torn does nothing',
+    event: 'an erase or a program of cells that a cut has torn does nothing',
     content: 'neither, if they read right when they are checked and wrong later',
-    report: 'damaged where they keep the old content; as ever where they are in the partition',
+    report:
+      'damaged where they keep the old content, none where they keep the journal; else as ever',
     why: 'reading back does not tell that cells are unstable',
   },
   trouble: {
@@ -131,6 +132,8 @@ interface Tracked {
   /** The content before it; whether that counts for nothing itself. */
   old: Uint8Array;
   isOldVoid: boolean;
+  /** What may come back besides: see `began`. */
+  also: Uint8Array[];
   /** Whether it is not known: the update was resumed when nothing was known of it. */
   isOldUnknown?: boolean;
   /** Complete new contents, of each `end` that was called. */
@@ -154,6 +157,8 @@ interface Tracked {
   cuts: number;
   /** Whether the report could not be recorded: the same is done at every boot. */
   isUnsealed?: boolean;
+  /** Whether power has failed in `confirm`. */
+  mayBeConfirmed?: boolean;
   /** Whether it was given up in this boot: the old content is back already. */
   isOver?: boolean;
   /** Whether its target or its journal is not where it was, by the table of now. */
@@ -222,8 +227,12 @@ export class Promised {
   worn = new Set<number>();
   /** Whether something goes wrong at this boot, or cells read differently at each read. */
   isTroubled = false;
+  /** How many reads may err at this boot. */
+  misreads = 0;
   /** Whether erases are dropped at this boot: cells that a cut has torn may then read right once, and wrong later. */
   dropsErases = false;
+  /** Whether programs are dropped. */
+  dropsPrograms = false;
   /** What `status` has said, until something is written or called. */
   said: State | undefined;
   places: Range[] = [];
@@ -355,7 +364,11 @@ export class Promised {
   /** What recover, confirm, restore and begin may write of updates that are known. */
   #recoverable(isRestore = false): (Range | undefined)[] {
     if (this.isUnknown) return this.#anywhere();
-    const ranges = this.ghosts.flatMap(({ journal, target }) => [journal, target]);
+    const ranges = [...this.ghosts, ...this.#speaking].flatMap(({ journal, target, backup }) => [
+      journal,
+      target,
+      backup,
+    ]);
     for (let tracked = this.update; tracked; tracked = tracked.before) {
       ranges.push(tracked.journal);
       const isThere = this.rows.some((row) => isSame(rangeOf(row), tracked.target));
@@ -420,12 +433,12 @@ export class Promised {
   /** What may be true of the update that counts, and of those before it. */
   #outcomes(tracked: Tracked | undefined, isResuming = false, isRestore = false): Outcome[] {
     if (!tracked) return [{ states: ['none'], holds: [] }];
-    const { phase, old, news } = tracked;
+    const { phase, old, also, isOldVoid, news } = tracked;
     const back: Outcome = {
       states: ['restored'],
       of: tracked,
       phase: 'restored',
-      holds: tracked.isOldUnknown ? [] : [[tracked, [old]]],
+      holds: tracked.isOldUnknown ? [] : [[tracked, [old, ...also]]],
     };
     const lost: Outcome = {
       states: ['incomplete', 'damaged'],
@@ -436,18 +449,21 @@ export class Promised {
     // Until the journal of this update speaks, the one before does; nothing of the target is written then.
     const earlier = () =>
       this.#outcomes(tracked.before, isResuming, isRestore).map((outcome) => {
-        const isOther = !isAnyOf(tracked.before, tracked.target);
+        // What holds the backup of the one before is written when that is restored.
+        const isOther =
+          !isAnyOf(tracked.before, tracked.target) && !isBackupIn(tracked.before, tracked.target);
         // Nor was it recorded what the one before has come to, if its journal keeps nothing.
         const isUndoing =
           isAnyIn(tracked.before, 'undoing') ||
           (this.worn.size > 0 && isAnyIn(tracked.before, 'ending'));
         const stays: Outcome['holds'] =
-          tracked.isOldVoid || ((isRestore || isUndoing) && !isOther) ? [] : [[tracked, [old]]];
+          isOldVoid || ((isRestore || isUndoing) && !isOther) ? [] : [[tracked, [old, ...also]]];
         return { ...outcome, holds: [...outcome.holds, ...stays] };
       });
     const open: Outcome[] = [];
-    if (!tracked.isOldVoid && !tracked.isDirect) open.push(back);
-    if (tracked.isDirect || tracked.isOldVoid) open.push(lost);
+    if (!isOldVoid && !tracked.isDirect) open.push(back);
+    else if (also.length && !tracked.isDirect) open.push({ ...back, holds: [[tracked, also]] });
+    if (tracked.isDirect || isOldVoid) open.push(lost);
     if (isResuming) open.push({ states: ['interrupted'], of: tracked, phase, holds: [] });
     const kept: Outcome = {
       states: [tracked.limit ? 'trial' : 'committed'],
@@ -455,23 +471,27 @@ export class Promised {
       phase: tracked.limit ? 'trial' : 'committed',
       holds: [[tracked, news]],
     };
+    const confirmed: Outcome = { ...kept, states: ['committed'], phase: 'committed' };
     // Nothing of the target of a direct update was written.
-    const untouched = tracked.isDirect && !tracked.isOldVoid ? [back] : [];
+    const untouched = tracked.isDirect && !isOldVoid ? [back] : [];
     const all: Record<Phase, () => Outcome[]> = {
       clean: earlier,
       open: () => [...open, ...earlier(), ...untouched],
-      ending: () => [kept, ...open, ...earlier(), ...untouched],
-      undoing: () => [kept, { ...kept, states: ['committed'], phase: 'committed' }, back],
-      trial: () => [kept, back, { ...kept, states: ['committed'], phase: 'committed' }],
-      committed: () => [
-        { ...kept, states: ['committed'], phase: 'committed' },
-        ...(isRestore ? [back] : []),
+      ending: () => [
+        kept,
+        ...(tracked.mayBeConfirmed ? [confirmed] : []),
+        ...open,
+        ...earlier(),
+        ...untouched,
       ],
+      undoing: () => [kept, confirmed, back],
+      trial: () => [kept, back, confirmed],
+      committed: () => [confirmed, ...(isRestore ? [back] : [])],
       restored: () => [back],
       // What `end` has made may be found complete after all.
       void: () => [
         lost,
-        ...(tracked.isDirect || tracked.isOldVoid ? [] : open),
+        ...(tracked.isDirect || isOldVoid ? [] : open),
         ...(news.length ? [kept] : []),
         // Nothing of the target was written, and its journal reads as none now.
         ...earlier(),
@@ -493,6 +513,29 @@ export class Promised {
     if (tracked.isUnsealed || this.worn.size)
       outcomes.push({ states: ['interrupted'], of: tracked, phase, holds: [] });
     if (tracked.isUnsealed) outcomes.push(lost);
+    // Nor was it recorded that a COMMIT which was cut does not count: it may be read after all.
+    if (tracked.isUnsealed && tracked.news.length)
+      outcomes.push({
+        states: [tracked.limit ? 'trial' : 'committed'],
+        of: tracked,
+        phase,
+        holds: [[tracked, [tracked.old, ...tracked.news]]],
+      });
+    // Nor that it does count.
+    if (tracked.isUnsealed && !tracked.isDirect && !tracked.isOldVoid)
+      outcomes.push({
+        states: ['restored'],
+        of: tracked,
+        phase: 'restored',
+        holds: [[tracked, [tracked.old]]],
+      });
+    if (excuses.has('torn')) {
+      const isAny = isOpen || tracked.isOldVoid;
+      outcomes.push({
+        states: ['none'],
+        holds: isAny ? [] : [[tracked, [tracked.old, ...tracked.news]]],
+      });
+    }
     if (excuses.has('table') || excuses.has('journal'))
       for (const state of STATES)
         if (state !== 'updating' && state !== 'untouched')
@@ -507,9 +550,10 @@ export class Promised {
 
   /** Takes note of an update that may be heard of again, although another one was reported, or none. */
   #haunt(update: Tracked | undefined, reported: Tracked | undefined): void {
-    if (reported && this.ghosts.length) {
+    if (reported) {
       this.ghosts = this.ghosts.filter(({ serial }) => serial >= reported.serial);
-      if (!this.ghosts.length) this.#isForgetting = false;
+      // What has begun since is reported: that was not forgotten.
+      if (reported.serial > this.#forgettingAt) this.#isForgetting = false;
     }
     if (!update || update === reported) return;
     const wasOpen = update.phase === 'open' || update.phase === 'ending';
@@ -521,7 +565,12 @@ export class Promised {
 
   /** What may be reported of an update that has not been heard of yet. */
   #ghostly(): Outcome[] {
-    return this.ghosts.flatMap((ghost) => this.#outcomesOf(ghost));
+    return [...this.ghosts, ...this.#speaking].flatMap((ghost) => this.#outcomesOf(ghost));
+  }
+
+  /** Updates that were forgotten: the zeros over their journals may be read wrong twice. */
+  get #speaking(): Tracked[] {
+    return this.misreads > 1 ? this.#forgotten : [];
   }
 
   #outcomesOf(ghost: Tracked): Outcome[] {
@@ -548,9 +597,10 @@ export class Promised {
     if (!STATES.includes(state)) throw new Broken(`${what} says ${state}`);
     if (this.isUnknown) return this.#adopt(report);
     if (this.dropsErases && this.update) this.#bewilder(this.update);
-    // Zeros of a retired head that are read wrong let it speak, if no later one does.
+    // Zeros of a retired head that are read wrong, or that a cut has torn, let it speak, if no later one does.
     const isAny = (tracked?: Tracked) =>
-      tracked?.excuses.has('table') || (this.isTroubled && tracked?.excuses.has('journal'));
+      tracked?.excuses.has('table') ||
+      (tracked?.excuses.has('journal') && (this.isTroubled || tracked !== this.update));
     const isSaid = (outcome: Outcome) =>
       (outcome.states.includes(state) ||
         (what === 'confirm' && outcome.states.includes('trial'))) &&
@@ -568,14 +618,19 @@ export class Promised {
       )
       .sort((a, b) => +isOwn(b) - +isOwn(a));
     // That an update was put back may be said of the one before: then this one may be heard of at another boot.
-    const isOpen = state === 'restored' && (update?.phase === 'open' || update?.phase === 'ending');
+    // So may that the one before was committed, if nothing was written.
+    const isOpen =
+      (state === 'restored' || (state === 'committed' && !this.operations)) &&
+      (update?.phase === 'open' || update?.phase === 'ending');
     const isBefore = ({ of }: Outcome) => of && of !== update && !this.ghosts.includes(of);
     const fit = (isOpen && fits.find(isBefore)) || fits[0];
     if (!fit)
       throw new Broken(
         `${what} says ${state} of ${partition}, and ${said.length ? `it holds ${this.#describe()}` : `that cannot be: ${this.#describe()}`}`,
       );
+    if (fit.of && this.#forgotten.includes(fit.of)) return;
     this.update = fit.of;
+    if (this.dropsPrograms && fit.of?.cuts) fit.of.excuses.add('torn');
     this.#haunt(update, fit.of);
     // Nothing is done to it until another table shows it again.
     if (!fit.of || fit.of.isAway) return;
@@ -644,6 +699,7 @@ export class Promised {
   cut(name: string): void {
     this.#isUpdating = false;
     if (this.update) this.update.cuts++;
+    if (this.update && name === 'confirm') this.update.mayBeConfirmed = true;
     if (name === 'restore') this.#stopRestoring();
   }
 
@@ -765,9 +821,13 @@ export class Promised {
 
   /** `forget` was cut: it is forgotten, or not. */
   maybeForgotten(): void {
-    if (this.update) this.#isForgetting = true;
+    if (!this.update) return;
+    this.#isForgetting = true;
+    this.#forgettingAt = this.#serial;
   }
   #isForgetting = false;
+  /** The number of the last update that had begun then. */
+  #forgettingAt = 0;
   /** Whether anything has happened that may keep a journal from telling of cells that are unstable. */
   #isShaky = false;
   /** Updates that were forgotten: a journal still lies there, which has an id. */
@@ -785,8 +845,11 @@ export class Promised {
     const { update } = this;
     if (update && update.phase !== 'clean') {
       // What has not written is not before what has.
-      if (update.before === tracked) update.before = tracked.before;
-      if (!this.#known([]).has(tracked)) tracked.before = update;
+      const isClean = tracked.phase === 'clean';
+      for (let later: Tracked | undefined = update; later; later = later.before)
+        if (later.before === tracked && (isClean || later === update))
+          later.before = tracked.before;
+      if (isClean ? update !== tracked : !this.#known([]).has(tracked)) tracked.before = update;
     }
     // Until it writes, what others write is the content before it.
     if (tracked.phase === 'clean') tracked.old = this.#contentOf(tracked.target);
@@ -805,13 +868,17 @@ export class Promised {
   began(plan: Plan, options: BeginOptions, row: Row): void {
     const target = rangeOf(row);
     this.#isUpdating = true;
-    this.isDisturbed = false;
+    if (!this.inHand().length) this.isDisturbed = false;
     for (const area of [plan.backup, plan.journal, plan.partition])
       if (area) this.#assertMayUse(area, area === plan.partition, target);
     const { update } = this;
     if (plan.resumed) {
       if (update && isSame(update.target, target)) {
-        update.phase = 'open';
+        // `plan` may have read wrong that it was not committed.
+        const mayBeKept = this.isTroubled && update.phase === 'ending';
+        if (!mayBeKept) update.phase = 'open';
+        // What `plan` cannot know: a journal that keeps nothing more is not gone on with.
+        if (this.worn.size && options.backup === false) update.isDirect = true;
         update.label = row.label;
         update.limit = options.trial ?? 0;
         update.counted = update.begun = 0;
@@ -835,6 +902,7 @@ export class Promised {
       phase: plan.resumed ? 'open' : 'clean',
       old: this.#contentOf(target),
       isOldUnknown: plan.resumed,
+      also: before && isSame(before.target, target) ? this.#alsoIn(before) : [],
       isOldVoid: isVoid || plan.resumed || (this.isUnknown && options.backup === false),
       news: [],
       others: new Map(),
@@ -850,9 +918,19 @@ export class Promised {
     };
     // The journal that would tell of these cells is not read any more.
     const isFresh = ({ target: other, excuses }: Tracked) => isSame(other, target) && !excuses.size;
-    if (this.#isShaky && (before || !this.#forgotten.some(isFresh))) this.#bewilder(tracked);
+    const isLost = this.#isShaky && (before || !this.#forgotten.some(isFresh));
+    if (this.isUnknown || isLost) this.#bewilder(tracked);
     this.update = tracked;
     this.#allowUpdate(tracked);
+  }
+
+  /**
+   * @returns what else may be the old content of an update of the same partition: where reads err, `begin` may have
+   * resumed the one before against its plan; and what was found incomplete may be found complete after all
+   */
+  #alsoIn({ phase, old, isOldVoid, isDirect, news }: Tracked): Uint8Array[] {
+    const isOpen = !SETTLED.includes(phase) && !isDirect && !isOldVoid;
+    return [...(this.isTroubled && isOpen ? [old] : []), ...(phase === 'void' ? news : [])];
   }
 
   /** Takes note of sectors whose cells are unstable. */
@@ -883,8 +961,11 @@ export class Promised {
     const { target, backup, journal, before } = tracked;
     this.#allow([target, backup, journal, ...(before ? [before.journal] : [])]);
     if (this.isUnknown) this.#fence.push(...this.places);
-    // `plan` cannot know that a journal keeps nothing more: then another update begins in place of this one.
-    if (this.worn.size) this.#fence.push(...this.#anywhere(), ...this.#passive());
+    // `plan` may have read wrong that the one before can be resumed, or that it cannot.
+    if (this.isTroubled && before?.backup) this.#fence.push(before.backup);
+    // Nor can it know that a journal keeps nothing more: then another update begins in place of this one.
+    if (this.worn.size || this.isTroubled)
+      this.#fence.push(...this.#anywhere(), ...this.#passive());
   }
 
   /** Before a call of an update. */
@@ -1059,6 +1140,7 @@ export class Promised {
     if (
       call === 'confirm' &&
       code === 'E_STATE' &&
+      !this.#isForgetting &&
       update?.phase === 'trial' &&
       update.begun < update.limit
     )
@@ -1137,6 +1219,15 @@ function sectorsOf({ first, span }: Range): Set<number> {
 function isAnyOf(tracked: Tracked | undefined, target: Range): boolean {
   return (
     tracked !== undefined && (isSame(tracked.target, target) || isAnyOf(tracked.before, target))
+  );
+}
+
+/** Whether an update or one before it has its backup in a partition. */
+function isBackupIn(tracked: Tracked | undefined, target: Range): boolean {
+  return (
+    tracked !== undefined &&
+    ((tracked.backup !== undefined && meet(tracked.backup, target)) ||
+      isBackupIn(tracked.before, target))
   );
 }
 
