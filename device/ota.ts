@@ -22,6 +22,12 @@ let isCounted: boolean | undefined;
 
 export { use };
 
+/** Finishes or undoes what power loss interrupted. If that fails, a trial that is over may be half undone. */
+function finish(isKept: boolean): void {
+  isCounted = false;
+  recoverTarget(isKept);
+}
+
 /** Reads the partition table. The engine is not touched before: nothing runs when the module loads. */
 function look(): void {
   if (!read) useEspruino();
@@ -98,7 +104,7 @@ export function begin(options: Options): Update {
   // A decision that was cut is finished first. A journal with BEGIN alone is as good as none. One that keeps nothing more
   // is not resumed: the old content comes back, and another journal begins.
   const isResumed = places.isResumed && transaction.isSealed;
-  if (isUsable() && journal.decision !== BEGIN && !isResumed && !isQuiet()) recoverTarget();
+  if (isUsable() && journal.decision !== BEGIN && !isResumed && !isQuiet()) finish(!places.isVoid);
   if (!transaction.isSealed) choosePlaces(options, isCounted);
   return startUpdate();
 }
@@ -162,7 +168,7 @@ export function recover(options?: RecoverOptions): Report {
     !isUsable() ||
     (options && options.resume && journal.decision === SAVED) ||
     (wasTrial && isCounted);
-  if (!isIdle) recoverTarget();
+  if (!isIdle) finish(false);
   isCounted = isIdle || transaction.isSealed;
   const result = report();
   if (result.state !== 'none') result.sealed = isIdle || transaction.isSealed;

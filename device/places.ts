@@ -40,7 +40,7 @@ export let area: Range;
 /** Whether the update goes on with the transaction in the journal. */
 export let isResumed: boolean;
 /** Whether what the target holds counts for nothing, and that transaction cannot go on. */
-let isVoid: boolean;
+export let isVoid: boolean;
 
 /** @returns the label of the partition that a range lies in; none in free flash. */
 export function labelOf(range: Range): string | undefined {

@@ -62,8 +62,15 @@ export function start(newIsPartition: boolean | 0 | undefined): void {
  * unstable. Only once no record that a cut left can name it any more.
  */
 function tidy(): void {
-  if (isPartition && isSealed && journal.backupUsed < journal.backup.span)
-    writeSector(journal.backup.first + journal.backupUsed, fill(255, SECTOR));
+  const sector = journal.backup.first + journal.backupUsed;
+  // One that keeps nothing more does not keep the old content from coming back.
+  for (
+    let tries = isPartition && isSealed && journal.backupUsed < journal.backup.span ? 2 : 0;
+    tries--;
+  ) {
+    erase(guard(sector * SECTOR));
+    if (isBlank(readSector(sector))) return;
+  }
 }
 
 /**
@@ -127,7 +134,7 @@ export function save(sector: number, box: Bytes[]): void {
   }
   let old = box.pop() || readSector(sector);
   if (!isBlank(old)) {
-    let tries = 3;
+    let tries = 9;
     if (journal.backupUsed >= journal.backup.span)
       failSize('SPACE backup', (journal.backupUsed + 1) * SECTOR, journal.backupUsed * SECTOR);
     slot = journal.backup.first + journal.backupUsed;
@@ -210,11 +217,15 @@ export function walkBackup(onlyChecks: typeof CHECK | typeof PUT_BACK): true | u
  * back (a direct update), or if a slot of the backup was overwritten. If the journal keeps nothing more, the old content
  * comes back all the same, and the next `recover` does so again.
  * @param hasToSeal - whether to write nothing then: the new content counted
+ * @param isKept - whether the caller has seen that the backup holds the old content
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
-export function restore(hasToSeal: boolean): void {
+export function restore(hasToSeal: boolean, isKept: boolean): void {
   if (journal.decision > UNTOUCHED) {
-    if (!walkBackup(CHECK)) return;
+    if (!walkBackup(CHECK)) {
+      if (isKept) failFlash('backup');
+      return;
+    }
     // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
     if (!isRestoring()) seal(journal.decision !== RESTORE, RESTORE);
     if (hasToSeal && !isSealed) failFlash();
@@ -243,14 +254,16 @@ function isStaying(): boolean {
  * Finishes or undoes what power loss interrupted. The table at `recover` in ota.ts has each case.
  *
  * If the journal keeps nothing more, the result is not recorded: it is not sealed, and the next boot does the same again.
+ * @param isKept - see `restore`
+ * @throws E_FLASH, E_SPACE
  */
-export function recover(): void {
+export function recover(isKept: boolean): void {
   const { decision, booted } = journal;
   if (decision === COMMIT) seal(true, 0, booted < journal.limit && BOOT, booted + 1);
   // A boot that could not be counted is one more.
   if (booted < journal.limit) return;
   if (isStaying()) seal(decision === COMMIT, decision > CONFIRM ? decision : CONFIRM);
-  else restore(false);
+  else restore(false, isKept);
 }
 
 /**
@@ -284,5 +297,5 @@ export function undo(isUsable: boolean | 0 | undefined): void {
     settle(false);
     append(REOPEN);
   }
-  restore(journal.decision > INCOMPLETE);
+  restore(journal.decision > INCOMPLETE, true);
 }

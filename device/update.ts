@@ -152,7 +152,7 @@ function checkEnd(): number {
 function undo(): void {
   if (!ownsJournal) return;
   checkAlone();
-  restore(journal.decision > INCOMPLETE);
+  restore(journal.decision > INCOMPLETE, false);
 }
 
 function finish(): Result {

@@ -5,14 +5,15 @@
 import { SECTOR } from '../../host/index.ts';
 import type { ChipSpec, Life, Row, Step } from './life.ts';
 
-const row = (label: string, type: number, subtype: number, first: number, span: number): Row => ({
-  label,
-  type,
-  subtype,
-  address: first * SECTOR,
-  size: span * SECTOR,
-  flags: 0,
-});
+/** @returns a row of a table. `first` and `span` are sectors. */
+export const row = (
+  label: string,
+  type: number,
+  subtype: number,
+  first: number,
+  span: number,
+  flags = 0,
+): Row => ({ label, type, subtype, address: first * SECTOR, size: span * SECTOR, flags });
 
 const CHIP: ChipSpec = {
   megabytes: 1,

@@ -72,8 +72,8 @@ export const MUTANTS = [
     edits: [
       [
         'transaction',
-        '    erase(guard(sector * SECTOR));\n',
-        '    if (!isBlank(readSector(sector))) erase(guard(sector * SECTOR));\n',
+        '    erase(guard(sector * SECTOR));\n    if (!isBlank(data)) program',
+        '    if (!isBlank(readSector(sector))) erase(guard(sector * SECTOR));\n    if (!isBlank(data)) program',
       ],
     ],
   },
@@ -183,9 +183,56 @@ export const MUTANTS = [
     edits: [['transaction', 'crc32(readSector(slot)) !== check || ', '']],
   },
   {
+    name: 'a slot of the backup that keeps nothing stops a recover',
+    suites: ['lives/found'],
+    edits: [
+      [
+        'transaction',
+        '    if (isBlank(readSector(sector))) return;\n  }\n',
+        '    if (isBlank(readSector(sector))) return;\n  }\n  if (isPartition && isSealed) failFlash();\n',
+      ],
+    ],
+  },
+  {
+    name: 'zeros that are read wrong once let a retired journal speak',
+    suites: ['lives/found'],
+    edits: [['journal', '(isLast && recordIn(2, 1))', 'recordIn(2, 1)']],
+  },
+  {
+    name: 'a head that does not take zeros is taken as erased',
+    suites: ['lives/found'],
+    edits: [['journal', 'if (isMarked && isBlank', 'if (isBlank']],
+  },
+  {
+    name: 'a trial that is half undone can be confirmed',
+    suites: ['lives/found'],
+    edits: [['ota', '  isCounted = false;\n', '']],
+  },
+  {
+    name: 'begin goes on over a mix when the backup reads wrong',
+    suites: ['lives/found'],
+    edits: [['ota', 'finish(!places.isVoid)', 'finish(false)']],
+  },
+  {
+    name: 'restore says what it has not done when the backup reads wrong',
+    suites: ['lives/found'],
+    edits: [
+      [
+        'transaction',
+        'restore(journal.decision > INCOMPLETE, true)',
+        'restore(journal.decision > INCOMPLETE, false)',
+      ],
+    ],
+  },
+  {
+    name: 'the copy in the backup is made three times',
+    suites: ['lives/found'],
+    edits: [['transaction', 'let tries = 9;', 'let tries = 3;']],
+  },
+  {
     name: 'the copy in the backup is made once',
     suites: ['device/scenarios', 'device/api'],
-    edits: [['transaction', 'let tries = 3;', 'let tries = 1;']],
+    edits: [['transaction', 'let tries = 9;', 'let tries = 1;']],
   },
   {
     name: 'the copy in the backup is made of nothing the second time',
@@ -511,14 +558,16 @@ export const MUTANTS = [
     name: 'a head is erased before its slot 1 is zero',
     suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
     edits: [
-      ['journal', '    retire(sector);\n    erase(address);\n', '    erase(address);\n'],
+      ['journal', 'const isMarked = retire(sector);', 'const isMarked = true;'],
       ['journal', 'if (other !== own) retire(', 'if (other !== own && other !== head) retire('],
     ],
   },
   {
     name: 'an erase that does nothing is not noticed when a journal begins',
     suites: ['device/rules', 'device/dead-journal', 'device/journal-rules'],
-    edits: [['journal', '    if (isBlank(readSector(sector))) return;\n', '    return;\n']],
+    edits: [
+      ['journal', '    if (isMarked && isBlank(readSector(sector))) return;\n', '    return;\n'],
+    ],
   },
   {
     name: 'the head of the journal before is not retired',

@@ -1,0 +1,15 @@
+/** Lives that broke the promise once hold now. */
+import assert from 'node:assert/strict';
+import { SUBJECT } from '../support/subject.ts';
+import { FOUND } from './found.ts';
+import { replay } from './lives.ts';
+import { makerOfSubject } from './subject.ts';
+
+describe(`lives that broke once (${SUBJECT})`, () => {
+  const make = makerOfSubject();
+  for (const [name, life] of FOUND)
+    it(name, () => {
+      const { broken, story } = replay(life, make, true);
+      assert.equal(broken, undefined, story!.join('\n'));
+    });
+});
