@@ -581,6 +581,20 @@ export function exportInPlace(code) {
   return edited(code, edits);
 }
 
+/** Ends what Espruino does not: it looks for a value behind a `return` that ends a function and is not reached. */
+export function endReturns(code) {
+  const edits = [];
+  const visit = (node) => {
+    if (isFunction(node)) {
+      const end = node.body.end - 1;
+      if (/\breturn$/.test(code.slice(node.body.start, end))) edits.push([end, end, ';']);
+    }
+    childrenOf(node).forEach(visit);
+  };
+  visit(parse(code, { ecmaVersion: 5 }));
+  return edited(code, edits);
+}
+
 /**
  * Compares with == where types differ by `undefined` at most. Not where they may: with true, false or null, with '',
  * and where a number is told by `>>> 0`. For the rest TypeScript sees to it.

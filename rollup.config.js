@@ -8,6 +8,7 @@ import tsBlankSpace from 'ts-blank-space';
 import {
   abbreviate,
   declareConstants,
+  endReturns,
   exportInPlace,
   hoistVariables,
   inlineExpressions,
@@ -104,7 +105,7 @@ const forEspruino = (least) => ({
   renderChunk: (code) => {
     const hoisted = [4096, 255].reduce(shareNumber, hoistVariables(loosen(code)));
     const constant = declareConstants(shortenFlags(hoisted));
-    return shortenNames(abbreviate(shareVariables(shareStrings(constant, least))));
+    return shortenNames(endReturns(abbreviate(shareVariables(shareStrings(constant, least)))));
   },
 });
 const es5 = { format: 'cjs', generatedCode: 'es5', strict: false, freeze: false, esModule: false };

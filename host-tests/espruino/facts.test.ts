@@ -40,6 +40,12 @@ const FACTS: Fact[] = [
     is: '"there" is not defined',
   },
   {
+    file: 'minify.js',
+    says: 'looks for a value behind a `return` that ends a function and is not reached',
+    script: CALL('if (0) return'),
+    is: 'Unexpected end of Input',
+  },
+  {
     file: 'ARCHITECTURE.md',
     says: 'Espruino has no async functions',
     script: 'eval("async function f() {}")',

@@ -185,6 +185,10 @@ for (const file of ['ota.js', 'ota.min.js', 'ota-http.js', 'ota-http.min.js']) {
       });
     });
 
+    it('has no function that ends in a return without a value and a semicolon', () => {
+      assert.doesNotMatch(text, /\breturn\s*}/);
+    });
+
     it('uses nothing before its definition, in any scope', () => {
       assert.deepEqual(usedTooEarly(program), []);
     });

@@ -9,6 +9,7 @@ type Pass = (code: string, ...more: unknown[]) => string;
 const {
   abbreviate,
   declareConstants,
+  endReturns,
   hoistVariables,
   inlineExpressions,
   inlineStatements,
@@ -407,6 +408,18 @@ describe('abbreviate', () => {
   it('leaves out what assigns nothing in front of a loop', () => {
     const code = 'out.f=function(a){for(a=a;a--;)note(a)};';
     assertMade(abbreviate(code), 'out.f=function(a){for(;a--;)note(a)};', code, [2]);
+  });
+});
+
+describe('endReturns', () => {
+  it('ends a return without a value at the end of a function', () => {
+    const code = 'out.f=function(a){function g(a){for(;a--;)if(a>1)return}return g(a),note(a),a};';
+    assertMade(endReturns(code), code.replace('return}return', 'return;}return'), code, [0], [3]);
+  });
+
+  it('leaves all others', () => {
+    for (const code of ['function f(a){if(a){return}note(a)}', 'function f(a){return a}'])
+      assert.equal(endReturns(code), code);
   });
 });
 
