@@ -10,7 +10,7 @@ import * as places from './places.ts';
 import { choosePlaces, describe, isUsable, labelOf, readJournal, stateOf } from './places.ts';
 import * as progress from './progress.ts';
 import { listen } from './progress.ts';
-import { BEGIN, COMMIT, CONFIRM, FORGET, SAVED } from './records.ts';
+import { COMMIT, CONFIRM, FORGET, SAVED } from './records.ts';
 import { read, use, useEspruino } from './runtime.ts';
 import * as transaction from './transaction.ts';
 import { recover as recoverTarget, seal, undo } from './transaction.ts';
@@ -101,10 +101,10 @@ export function begin(options: Options): Update {
   lookAll(options);
   choosePlaces(options, isCounted);
   if (places.isResumed) seal(true, 0);
-  // A decision that was cut is finished first. A journal with BEGIN alone is as good as none. One that keeps nothing more
-  // is not resumed: the old content comes back, and another journal begins.
+  // What was cut is finished first. A journal that keeps nothing more is not resumed: the old content comes back, and
+  // another one begins.
   const isResumed = places.isResumed && transaction.isSealed;
-  if (isUsable() && journal.decision !== BEGIN && !isResumed && !isQuiet()) finish(!places.isVoid);
+  if (isUsable() && !isResumed && !isQuiet()) finish(!places.isVoid);
   if (!transaction.isSealed) choosePlaces(options, isCounted);
   return startUpdate();
 }

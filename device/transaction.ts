@@ -221,17 +221,16 @@ export function walkBackup(onlyChecks: typeof CHECK | typeof PUT_BACK): true | u
  * @throws E_FLASH, E_SPACE: the next `recover` tries again
  */
 export function restore(hasToSeal: boolean, isKept: boolean): void {
-  if (journal.decision > UNTOUCHED) {
-    if (!walkBackup(CHECK)) {
-      if (isKept) failFlash('backup');
-      return;
-    }
-    // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
-    if (!isRestoring()) seal(journal.decision !== RESTORE, RESTORE);
-    if (hasToSeal && !isSealed) failFlash();
-    tidy();
-    if (!walkBackup(PUT_BACK)) failFlash('backup');
+  const isUntouched = journal.decision <= UNTOUCHED;
+  if (!isUntouched && !walkBackup(CHECK)) {
+    if (isKept) failFlash('backup');
+    return;
   }
+  // Where RESTORE and SOLID end the log, nothing is written to it before the old content is back.
+  if (!isRestoring()) seal(!isUntouched && journal.decision !== RESTORE, isUntouched ? 0 : RESTORE);
+  if (hasToSeal && !isSealed) failFlash();
+  tidy();
+  if (!isUntouched && !walkBackup(PUT_BACK)) failFlash('backup');
   seal(false, RESTORED, ENDING);
   // That it was put back is true in this call, sealed or not.
   if (!isSealed) apply(0, [RESTORED]);

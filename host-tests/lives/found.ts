@@ -242,4 +242,85 @@ export const FOUND: [name: string, life: Life][] = [
       ],
     },
   ],
+  [
+    'a slot of the backup that a cut has torn before anything was saved is erased by recover',
+    {
+      chip: {
+        megabytes: 1,
+        tells: true,
+        otadata: [
+          { sequence: 5, state: 4294967295 },
+          { sequence: 6, state: 4294967295 },
+        ],
+        seed: 15571049,
+        rows: [
+          row('nvs', 1, 2, 9, 3),
+          row('otadata', 1, 0, 12, 2),
+          row('phy_init', 1, 1, 14, 1),
+          row('www', 1, 131, 32, 7),
+          row('storage', 1, 129, 41, 2),
+          row('cfg', 64, 1, 43, 5),
+          row('model', 1, 129, 48, 4),
+        ],
+      },
+      steps: [
+        { do: 'boot', mood: 'after' },
+        {
+          do: 'begin',
+          options: { partition: 'model', backup: 'www' },
+          image: { seed: 0, size: 4096 },
+        },
+        { do: 'write', bytes: 4096, chunk: 4096, as: 'string', cut: { at: 5, tear: 'everyBit' } },
+        { do: 'boot', mood: 'after' },
+        { do: 'recover' },
+        {
+          do: 'begin',
+          options: { partition: 'www', backup: false },
+          image: { seed: 64, size: 2474 },
+        },
+        { do: 'write', bytes: 2474, chunk: 4096, as: 'string' },
+        { do: 'end' },
+      ],
+    },
+  ],
+  [
+    'a slot of the backup that a cut has torn before anything was saved is erased by begin',
+    {
+      chip: {
+        megabytes: 1,
+        tells: true,
+        otadata: [
+          { sequence: 5, state: 4294967295 },
+          { sequence: 6, state: 4294967295 },
+        ],
+        seed: 15571049,
+        rows: [
+          row('nvs', 1, 2, 9, 3),
+          row('otadata', 1, 0, 12, 2),
+          row('phy_init', 1, 1, 14, 1),
+          row('www', 1, 131, 32, 7),
+          row('storage', 1, 129, 41, 2),
+          row('cfg', 64, 1, 43, 5),
+          row('model', 1, 129, 48, 4),
+        ],
+      },
+      steps: [
+        { do: 'boot', mood: 'after' },
+        {
+          do: 'begin',
+          options: { partition: 'model', backup: 'www' },
+          image: { seed: 0, size: 4096 },
+        },
+        { do: 'write', bytes: 4096, chunk: 4096, as: 'string', cut: { at: 5, tear: 'everyBit' } },
+        { do: 'boot', mood: 'after' },
+        {
+          do: 'begin',
+          options: { partition: 'www', backup: false },
+          image: { seed: 64, size: 2474 },
+        },
+        { do: 'write', bytes: 2474, chunk: 4096, as: 'string' },
+        { do: 'end' },
+      ],
+    },
+  ],
 ];

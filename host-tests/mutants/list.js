@@ -629,9 +629,31 @@ export const MUTANTS = [
     ],
   },
   {
+    name: 'the first slot of the backup stays torn where nothing was saved',
+    suites: ['lives/found'],
+    edits: [
+      [
+        'transaction',
+        '\n  tidy();\n  if (!isUntouched',
+        '\n  if (!isUntouched) tidy();\n  if (!isUntouched',
+      ],
+    ],
+  },
+  {
+    name: 'begin leaves a journal that has only begun',
+    suites: ['lives/found'],
+    edits: [
+      [
+        'ota',
+        'if (isUsable() && !isResumed',
+        'if (isUsable() && journal.decision !== 2 && !isResumed',
+      ],
+    ],
+  },
+  {
     name: 'a torn slot of the backup stays torn when the old content is put back',
     suites: ['device/rules'],
-    edits: [['transaction', 'failFlash();\n    tidy();\n', 'failFlash();\n']],
+    edits: [['transaction', 'failFlash();\n  tidy();\n', 'failFlash();\n']],
   },
   {
     name: 'a torn slot of the backup stays torn when the update goes on',
@@ -767,7 +789,7 @@ export const MUTANTS = [
   {
     name: 'a committed update is put back although the journal does not keep that',
     suites: ['device/rules'],
-    edits: [['transaction', '    if (hasToSeal && !isSealed) failFlash();\n', '']],
+    edits: [['transaction', '  if (hasToSeal && !isSealed) failFlash();\n', '']],
   },
   {
     name: 'a full journal puts back what stays',
