@@ -116,10 +116,23 @@ function takeHead(bytes: Bytes): void {
   sectors.begin(partition, found);
   options.size = size;
   options.crc32 = head.crc32;
-  // A sector in flight at a power cut may read right now, and wrong at the next boot. `begin` erases it first.
-  if (isUpdate && /^[iud]/.test(ota.status().state)) begin();
+  if (isUpdate) settle();
   held = '';
   later(0, hash);
+}
+
+/** Lets the core settle what is there before anything is compared. */
+function settle(): void {
+  const { state } = ota.status();
+  // A sector in flight at a power cut may read right now, and wrong at the next boot. `begin` erases it first.
+  if (/^[iud]/.test(state)) begin();
+  else if (state === 'trial')
+    try {
+      // If the trial is over, that puts the old content back: not later, under what is proven by then.
+      begin();
+    } catch {
+      // It is not over. What the partition holds stays, and may be the image.
+    }
 }
 
 function begin(): void {

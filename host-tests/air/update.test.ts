@@ -589,6 +589,20 @@ describe('the options of begin', () => {
     assertContent(board, OLD);
   });
 
+  it('finds a trial that is over, and compares what comes back', () => {
+    const { update, board, server } = siteWith(NEW);
+    update({ trial: 1 });
+    assert.equal(update().state, 'untouched', 'the trial goes on');
+    board.powerOn();
+    otaOf(board).recover();
+    // At this boot the trial is over, and recover is not called.
+    board.powerOn();
+    const image = changedAt(NEW, [1]);
+    publish(server, image);
+    assert.equal(update().state, 'committed');
+    assertContent(board, image);
+  });
+
   it('are not changed', () => {
     const { board } = siteWith(NEW);
     const options = { url: URL_OF_IMAGE, partition: 'storage' };

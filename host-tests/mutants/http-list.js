@@ -175,7 +175,12 @@ const LIST = [
   {
     name: 'what was in flight is compared before it is settled',
     suites: ['air/update', 'air/faults'],
-    edits: [['air', 'if (isUpdate && /^[iud]/', 'if (!isUpdate && /^[iud]/']],
+    edits: [['air', 'if (/^[iud]/.test(state))', 'if (!state)']],
+  },
+  {
+    name: 'a trial that is over comes back when all is compared',
+    suites: ['air/update'],
+    edits: [['air', "else if (state === 'trial')", 'else if (!state)']],
   },
   {
     name: 'what is behind the image is not looked at',
