@@ -1,6 +1,6 @@
 /** Draws lives at random: what a chip is at first, and what happens in each boot, by what is on it then. */
 import { type Mood, SECTOR, TEARS } from '../../host/index.ts';
-import { BAD } from './life.ts';
+import { BAD, SERVERS } from './life.ts';
 import type {
   BeginOptions,
   Callback,
@@ -33,6 +33,7 @@ export const EVENTS = [
   'copies',
   'forget',
   'odd-tables',
+  'air',
 ] as const;
 export type EventName = (typeof EVENTS)[number];
 
@@ -246,7 +247,9 @@ export class Drawer {
     const below = this.#below;
     const cut = chance(below, 15) ? { cut: drawCut(below, 30) } : {};
     const kind = below(20);
-    if (kind < 10) this.#addUpdate(steps);
+    if (kind < 10)
+      if (this.#happens('air', this.#isNarrow ? 50 : 15)) steps.push(this.#air());
+      else this.#addUpdate(steps);
     else if (kind < 12) steps.push({ do: 'confirm', ...cut });
     else if (kind < 14) steps.push({ do: 'restore', ...cut });
     else if (kind < 15) steps.push({ do: 'status' });
@@ -369,6 +372,26 @@ export class Drawer {
     else if (end < 90)
       steps.push({ do: 'abort', ...copy, ...(where > 4 && { cut: drawCut(below, most) }) });
     if (chance(below, 3)) steps.push({ do: 'end', ...copy });
+  }
+
+  #air(): Step {
+    const below = this.#below;
+    const options = this.#options();
+    // The manifest says these.
+    if (options.bad && ['size', 'crc32'].includes(options.bad[0])) delete options.bad;
+    const image = this.#image(options);
+    return {
+      do: 'air',
+      options,
+      image,
+      server: pick(below, SERVERS),
+      seed: below(1 << 30),
+      ...(chance(below, 40) && { digest: true }),
+      ...(chance(below, 4) && { stop: true }),
+      ...(chance(below, 20) && { retries: below(3) }),
+      ...(this.#happens('copies', 4) && { copy: 1 }),
+      ...(chance(below, 40) && { cut: drawCut(below, 20 + Math.ceil(image.size / SECTOR) * 7) }),
+    };
   }
 
   /** A second copy of the module, in the middle of an update of the first one. */

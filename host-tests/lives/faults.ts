@@ -6,11 +6,17 @@ import { basename } from 'node:path';
 import { rollup } from 'rollup';
 import { blankTypes } from '../blank-types.js';
 import { pathOf } from '../support/package.ts';
+import { makerOf } from '../support/subject.ts';
+import { makerOfHttp } from './air.ts';
 import type { EventName } from './draw.ts';
+import type { Modules } from './play.ts';
+import { modulesOfSubject } from './subject.ts';
 
 export interface Fault {
   name: string;
   on: EventName[];
+  /** Whether it is one of `ota-http`. */
+  isHttp?: boolean;
   /** File, text, and what replaces it. The text has to be in the file exactly once. */
   edits: [file: string, text: string, by: string][];
 }
@@ -88,10 +94,28 @@ export const FAULTS: Fault[] = [
       ],
     ],
   },
+  {
+    name: 'a sector whose hash is wrong is taken',
+    on: ['air'],
+    isHttp: true,
+    edits: [['stream', 'if (hash && hashOf(box[0]) !== hash)', 'if (hash && !box[0])']],
+  },
+  {
+    name: 'an update stays open when the server is given up',
+    on: ['air'],
+    isHttp: true,
+    edits: [['air', '  if (!isResult) undo();\n', '']],
+  },
+  {
+    name: 'a board asks for ever',
+    on: ['air'],
+    isHttp: true,
+    edits: [['stream', 'if (++faults >= tries)', 'if (tries < 0)']],
+  },
 ];
 
-/** @returns the source of the module with a fault. */
-export async function planted({ edits }: Fault): Promise<string> {
+/** @returns the modules, one of them with a fault. */
+export async function planted({ edits, isHttp }: Fault): Promise<Modules> {
   let left = edits.length;
   const plant = {
     name: 'plant',
@@ -106,9 +130,12 @@ export async function planted({ edits }: Fault): Promise<string> {
       return { code: await blankTypes(code), map: null };
     },
   };
-  const bundle = await rollup({ input: pathOf('device/index.ts'), plugins: [plant], onLog() {} });
+  const input = pathOf(isHttp ? 'device/http/index.ts' : 'device/index.ts');
+  const bundle = await rollup({ input, plugins: [plant], onLog() {} });
   const { output } = await bundle.generate({ format: 'cjs', strict: false, esModule: false });
   await bundle.close();
   if (left) throw new Error('an edit was for no source');
-  return output[0].code;
+  const [{ code }] = output;
+  const modules = modulesOfSubject();
+  return isHttp ? { ...modules, http: makerOfHttp(code) } : { ...modules, ota: makerOf(code) };
 }

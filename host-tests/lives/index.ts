@@ -50,15 +50,15 @@ function addTo(sum: Counts, { boots, cuts, calls, events }: Counts): void {
 /** Plays lives, in a worker. */
 async function work({ seed, on, from, step, end }: Task): Promise<void> {
   const { live, seedOf } = await import('./lives.ts');
-  const { makerOfSubject } = await import('./subject.ts');
+  const { modulesOfSubject } = await import('./subject.ts');
   const { scriptOf, shrink } = await import('./shrink.ts');
   Error.stackTraceLimit = 0;
-  const make = makerOfSubject();
+  const modules = modulesOfSubject();
   const chosen = new Set(on);
   for (let number = from; number < end; number += step) {
-    const { broken, life, counts } = live(seedOf(seed, number), chosen, make);
+    const { broken, life, counts } = live(seedOf(seed, number), chosen, modules);
     if (broken) {
-      const short = shrink(life, make);
+      const short = shrink(life, modules);
       const message = short.broken!.message;
       parentPort!.postMessage({
         number,

@@ -78,6 +78,26 @@ export interface BeginOptions {
   bad?: [option: string, value: string];
 }
 
+/** What a server does that an image is fetched from. */
+export const SERVERS = [
+  'is honest',
+  'sends odd pieces',
+  'sends more',
+  'sends the whole file',
+  'flips bits',
+  'ends early',
+  'refuses',
+  'stalls',
+  'changes the image',
+  'is for another partition',
+  'sends another manifest',
+  'sends a random manifest',
+  'sends a wrong CRC-32',
+  'sends a journal',
+  'does all of it',
+] as const;
+export type ServerName = (typeof SERVERS)[number];
+
 /** Which of the copies of the module in RAM is called: 0 or 1. */
 interface Call {
   copy?: number;
@@ -95,6 +115,18 @@ export type Step =
   | ({ do: 'begin'; options: BeginOptions; image: Image } & Call)
   | ({ do: 'backup'; size?: number } & Call)
   | ({ do: 'write'; bytes: number; chunk: number; as: 'string' | 'array' | 'buffer' } & Call)
+  /** `ota-http` updates from a server. `digest`: whether that of the first image is said; `stop`: whether `onPlan` throws. */
+  | ({
+      do: 'air';
+      options: BeginOptions;
+      image: Image;
+      server: ServerName;
+      /** Of all that the server does. */
+      seed: number;
+      digest?: boolean;
+      stop?: boolean;
+      retries?: number;
+    } & Call)
   /** A call with a wrong argument, one of `BAD`. */
   | ({ do: 'wrong'; call: 'write' | 'backup' | 'begin' | 'plan' | 'recover'; value: string } & Call)
   /** An app OTA over a slot; `torn`: sectors after which it was cut. The bootloader obeys otadata at the next boot. */

@@ -1,7 +1,7 @@
 /** Lives of chips, by seed: each is drawn while it is played, and comes to an end after some boots. */
 import { Drawer, type EventName, drawChip } from './draw.ts';
 import type { Life, Step } from './life.ts';
-import { type Counts, type MakeOta, Player } from './play.ts';
+import { type Counts, type Modules, Player } from './play.ts';
 import { Broken } from './promise.ts';
 import { random } from './world.ts';
 
@@ -24,10 +24,10 @@ export interface End {
 }
 
 /** Draws and plays a life. @returns its end; all that has happened in it can be played again */
-export function live(seed: number, on: Set<EventName>, makeOta: MakeOta): End {
+export function live(seed: number, on: Set<EventName>, modules: Modules): End {
   const below = random(seed);
   const chip = drawChip(below, on);
-  const player = new Player(chip, makeOta);
+  const player = new Player(chip, modules);
   const steps: Step[] = [];
   try {
     const drawer = new Drawer(below, on, player);
@@ -50,8 +50,8 @@ export function live(seed: number, on: Set<EventName>, makeOta: MakeOta): End {
 }
 
 /** Plays a life again. */
-export function replay({ chip, steps }: Life, makeOta: MakeOta, isTold = false): End {
-  const player = new Player(chip, makeOta);
+export function replay({ chip, steps }: Life, modules: Modules, isTold = false): End {
+  const player = new Player(chip, modules);
   if (isTold) player.story = [];
   try {
     for (const step of steps) player.do(step);

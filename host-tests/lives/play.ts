@@ -13,11 +13,14 @@ import {
 } from '../../host/index.ts';
 import { runtimeOf } from '../support/runtime.ts';
 import type { Ota } from '../support/subject.ts';
+import { Air, type MakeHttp, type Settled } from './air.ts';
 import { age, forge } from './forge.ts';
 import { chunkOf, contentOf } from './images.ts';
 import { BAD, type BeginOptions, type Callback, type ChipSpec, type Cut } from './life.ts';
 import type { Entry, Row, Step, Trouble } from './life.ts';
+import { type AirStep, Call, type Outcome, type Watched, serverOf } from './play-air.ts';
 import { Broken, Promised } from './promise.ts';
+import type { Asked } from './published.ts';
 import {
   TABLE_SECTOR,
   bootedApp,
@@ -27,11 +30,15 @@ import {
   isOtadata,
   isSame,
   meet,
+  random,
   rangeOf,
 } from './world.ts';
 
-/** Makes the module anew, as a boot does: nothing of it is shared. */
-export type MakeOta = () => Ota;
+/** What makes the modules anew, as a boot does: nothing of them is shared. */
+export interface Modules {
+  ota: () => Ota;
+  http: MakeHttp;
+}
 
 /** Reads of one call: whoever needs more does not come to an end. */
 const MOST_READS = 100_000;
@@ -52,18 +59,16 @@ interface Work {
   isDoubtful?: boolean;
 }
 
+/** The image of an update, and the options that it was begun with. */
+type ImageOf = Pick<Work, 'options' | 'content' | 'size'>;
+
 /** A copy of the module in RAM. */
 interface Copy {
   ota: Ota;
+  /** Its `ota-http`. */
+  air?: Air;
   work?: Work;
   hasRecovered?: boolean;
-}
-
-/** What a call has come to. */
-interface Outcome {
-  value?: unknown;
-  error?: { code?: string; message: string };
-  isCut?: boolean;
 }
 
 /** What has happened, counted. */
@@ -85,16 +90,16 @@ export class Player {
   running: Row | undefined;
   copies: Copy[] = [];
 
-  readonly #makeOta: MakeOta;
+  readonly #modules: Modules;
   readonly #runtime: Runtime;
   #operations = 0;
   #reads = 0;
   #worn = new Map<number, boolean>();
   #number: Record<Trouble['kind'], number> = { read: 0, program: 0, erase: 0 };
 
-  constructor(chip: ChipSpec, makeOta: MakeOta) {
+  constructor(chip: ChipSpec, modules: Modules) {
     this.chip = chip;
-    this.#makeOta = makeOta;
+    this.#modules = modules;
     this.flash = new NorFlash({ size: chip.megabytes << 20 });
     this.promise = new Promised(
       this.flash,
@@ -128,6 +133,7 @@ export class Player {
     if (isTorn) table.fill(0, 32, 64);
     this.flash.load(TABLE_SECTOR * SECTOR, table);
     this.rows = rows;
+    this.#isForged ||= this.#isPlanted;
     this.promise.flashed(rows, isTorn);
   }
 
@@ -276,7 +282,7 @@ export class Player {
   }
 
   #load(): Ota {
-    const ota = this.#makeOta();
+    const ota = this.#modules.ota();
     ota.use(this.#runtime);
     return ota;
   }
@@ -368,27 +374,33 @@ export class Player {
 
   // Calls
 
-  /** Calls the module. */
+  /** Calls the module; power fails in what it does, or in what is called within that. */
   #attempt(act: () => unknown, cut?: Cut): Outcome {
     const { flash } = this;
+    const isWithin = this.#depth > 0;
     this.counts.calls++;
     this.#reads = 0;
     if (cut) flash.cutAt(cut.at, tearOf(cut));
     let outcome: Outcome = {};
+    this.#depth++;
     try {
       outcome = { value: act() };
     } catch (error) {
       if (error instanceof Broken) throw error;
       outcome = { error: error as Error };
+    } finally {
+      this.#depth--;
     }
-    flash.cutAt(0, TEARS.nothing);
+    if (!isWithin) flash.cutAt(0, TEARS.nothing);
     this.#assertNoMisuse();
     // The module may have caught what the promise threw.
     if (this.#broken) throw this.#broken;
     if (flash.isOn) return outcome;
-    this.counts.cuts++;
+    if (!isWithin) this.counts.cuts++;
     return { isCut: true };
   }
+  /** How many calls are going on, one within the other. */
+  #depth = 0;
   #broken: Broken | undefined;
   /** Whether others have written journals: nothing is known of what these are appended to. */
   #isForged = false;
@@ -415,13 +427,15 @@ export class Player {
         return this.#decide(copy, step, text);
       case 'status':
       case 'partitions':
-        return this.#look(copy, step.do, text);
+        return void this.#look(copy, step.do, text);
       case 'plan':
-        return this.#plan(copy, step.options, text);
+        return void this.#plan(copy, step.options, text);
       case 'begin':
         return this.#begin(copy, step, text);
       case 'wrong':
         return this.#wrong(copy, step, text);
+      case 'air':
+        return this.#air(copy, step, text);
       default:
         if (copy.work) this.#advance(copy, copy.work, step, text);
     }
@@ -453,7 +467,7 @@ export class Player {
     const name = step.do;
     const { ota } = copy;
     if (name === 'restore' && copy.work && this.#isBusy(copy))
-      return this.#advance(copy, copy.work, { do: 'abort', cut: step.cut }, text);
+      return void this.#advance(copy, copy.work, { do: 'abort', cut: step.cut }, text);
     const isFirst = name === 'recover' && !copy.hasRecovered;
     const isBusy = this.#isBusy(copy);
     const options =
@@ -524,25 +538,24 @@ export class Player {
     promise.again(first, value as Report, promise.operations);
   }
 
-  #look(copy: Copy, name: 'status' | 'partitions', text: string): void {
+  #look(copy: Copy, name: 'status' | 'partitions', text: string): Outcome {
     const { promise } = this;
     promise.beforeRecover(false);
     const isBusy = this.#isBusy(copy);
     const outcome = this.#attempt(() => copy.ota[name]());
     this.#say(text, outcome);
     if (promise.operations) throw new Broken(`${name} writes`);
-    if (outcome.error) return promise.refused(name, outcome.error);
-    if (name === 'partitions') return;
-    const report = outcome.value as Report;
-    if (!isBusy) return promise.looked(report);
-    if (this.#isAlive(copy) && report.state !== 'updating')
-      throw new Broken(`status says ${report.state} in an update`);
+    if (outcome.error) promise.refused(name, outcome.error);
+    else if (name === 'status') {
+      const report = outcome.value as Report;
+      if (!isBusy) promise.looked(report);
+      else if (this.#isAlive(copy) && report.state !== 'updating')
+        throw new Broken(`status says ${report.state} in an update`);
+    }
+    return outcome;
   }
 
-  #options(
-    { options, content, size }: Pick<Work, 'options' | 'content' | 'size'>,
-    copy: Copy,
-  ): Options {
+  #options({ options, content, size }: ImageOf, copy: Copy): Options {
     const { partition, backup, trial, overwriteLive, onProgress, crc32: check, bad } = options;
     const made: Record<string, unknown> = { partition };
     if (backup !== undefined) made.backup = backup;
@@ -581,41 +594,130 @@ export class Player {
     };
   }
 
-  #plan(copy: Copy, options: BeginOptions, text: string): void {
+  /** @param given - options that are handed on as they are */
+  #plan(copy: Copy, options: BeginOptions, text: string, given?: Options): Outcome {
     const { promise } = this;
     promise.beforeRecover(false);
     const isBusy = this.#isBusy(copy);
     const image = { options, content: new Uint8Array(0), size: 0 };
-    const outcome = this.#attempt(() => copy.ota.plan(this.#options(image, copy)));
+    const outcome = this.#attempt(() => copy.ota.plan(given ?? this.#options(image, copy)));
     this.#say(text, outcome);
     if (promise.operations) throw new Broken('plan writes');
     if (isBusy) {
       if (this.#isAlive(copy)) this.#assertRefused('plan', outcome);
-    } else if (options.onProgress === 'not a function') return;
-    else if (outcome.error) promise.refusedBegin(options, 0, outcome.error);
+    } else if (options.onProgress !== 'not a function' && outcome.error)
+      promise.refusedBegin(options, 0, outcome.error);
+    return outcome;
   }
 
   #begin(copy: Copy, step: Extract<Step, { do: 'begin' }>, text: string): void {
-    const { promise } = this;
-    const { ota } = copy;
     const { options } = step;
-    const row = this.rows.find(({ label }) => label === options.partition);
+    const row = this.#rowOf(options);
     const sectors = row ? Math.min(rangeOf(row).span, 400) : 1;
     const size = Math.min(step.image.size, sectors * SECTOR) || step.image.size;
-    const content = contentOf({ ...step.image, size }, sectors);
-    const image = { options, content, size };
+    const image = { options, content: contentOf({ ...step.image, size }, sectors), size };
+    this.#start(copy, image, () => this.#options(image, copy), text, step.cut);
+  }
+
+  #rowOf({ partition }: BeginOptions): Row | undefined {
+    return this.rows.find(({ label }) => label === partition);
+  }
+
+  /** What a call of `ota-http` gets of the core. */
+  #watched(copy: Copy, options: BeginOptions, text: string): Watched {
+    // The module may catch what the promise throws.
+    const noted =
+      <A extends unknown[]>(act: (...all: A) => Outcome) =>
+      (...all: A): Outcome => {
+        try {
+          return act(...all);
+        } catch (error) {
+          if (error instanceof Broken) this.#broken ??= error;
+          throw error;
+        }
+      };
+    const name = (call: string) => `${text.split('(')[0]}: ${call}`;
+    const advance = (call: 'end' | 'abort') =>
+      noted(() => this.#advance(copy, copy.work!, { do: call }, name(call)));
+    return {
+      look: noted((call) => this.#look(copy, call, name(call))),
+      plan: noted((given) => this.#plan(copy, options, name('plan'), given as Options)),
+      begin: noted((given, { content, size, isCrcWrong }) => {
+        const crc32 = isCrcWrong ? 'wrong' : 'right';
+        const image: ImageOf = { options: { ...options, crc32 }, content, size };
+        return this.#start(copy, image, () => given as Options, name('begin'));
+      }),
+      write: noted((bytes) => {
+        const work = copy.work!;
+        const step: Step = { do: 'write', bytes: bytes.length, chunk: SECTOR, as: 'string' };
+        return this.#advance(copy, work, step, name(`write ${bytes.length} bytes`), () => {
+          work.handle.write(bytes);
+          work.at += bytes.length;
+        });
+      }),
+      end: advance('end'),
+      abort: advance('abort'),
+      note: (broken) => (this.#broken ??= broken),
+      isOver: () => this.#isOver,
+    };
+  }
+
+  /** Whether nothing more can happen: power has failed, or the promise is broken. */
+  get #isOver(): boolean {
+    return !this.flash.isOn || this.#broken !== undefined || this.flash.misuse !== undefined;
+  }
+
+  /** Puts a journal into the last whole sector of an image. */
+  #plantJournal(content: Uint8Array, row: Row, seed: number): void {
+    const { first, span } = rangeOf(row);
+    const number = content.length / SECTOR - 1;
+    const sector = first + number;
+    if (sector * SECTOR >= this.flash.size) return;
+    const heads = this.promise.places.flatMap(({ first, span }) => [
+      first + span - 1,
+      first + span - 2,
+    ]);
+    const below = random(seed);
+    const from = heads.length ? heads[below(heads.length)] : first;
+    const victim = rangeOf(this.rows[below(this.rows.length)]);
+    const target = below(2) ? { first, span } : victim;
+    content.set(
+      forge(this.flash, {
+        from,
+        sector,
+        target: target.first,
+        span: target.span,
+        id: below(65536),
+      }),
+      number * SECTOR,
+    );
+    this.promise.planted.push(sector);
+    this.#isPlanted = true;
+  }
+  /** Whether an image had a journal in it: another table may bring that to where journals lie. */
+  #isPlanted = false;
+
+  /** Begins an update. @param given - makes the options */
+  #start(copy: Copy, image: ImageOf, given: () => Options, text: string, cut?: Cut): Outcome {
+    const { promise } = this;
+    const { ota } = copy;
     const isBusy = this.#isBusy(copy);
     promise.beforeRecover(false);
-    const planned = this.#attempt(() => ota.plan(this.#options(image, copy)));
+    const planned = this.#attempt(() => ota.plan(given()));
     if (!isBusy) promise.beforeBegin();
     const before = this.#operations;
-    const outcome = this.#attempt(() => ota.begin(this.#options(image, copy)), step.cut);
+    const outcome = this.#attempt(() => ota.begin(given()), cut);
     this.#say(text, outcome.value ? { value: planned.value } : outcome);
-    if (outcome.isCut) return promise.cut('begin');
-    if (isBusy) {
-      if (this.#isAlive(copy)) this.#assertRefused('begin', outcome);
-      return;
-    }
+    if (outcome.isCut) promise.cut('begin');
+    else if (!isBusy) this.#started(copy, image, planned, outcome, before);
+    else if (this.#isAlive(copy)) this.#assertRefused('begin', outcome);
+    return outcome;
+  }
+
+  #started(copy: Copy, image: ImageOf, planned: Outcome, outcome: Outcome, before: number): void {
+    const { promise } = this;
+    const { options, size } = image;
+    const row = this.#rowOf(options);
     const mayFail = promise.isTroubled || this.#worn.size > 0;
     this.#abandon(copy, before, outcome.error?.code === 'E_FLASH' || mayFail);
     const isCalm = !mayFail;
@@ -650,6 +752,63 @@ export class Player {
       tracked: promise.update,
       known: this.#operations,
     };
+  }
+
+  /** `ota-http` updates; what it calls of the core is judged as if it were steps. */
+  #air(copy: Copy, step: AirStep, text: string): void {
+    const { promise } = this;
+    const row = this.#rowOf(step.options);
+    this.#count(`server that ${step.server}`);
+    const { bad } = step.options;
+    const options = { ...step.options, size: true };
+    const server = serverOf(step, row, (content) => this.#plantJournal(content, row!, step.seed));
+    const { digest } = server.first;
+    const asked: Asked = {
+      server,
+      row,
+      partition: options.partition,
+      digest: step.digest ? digest : undefined,
+      isBad: bad !== undefined,
+      isTroubled: promise.isTroubled,
+    };
+    const given = {
+      ...this.#options(
+        { options: { ...options, crc32: undefined }, content: new Uint8Array(0), size: 0 },
+        copy,
+      ),
+      url: 'http://host/image.bin',
+      ...(step.digest && { digest }),
+      ...(step.retries !== undefined && { retries: step.retries }),
+      ...(step.stop && {
+        onPlan: () => {
+          throw new Error('onPlan');
+        },
+      }),
+    };
+    const wasBusy = this.#isBusy(copy);
+    const call = new Call(this.#watched(copy, options, text), asked);
+    const air = (copy.air ??= new Air(this.#modules.http, this.#runtime));
+    const limits = Call.limitsOf(asked, step.image);
+    const outcome = this.#attempt(
+      () => air.update(given, call.ota, server, () => this.#isOver, limits),
+      step.cut,
+    );
+    if (outcome.error) throw outcome.error as Error;
+    if (outcome.isCut) return this.#say(text, outcome);
+    const settled = outcome.value as Settled;
+    const { state, code } = settled.value as { state?: string; code?: string };
+    this.#count(`over the air: ${state ?? code ?? 'a callback throws'}`);
+    this.#say(text, settled.state === 'rejected' ? { error: settled.value as Error } : settled);
+    if (!wasBusy && copy.work) {
+      if (this.#isUpdating(copy.work)) throw new Broken('ota-http leaves its update open');
+      copy.work.isDead = true;
+    }
+    if (wasBusy && settled.state === 'fulfilled')
+      throw new Broken(`ota-http in an update: ${JSON.stringify(settled.value)}`);
+    if (settled.value instanceof Error && ['callback', 'onPlan'].includes(settled.value.message))
+      return;
+    const contents = call.judge(settled);
+    if (contents) promise.found(row!, contents);
   }
 
   #wrong(copy: Copy, step: Extract<Step, { do: 'wrong' }>, text: string): void {
@@ -717,23 +876,35 @@ export class Player {
 
   // Calls of an update
 
-  #advance(copy: Copy, work: Work, step: Step & { cut?: Cut }, text: string): void {
+  /** @param act - does the step, if it is not one of the life */
+  #advance(
+    copy: Copy,
+    work: Work,
+    step: Step & { cut?: Cut },
+    text: string,
+    act = () => this.#callUpdate(work, step),
+  ): Outcome {
     const { promise } = this;
     const isAlive = this.#isAlive(copy) && !work.isDead;
     const { update } = promise;
     if (isAlive && update !== work.tracked) promise.turnTo(work.tracked!);
     if (isAlive) promise.beforeUpdate();
     else promise.beforeRecover(false);
-    const padded = this.#paddedOf(work);
-    if (step.do === 'end' && isAlive) promise.ending(padded);
+    if (step.do === 'end' && isAlive) promise.ending(this.#paddedOf(work));
     const before = this.#operations;
-    const outcome = this.#attempt(() => this.#callUpdate(work, step), step.cut);
+    const outcome = this.#attempt(act, step.cut);
     this.#say(text, outcome);
-    if (!isAlive) {
+    if (isAlive) this.#advanced(copy, work, step, outcome, before);
+    else {
       this.#assertDead(work, step.do, outcome, before);
       if (!outcome.isCut && !this.#isUpdating(work)) work.isDead = true;
-      return;
     }
+    return outcome;
+  }
+
+  #advanced(copy: Copy, work: Work, step: Step, outcome: Outcome, before: number): void {
+    const { promise } = this;
+    const { update } = promise;
     if (outcome.isCut) {
       work.isDead = true;
       promise.advanced();
@@ -748,7 +919,7 @@ export class Player {
     if (step.do === 'end') {
       work.isDead = true;
       this.#assertMayEnd(work);
-      promise.ended(outcome.value as Result, padded);
+      promise.ended(outcome.value as Result, this.#paddedOf(work));
     } else if (step.do === 'abort') {
       work.isDead = true;
       promise.gaveUp(outcome.value as Result);

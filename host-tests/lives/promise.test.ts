@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
-import { SUBJECT, makerOf, sourceOfOta } from '../support/subject.ts';
+import { SUBJECT } from '../support/subject.ts';
 import type { EventName } from './draw.ts';
 import { live, seedOf } from './lives.ts';
 import { scriptOf, shrink } from './shrink.ts';
+import { modulesOfSubject } from './subject.ts';
 
 interface RowOfPromise {
   /** What may happen beside calls and power cuts. */
@@ -71,13 +72,13 @@ const SEEN = 10;
   for (const [name, { on, seen }] of Object.entries(ROWS))
     it(name, function () {
       this.timeout(60_000);
-      const make = makerOf(sourceOfOta());
+      const modules = modulesOfSubject();
       let boots = 0;
       let times = 0;
       for (let number = 0; boots < BOOTS || (seen && times < SEEN); number++) {
-        const { broken, life, counts } = live(seedOf(1, number), new Set(on), make);
+        const { broken, life, counts } = live(seedOf(1, number), new Set(on), modules);
         if (broken) {
-          const short = shrink(life, make);
+          const short = shrink(life, modules);
           assert.fail(scriptOf(short.life, short.broken!.message));
         }
         boots += counts.boots;

@@ -278,6 +278,7 @@ export class Promised {
     const before = this.#heads;
     this.#heads = this.places.map(({ first, span }) => ({ first: first + span - 2, span: 2 }));
     const isForged = (sector: number) => this.places.some((place) => isIn(place, sector));
+    if (this.planted.some(isForged)) this.#forged.push(...this.planted);
     if (this.#forged.some(isForged)) this.#loseTrack();
     // What is hidden when nothing is known may be any journal.
     if (this.isUnknown) this.#forged.push(...before.map(({ first }) => first));
@@ -833,6 +834,8 @@ export class Promised {
   /** Updates that were forgotten: a journal still lies there, which has an id. */
   #forgotten: Tracked[] = [];
   #serial = 0;
+  /** Sectors of partitions that may hold forged journals, as parts of images: nothing where they are, see `flashed`. */
+  planted: number[] = [];
   /** Sectors that hold forged journals. */
   #forged: number[] = [];
   /** The number of the last update that had begun when one came to be where a journal may be. */
@@ -854,6 +857,15 @@ export class Promised {
     // Until it writes, what others write is the content before it.
     if (tracked.phase === 'clean') tracked.old = this.#contentOf(tracked.target);
     this.update = tracked;
+  }
+
+  /** `ota-http` says that a partition holds one of these images already. */
+  found(row: Row, contents: Uint8Array[]): void {
+    const target = rangeOf(row);
+    const range = { target, old: contents[0], others: new Map(), unstable: new Set<number>() };
+    const wild = this.isUnknown || this.isTroubled ? this.#unstableIn(target) : new Set<number>();
+    if (!this.#holds({ ...range, wild } as unknown as Tracked, contents))
+      throw new Broken(`ota-http says that ${row.label} holds the image: ${this.#describe()}`);
   }
 
   /** Before `begin`. */

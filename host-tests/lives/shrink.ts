@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { SECTOR } from '../../host/index.ts';
 import type { Life, Step } from './life.ts';
 import { type End, replay } from './lives.ts';
-import type { MakeOta } from './play.ts';
+import type { Modules } from './play.ts';
 
 /** What a message is about: without numbers, so that a shorter life may break the same in another place. */
 const kindOf = (message: string) =>
@@ -18,10 +18,22 @@ function simpler(step: Step): Step[] {
     delete rest[key];
     forms.push(rest as unknown as Step);
   };
-  for (const key of ['cut', 'onProgress', 'resume', 'troubles', 'torn', 'entry', 'copy', 'isBad'])
+  for (const key of [
+    'cut',
+    'onProgress',
+    'resume',
+    'troubles',
+    'torn',
+    'entry',
+    'copy',
+    'isBad',
+    'digest',
+    'stop',
+    'retries',
+  ])
     without(key);
   if (step.do === 'boot' && step.mood !== 'after') forms.push({ ...step, mood: 'after' });
-  if (step.do === 'begin') {
+  if (step.do === 'begin' || step.do === 'air') {
     const { options, image } = step;
     for (const key of Object.keys(options))
       if (key !== 'partition') {
@@ -34,6 +46,10 @@ function simpler(step: Step): Step[] {
         forms.push({ ...step, image: { ...image, size } });
     if (image.seed) forms.push({ ...step, image: { ...image, seed: 0 } });
   }
+  if (step.do === 'air' && step.server !== 'is honest')
+    forms.push({ ...step, server: 'is honest' });
+  if (step.do === 'air' && step.seed)
+    forms.push({ ...step, seed: 0 }, { ...step, seed: step.seed >> 1 });
   if (step.do === 'write') {
     if (step.as !== 'string') forms.push({ ...step, as: 'string' });
     if (step.chunk !== SECTOR) forms.push({ ...step, chunk: SECTOR });
@@ -54,14 +70,14 @@ function simpler(step: Step): Step[] {
  * @param most - how many lives to try at most
  * @returns the end of the shortest life found that breaks the promise in the same way
  */
-export function shrink(life: Life, makeOta: MakeOta, most = 4000): End {
-  let best = replay(life, makeOta);
+export function shrink(life: Life, modules: Modules, most = 4000): End {
+  let best = replay(life, modules);
   if (!best.broken) throw new Error('the life does not end in the same way again');
   const kind = kindOf(best.broken.message);
   let left = most;
   const attempt = (candidate: Life): boolean => {
     if (left-- <= 0) return false;
-    const end = replay(candidate, makeOta);
+    const end = replay(candidate, modules);
     if (!end.broken || kindOf(end.broken.message) !== kind) return false;
     best = end;
     return true;
@@ -78,7 +94,7 @@ export function shrink(life: Life, makeOta: MakeOta, most = 4000): End {
         );
       }
   }
-  return replay(best.life, makeOta, true);
+  return replay(best.life, modules, true);
 }
 
 /** Leaves out runs of steps, the long ones first. */
@@ -117,12 +133,12 @@ const HERE = 'file://${here}';
 register(HERE + 'host-tests/blank-types.js');
 process.env.SUBJECT ??= 'ota.min.js';
 const { replay } = await import(HERE + 'host-tests/lives/lives.ts');
-const { makerOfSubject } = await import(HERE + 'host-tests/lives/subject.ts');
+const { modulesOfSubject } = await import(HERE + 'host-tests/lives/subject.ts');
 const chip = ${JSON.stringify(chip)};
 const steps = [
 ${lines}
 ];
-const { story, broken } = replay({ chip, steps }, makerOfSubject(), true);
+const { story, broken } = replay({ chip, steps }, modulesOfSubject(), true);
 console.log(story.join('\\n'));
 process.exitCode = broken ? 1 : 0;
 `;

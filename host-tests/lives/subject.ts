@@ -1,5 +1,11 @@
-/** The module that lives are lived with: that which `SUBJECT` names. */
-import { makerOf, sourceOfOta } from '../support/subject.ts';
-import type { MakeOta } from './play.ts';
+/** The modules that lives are lived with: those which `SUBJECT` names. */
+import { buildHttp, makerOf, sourceOfHttp, sourceOfOta } from '../support/subject.ts';
+import { makerOfHttp } from './air.ts';
+import type { Modules } from './play.ts';
 
-export const makerOfSubject = (): MakeOta => makerOf(sourceOfOta());
+await buildHttp();
+
+export const modulesOfSubject = (): Modules => ({
+  ota: makerOf(sourceOfOta()),
+  http: makerOfHttp(sourceOfHttp()),
+});
