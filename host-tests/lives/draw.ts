@@ -12,6 +12,7 @@ import type {
   Step,
   Trouble,
 } from './life.ts';
+import type { AirStep } from './play-air.ts';
 import type { Player } from './play.ts';
 import { FIRST, type Range, freeRuns, isApp, isOtadata, rangeOf } from './world.ts';
 
@@ -189,6 +190,7 @@ export class Drawer {
   #sequence = 10;
   /** Label of the partition that was updated last. */
   #last: string | undefined;
+  #lastAir: AirStep | undefined;
 
   constructor(below: Below, on: Set<EventName>, player: Player) {
     this.#below = below;
@@ -376,21 +378,34 @@ export class Drawer {
 
   #air(): Step {
     const below = this.#below;
+    const last = this.#lastAir;
+    const step = last && chance(below, 40) ? last : this.#newAir();
+    // After power loss the next call goes on with the same image.
+    this.#lastAir = step;
+    const most = 20 + Math.ceil(step.image.size / SECTOR) * 7;
+    return {
+      ...step,
+      server: pick(below, SERVERS),
+      seed: below(1 << 30),
+      ...(chance(below, 40) && { cut: drawCut(below, most) }),
+    };
+  }
+
+  #newAir(): AirStep {
+    const below = this.#below;
     const options = this.#options();
     // The manifest says these.
     if (options.bad && ['size', 'crc32'].includes(options.bad[0])) delete options.bad;
-    const image = this.#image(options);
     return {
       do: 'air',
       options,
-      image,
-      server: pick(below, SERVERS),
-      seed: below(1 << 30),
+      image: this.#image(options),
+      server: 'is honest',
+      seed: 0,
       ...(chance(below, 40) && { digest: true }),
       ...(chance(below, 4) && { stop: true }),
       ...(chance(below, 20) && { retries: below(3) }),
       ...(this.#happens('copies', 4) && { copy: 1 }),
-      ...(chance(below, 40) && { cut: drawCut(below, 20 + Math.ceil(image.size / SECTOR) * 7) }),
     };
   }
 

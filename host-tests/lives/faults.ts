@@ -107,6 +107,18 @@ export const FAULTS: Fault[] = [
     edits: [['air', '  if (!isResult) undo();\n', '']],
   },
   {
+    name: 'what was in flight is compared before it is settled',
+    on: ['air'],
+    isHttp: true,
+    edits: [['air', '/^[iud]/', '/^[ud]/']],
+  },
+  {
+    name: 'what a trial has left is compared before the trial is found to be over',
+    on: ['air'],
+    isHttp: true,
+    edits: [['air', "else if (state === 'trial')", 'else if (!state)']],
+  },
+  {
     name: 'a board asks for ever',
     on: ['air'],
     isHttp: true,

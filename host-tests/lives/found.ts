@@ -323,4 +323,46 @@ export const FOUND: [name: string, life: Life][] = [
       ],
     },
   ],
+  [
+    'a trial that is over does not come back under an update over the air',
+    {
+      chip: {
+        megabytes: 1,
+        tells: true,
+        otadata: [
+          { sequence: 4, state: 1, isTorn: true },
+          { sequence: 5, state: 4294967295, isTorn: true },
+        ],
+        seed: 381801984,
+        rows: [
+          row('nvs', 1, 2, 9, 3),
+          row('otadata', 1, 0, 12, 2),
+          row('ota_0', 0, 16, 14, 12),
+          row('ota_1', 0, 17, 26, 12),
+          row('www', 1, 130, 38, 5),
+        ],
+      },
+      steps: [
+        { do: 'boot', mood: 'after' },
+        {
+          do: 'air',
+          options: { partition: 'www', trial: 2 },
+          image: { seed: 0, size: 4096 },
+          server: 'is honest',
+          seed: 0,
+        },
+        { do: 'recover' },
+        { do: 'boot', mood: 'after' },
+        { do: 'recover' },
+        { do: 'boot', mood: 'after' },
+        {
+          do: 'air',
+          options: { partition: 'www' },
+          image: { seed: 1, size: 5120 },
+          server: 'is honest',
+          seed: 0,
+        },
+      ],
+    },
+  ],
 ];

@@ -410,7 +410,10 @@ export class Promised {
   // What is in the target
 
   /** @returns whether the target of an update holds one of these, for good. */
-  #holds(tracked: Tracked, contents: Uint8Array[]): boolean {
+  #holds(
+    tracked: Pick<Tracked, 'target' | 'others' | 'wild' | 'unstable'> & { old?: Uint8Array },
+    contents: Uint8Array[],
+  ): boolean {
     const { first, span } = tracked.target;
     return contents.some((content) => {
       if (!tracked.others.size && !tracked.wild.size && !tracked.unstable.size)
@@ -862,9 +865,10 @@ export class Promised {
   /** `ota-http` says that a partition holds one of these images already. */
   found(row: Row, contents: Uint8Array[]): void {
     const target = rangeOf(row);
-    const range = { target, old: contents[0], others: new Map(), unstable: new Set<number>() };
-    const wild = this.isUnknown || this.isTroubled ? this.#unstableIn(target) : new Set<number>();
-    if (!this.#holds({ ...range, wild } as unknown as Tracked, contents))
+    if ([...this.worn].some((sector) => isIn(target, sector))) return;
+    const isAny = this.isUnknown || this.isTroubled;
+    const wild = isAny ? this.#unstableIn(target) : this.#stillWild(target);
+    if (!this.#holds({ target, wild, others: new Map(), unstable: new Set() }, contents))
       throw new Broken(`ota-http says that ${row.label} holds the image: ${this.#describe()}`);
   }
 
@@ -932,6 +936,7 @@ export class Promised {
     const isFresh = ({ target: other, excuses }: Tracked) => isSame(other, target) && !excuses.size;
     const isLost = this.#isShaky && (before || !this.#forgotten.some(isFresh));
     if (this.isUnknown || isLost) this.#bewilder(tracked);
+    for (const sector of this.#stillWild(target)) tracked.wild.add(sector);
     this.update = tracked;
     this.#allowUpdate(tracked);
   }
@@ -948,6 +953,13 @@ export class Promised {
   /** Takes note of sectors whose cells are unstable. */
   #bewilder({ target, wild }: Tracked): void {
     for (const sector of this.#unstableIn(target)) wild.add(sector);
+  }
+
+  /** @returns sectors that no journal tells to be unstable: what was put back where erases are dropped may be so. */
+  #stillWild(target: Range): Set<number> {
+    const now = this.#unstableIn(target);
+    const same = [...this.#known()].filter((tracked) => isSame(tracked.target, target));
+    return new Set(same.flatMap(({ wild }) => [...wild].filter((sector) => now.has(sector))));
   }
 
   #unstableIn(target: Range): Set<number> {
