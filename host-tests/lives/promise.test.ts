@@ -55,6 +55,10 @@ const ROWS: Record<string, RowOfPromise> = {
     seen: /^otadata/,
   },
   'ids of journals wrap around': { on: ['ids'], seen: /^ids/ },
+  'over the air, network or server do anything': {
+    on: ['air'],
+    seen: /^server that (?!is honest)/,
+  },
   'a call is wrong, or a callback throws or calls the module': { on: ['wrong-calls', 'callbacks'] },
 };
 
