@@ -148,7 +148,7 @@ export interface Report {
     | 'trial'
     | 'incomplete'
     | 'damaged';
-  /** Label of the partition. */
+  /** Label of the partition; with `none`: that of an update which was given up by `forget`. */
   partition?: string;
   /** From `recover`. false: the journal keeps nothing more, so the same work is done again at the next boot. */
   sealed?: boolean;

@@ -45,7 +45,8 @@ function lookAll(options?: RecoverOptions): void {
 function report(): Report {
   const state = stateOf(isUsable());
   const result: Report = { state: state };
-  if (state !== 'none') result.partition = labelOf(journal.target);
+  // Also of what was given up: there the partition may read right, and wrong at the next boot.
+  if (journal.decision) result.partition = labelOf(journal.target);
   if (state === 'trial') {
     result.boots = journal.booted;
     result.trial = journal.limit;

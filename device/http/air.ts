@@ -123,9 +123,10 @@ function takeHead(bytes: Bytes): void {
 
 /** Lets the core settle what is there before anything is compared. */
 function settle(): void {
-  const { state } = ota.status();
-  // A sector in flight at a power cut may read right now, and wrong at the next boot. `begin` erases it first.
-  if (/^[iud]/.test(state)) begin();
+  const { state, partition } = ota.status();
+  // A sector in flight at a power cut may read right now, and wrong at the next boot. `begin` erases it first, or makes the
+  // core write all sectors anew: also if such an update was given up, then the state is none.
+  if (/^[iud]|^none./.test(state + (partition || ''))) begin();
   else if (state === 'trial')
     try {
       // If the trial is over, that puts the old content back: not later, under what is proven by then.

@@ -572,6 +572,35 @@ describe('the digest', () => {
   });
 });
 
+/** @returns whether power has not failed in a call. */
+function isComplete(call: () => unknown): boolean {
+  try {
+    call();
+    return true;
+  } catch (error) {
+    assert.ok(error instanceof PowerCut);
+    return false;
+  }
+}
+
+describe('after forget() the image', () => {
+  it('is written as a whole: what reads right may be unstable', () => {
+    for (const backup of [undefined, false as const])
+      for (let at = 1, isCut = true; isCut; at++) {
+        const { update, board } = siteWith(NEW);
+        const { address, size } = board.partition('storage');
+        board.flash.cutAt(at, TEARS.everyBit);
+        isCut = !isComplete(() => update({ backup }));
+        assert.ok(isCut || at > 10, `only ${at} operations`);
+        board.flash.cutAt(0, TEARS.nothing);
+        board.powerOn('after');
+        otaOf(board).forget();
+        update();
+        assert.ok(board.flash.holds(address, padded(NEW, size)), `${backup}, operation ${at}`);
+      }
+  });
+});
+
 describe('the options of begin', () => {
   it('reach it', () => {
     const { update, board } = siteWith(NEW);

@@ -141,8 +141,8 @@ export const CHIPS: GoldenChip[] = [
   {
     file: 'chips/forgotten',
     about: 'As damaged; then it was given up.',
-    status: { state: 'none', saved: 0 },
-    recover: { state: 'none' },
+    status: { state: 'none', partition: 'www', saved: 0 },
+    recover: { state: 'none', partition: 'www' },
     holds: 'a.cDEF',
     recovered: 'a.cDEF',
     journal: {

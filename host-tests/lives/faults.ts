@@ -110,7 +110,7 @@ export const FAULTS: Fault[] = [
     name: 'what was in flight is compared before it is settled',
     on: ['air'],
     isHttp: true,
-    edits: [['air', '/^[iud]/', '/^[ud]/']],
+    edits: [['air', '/^[iud]|', '/^[ud]|']],
   },
   {
     name: 'what a trial has left is compared before the trial is found to be over',

@@ -608,7 +608,8 @@ export class Promised {
     const isSaid = (outcome: Outcome) =>
       (outcome.states.includes(state) ||
         (what === 'confirm' && outcome.states.includes('trial'))) &&
-      (isAny(outcome.of) || partition === this.#labelOf(outcome.of));
+      // What was given up may be named.
+      (state === 'none' || isAny(outcome.of) || partition === this.#labelOf(outcome.of));
     const { update } = this;
     const said = [...this.#outcomes(update, isResuming, isRestore), ...this.#ghostly()].filter(
       isSaid,
@@ -866,7 +867,7 @@ export class Promised {
   found(row: Row, contents: Uint8Array[]): void {
     const target = rangeOf(row);
     if ([...this.worn].some((sector) => isIn(target, sector))) return;
-    const isAny = this.isUnknown || this.isTroubled;
+    const isAny = this.isUnknown || this.isTroubled || this.#isLost(target);
     const wild = isAny ? this.#unstableIn(target) : this.#stillWild(target);
     if (!this.#holds({ target, wild, others: new Map(), unstable: new Set() }, contents))
       throw new Broken(`ota-http says that ${row.label} holds the image: ${this.#describe()}`);
@@ -932,10 +933,7 @@ export class Promised {
       serial: ++this.#serial,
       cuts: 0,
     };
-    // The journal that would tell of these cells is not read any more.
-    const isFresh = ({ target: other, excuses }: Tracked) => isSame(other, target) && !excuses.size;
-    const isLost = this.#isShaky && (before || !this.#forgotten.some(isFresh));
-    if (this.isUnknown || isLost) this.#bewilder(tracked);
+    if (this.isUnknown || this.#isLost(target)) this.#bewilder(tracked);
     for (const sector of this.#stillWild(target)) tracked.wild.add(sector);
     this.update = tracked;
     this.#allowUpdate(tracked);
@@ -953,6 +951,12 @@ export class Promised {
   /** Takes note of sectors whose cells are unstable. */
   #bewilder({ target, wild }: Tracked): void {
     for (const sector of this.#unstableIn(target)) wild.add(sector);
+  }
+
+  /** @returns whether the journal that would tell of unstable cells of a partition may not be read any more. */
+  #isLost(target: Range): boolean {
+    const isFresh = ({ target: other, excuses }: Tracked) => isSame(other, target) && !excuses.size;
+    return this.#isShaky && (this.update !== undefined || !this.#forgotten.some(isFresh));
   }
 
   /** @returns sectors that no journal tells to be unstable: what was put back where erases are dropped may be so. */

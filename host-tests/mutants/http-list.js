@@ -175,7 +175,12 @@ const LIST = [
   {
     name: 'what was in flight is compared before it is settled',
     suites: ['air/update', 'air/faults'],
-    edits: [['air', 'if (/^[iud]/.test(state))', 'if (!state)']],
+    edits: [['air', '/^[iud]|^none./', '/^none./']],
+  },
+  {
+    name: 'what was given up is compared',
+    suites: ['air/update'],
+    edits: [['air', '/^[iud]|^none./', '/^[iud]/']],
   },
   {
     name: 'a trial that is over comes back when all is compared',
