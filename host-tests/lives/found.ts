@@ -365,4 +365,36 @@ export const FOUND: [name: string, life: Life][] = [
       ],
     },
   ],
+  [
+    'what reads right after forget() is written anew over the air',
+    {
+      chip: {
+        megabytes: 1,
+        tells: true,
+        otadata: [undefined, undefined],
+        seed: 381801984,
+        rows: [row('nvs', 1, 2, 9, 3), row('www', 1, 130, 38, 2)],
+      },
+      steps: [
+        { do: 'boot', mood: 'after' },
+        {
+          do: 'air',
+          options: { partition: 'www' },
+          image: { seed: 5, size: 8192 },
+          server: 'is honest',
+          seed: 0,
+          cut: { at: 9, tear: 'everyBit' },
+        },
+        { do: 'boot', mood: 'after' },
+        { do: 'forget' },
+        {
+          do: 'air',
+          options: { partition: 'www' },
+          image: { seed: 5, size: 8192 },
+          server: 'is honest',
+          seed: 0,
+        },
+      ],
+    },
+  ],
 ];
