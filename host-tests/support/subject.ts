@@ -64,7 +64,11 @@ export function copyOn(board: Board): Ota {
 
 /** Makes `ota-http` of the same form as `ota`: once, before `uploadHttpTo`. `HTTP_SUBJECT` names another in dist. */
 export async function buildHttp(): Promise<void> {
-  const file = process.env.HTTP_SUBJECT ?? SUBJECT.replace('ota', 'ota-http');
+  // A mutant of the core gets the module as it is shipped.
+  const own = SUBJECT.startsWith('mutants/')
+    ? 'ota-http.min.js'
+    : SUBJECT.replace('ota', 'ota-http');
+  const file = process.env.HTTP_SUBJECT ?? own;
   httpSource ??=
     file === 'sources'
       ? await bundled('device/http/index.ts')
