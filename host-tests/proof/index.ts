@@ -6,13 +6,15 @@
  *     npm run proof -- --seed 7           other lives and other chips
  *     npm run proof -- --only lives,device/bits     no other jobs: the page tells of the others that they were not run
  *     npm run proof -- --page FILE        writes there instead
+ *     npm run proof -- --go-on            runs what the last run has not: what passed on the same bundles is taken from it
  *
  * The exhaustive suites run whole in any case. If one job fails nothing is written, what it has printed is shown, and the
  * exit code is 1.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
@@ -38,6 +40,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
     page: { type: 'string', default: pathOf('docs/proof.md') },
+    'go-on': { type: 'boolean', default: false },
   },
 });
 const budget = Number(values.budget);
@@ -90,21 +93,47 @@ function jobsOf(): Job[] {
   return jobs.filter(({ name }) => !only || only.includes(name));
 }
 
-const scratch = mkdtempSync(join(tmpdir(), 'ota-proof-'));
-const file = join(scratch, 'tallies');
-writeFileSync(file, '');
+/** Where the tallies of each job lie that has passed; and of what they are. */
+const folder = pathOf('dist/proof');
+const stampFile = join(folder, 'stamp');
+const fileOf = ({ name }: Job) => join(folder, `${name.replace('/', '-')}.jsonl`);
+
+/** What the tallies are of: what goes on the chip, and what was asked for. */
+function makeStamp(): string {
+  const bundles = ['dist/ota.min.js', 'dist/ota-http.min.js'].map((file) =>
+    createHash('sha256')
+      .update(readFileSync(pathOf(file)))
+      .digest('hex'),
+  );
+  return [...bundles, seed, budget].join(' ');
+}
+
+/** @returns the minutes that an earlier run took which this one goes on with */
+function prepare(): number {
+  const stamp = makeStamp();
+  const [last, minutes] = existsSync(stampFile) ? readFileSync(stampFile, 'utf8').split('\n') : [];
+  if (values['go-on'] && last === stamp) return Number(minutes);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(stampFile, `${stamp}\n0`);
+  return 0;
+}
 
 /** Runs a job. @returns what it printed if it failed */
-function run({ args, env }: Job): Promise<string | undefined> {
+function run(job: Job): Promise<string | undefined> {
+  const { args, env } = job;
+  const part = `${fileOf(job)}.part`;
+  writeFileSync(part, '');
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, {
       cwd: pathOf('.'),
-      env: { ...process.env, PROOF: file, ...env },
+      env: { ...process.env, PROOF: part, ...env },
     });
     let output = '';
     child.stdout.on('data', (text: Buffer) => (output += text.toString()));
     child.stderr.on('data', (text: Buffer) => (output += text.toString()));
     child.on('close', (code) => {
+      if (code === 0) renameSync(part, fileOf(job));
       resolve(code === 0 ? undefined : output);
     });
   });
@@ -136,22 +165,22 @@ async function runAll(jobs: Job[]): Promise<string[]> {
 }
 
 const started = performance.now();
-const failures = await runAll(jobsOf());
-const tallies = readFileSync(file, 'utf8')
-  .split('\n')
-  .filter(Boolean)
-  .map((line) => JSON.parse(line) as Tally);
-rmSync(scratch, { recursive: true });
+const before = prepare();
+const jobs = jobsOf();
+const failures = await runAll(jobs.filter((job) => !existsSync(fileOf(job))));
+const minutes = before + (performance.now() - started) / 60000;
+writeFileSync(stampFile, `${makeStamp()}\n${minutes}`);
 if (failures.length) {
   console.error(failures.join('\n\n'));
   process.exitCode = 1;
 } else {
+  const lines = jobs.flatMap((job) => readFileSync(fileOf(job), 'utf8').split('\n'));
   const result: Run = {
-    tallies,
+    tallies: lines.filter(Boolean).map((line) => JSON.parse(line) as Tally),
     seed,
     budget,
     only: values.only,
-    minutes: Math.round((performance.now() - started) / 60000),
+    minutes: Math.round(minutes),
     node: process.version,
     date: new Date().toISOString().slice(0, 10),
   };

@@ -113,8 +113,8 @@ export function toPage(run: Run): string {
   const { tallies } = run;
   return `# The proof
 
-\`npm run proof\` has written this page: each number was counted in one run, on the simulated chip, with \`ota.min.js\`, which
-is what goes on a board. It found nothing that breaks [the promise](../README.md).
+\`npm run proof\` has written this page: each number was counted on the simulated chip, with one and the same
+\`ota.min.js\`, which is what goes on a board. It found nothing that breaks [the promise](../README.md).
 
     npm run proof -- --budget ${run.budget} --seed ${run.seed}${run.only === undefined ? '' : ` --only ${run.only}`}
 
