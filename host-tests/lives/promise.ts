@@ -640,7 +640,8 @@ export class Promised {
     // Nothing is done to it until another table shows it again.
     if (!fit.of || fit.of.isAway) return;
     this.update!.phase = what === 'confirm' ? 'committed' : fit.phase!;
-    if (!['void', 'open', 'ending'].includes(this.update!.phase)) this.#forgetBefore(fit.of);
+    const isSettled = state !== 'interrupted' && !['void', 'open', 'ending'].includes(fit.of.phase);
+    if (isSettled) this.#forgetBefore(fit.of);
   }
 
   /** From now on no earlier update is reported any more. */
