@@ -465,8 +465,10 @@ export class Promised {
         return { ...outcome, holds: [...outcome.holds, ...stays] };
       });
     const open: Outcome[] = [];
-    if (!isOldVoid && !tracked.isDirect) open.push(back);
-    else if (also.length && !tracked.isDirect) open.push({ ...back, holds: [[tracked, also]] });
+    const returning: Outcome[] = [];
+    if (!isOldVoid) returning.push(back);
+    else if (also.length) returning.push({ ...back, holds: [[tracked, also]] });
+    if (!tracked.isDirect) open.push(...returning);
     if (tracked.isDirect || isOldVoid) open.push(lost);
     if (isResuming) open.push({ states: ['interrupted'], of: tracked, phase, holds: [] });
     const kept: Outcome = {
@@ -477,7 +479,7 @@ export class Promised {
     };
     const confirmed: Outcome = { ...kept, states: ['committed'], phase: 'committed' };
     // Nothing of the target of a direct update was written.
-    const untouched = tracked.isDirect && !isOldVoid ? [back] : [];
+    const untouched = tracked.isDirect ? returning : [];
     const all: Record<Phase, () => Outcome[]> = {
       clean: earlier,
       open: () => [...open, ...earlier(), ...untouched],

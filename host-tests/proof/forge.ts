@@ -66,7 +66,7 @@ export const IDS = [0, 1, 2, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff];
 
 /** @returns a row of sectors that a record may name: one of the chip, one beside it, or anything. */
 function drawRange(below: Draw, likely: readonly Range[], all: readonly Range[]): Range {
-  const { first, span } = pick(below, below(3) ? likely : all);
+  const { first, span } = pick(below, below(3) && likely.length ? likely : all);
   const kind = below(12);
   if (kind === 0) return { first: pick(below, EDGES), span: pick(below, EDGES) };
   if (kind === 1) return { first: first + below(3) - 1, span: Math.max(0, span + below(3) - 1) };
