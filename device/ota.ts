@@ -43,10 +43,11 @@ function lookAll(options?: RecoverOptions): void {
 }
 
 function report(): Report {
-  const state = stateOf(isUsable());
+  const isFit = isUsable();
+  const state = stateOf(isFit);
   const result: Report = { state: state };
   // Also of what was given up: there the partition may read right, and wrong at the next boot.
-  if (journal.decision) result.partition = labelOf(journal.target);
+  if (state !== 'none' || isFit) result.partition = labelOf(journal.target);
   if (state === 'trial') {
     result.boots = journal.booted;
     result.trial = journal.limit;
