@@ -870,6 +870,10 @@ export class Promised {
   found(row: Row, contents: Uint8Array[]): void {
     const target = rangeOf(row);
     if ([...this.worn].some((sector) => isIn(target, sector))) return;
+    // Where a row begins within a sector, nothing is written, and it may hold the image all the same.
+    const isHeld = (content: Uint8Array) =>
+      this.#flash.holds(row.address, content.subarray(0, row.size));
+    if ((row.address | row.size) % SECTOR && contents.some(isHeld)) return;
     const isAny = this.isUnknown || this.isTroubled || this.#isLost(target);
     const wild = isAny ? this.#unstableIn(target) : this.#stillWild(target);
     if (!this.#holds({ target, wild, others: new Map(), unstable: new Set() }, contents))

@@ -301,7 +301,9 @@ class Trial {
     const isNew = this.#isHeld(row, image);
     assert.ok(isOld || isNew, 'neither the old nor the new content');
     if (isCut && state === 'committed' && !isNew) assert.ok(isOld);
-    if (state === 'damaged' || state === 'incomplete') assert.fail(`${state} after power cuts`);
+    // A forged journal that is full may have its backup where its target is: what a cut leaves of that is damaged.
+    const isLost = state === 'damaged' || state === 'incomplete';
+    if (isLost && this.#isTidy) assert.fail(`${state} after power cuts`);
   }
 
   /** Recovers, and again, and at the next boot. @returns what is said */
