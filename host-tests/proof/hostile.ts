@@ -304,6 +304,7 @@ class Trial {
     // A forged journal that is full may have its backup where its target is: what a cut leaves of that is damaged.
     const isLost = state === 'damaged' || state === 'incomplete';
     if (isLost && this.#isTidy) assert.fail(`${state} after power cuts`);
+    if (isLost) this.#stateOf('forget');
   }
 
   /** Recovers, and again, and at the next boot. @returns what is said */
@@ -363,10 +364,13 @@ class Trial {
     for (const row of shuffled(below, this.chip.targets).slice(0, 1 + below(2))) {
       const isDirect = below(3) === 0;
       if (this.#clean.get(`${row.label} ${isDirect}`) !== 'ok') continue;
-      if (!isDirect && below(2)) this.cutUpdate(row);
+      const isCut = !isDirect && below(2) > 0;
+      if (isCut) this.cutUpdate(row);
       let result = this.update(row, isDirect);
-      if (result === 'E_STATE' && !this.#isTidy) {
-        // What lies behind the end of a log looks as if another copy of the module went on with it.
+      // What lies behind the end of a log looks as if another copy of the module went on with it.
+      const isOdd = result === 'E_STATE' && !this.#isTidy;
+      // Zeros over a forged head, torn by a cut, may let it speak again at another boot.
+      if (isOdd || (result === 'E_PENDING' && isCut)) {
         this.#stateOf('forget');
         result = this.update(row, isDirect);
       }
