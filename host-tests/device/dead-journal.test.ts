@@ -16,6 +16,7 @@ import {
   boot,
   bootStraight,
   codeOf,
+  cutIn,
   during,
   nameOf,
   record,
@@ -176,6 +177,40 @@ function assertNext(board: Board, content: Uint8Array): void {
   assert.equal(reboot(board).restore().state, 'restored');
   assertHolds(board, 'storage', content);
 }
+
+describe('a head that a cut has torn', () => {
+  it('is not taken as erased while it takes neither zeros nor an erase', () => {
+    const board = boardWith();
+    for (const image of [NEW, OTHER, NEW]) update(bootStraight(board), image);
+    // The next journal begins in the head of the third update but one.
+    const steps = record(board, () => update(bootStraight(board), OLD));
+    const erase = steps.find(({ kind }) => kind === 'erase')!;
+    for (let drops = 0; drops < 40; drops++) {
+      board.flash.faults = [];
+      cutIn(board, erase, TEARS.everyBit);
+      let programs = 0;
+      let erases = 0;
+      board.flash.faults = [
+        ({ kind }) =>
+          (kind === 'program' && ++programs <= drops) || (kind === 'erase' && ++erases <= 2)
+            ? 'nothing'
+            : undefined,
+      ];
+      const ota = bootStraight(board);
+      const code = codeOf(() => ota.begin(STORAGE).write(OLD.subarray(0, SECTOR)));
+      board.flash.faults = [];
+      board.flash.cut();
+      const report = bootStraight(board, 'before').recover();
+      // What has failed has changed nothing: the update before it counts.
+      assert.equal(
+        report.state,
+        code === 'E_FLASH' ? 'committed' : 'restored',
+        `${drops} programs do nothing`,
+      );
+      assertHolds(board, 'storage', NEW);
+    }
+  });
+});
 
 describe('a journal whose sector fails in a trial', () => {
   function onTrial(): Board {

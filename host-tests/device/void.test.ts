@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Options, Report } from '../../device/api.ts';
+import { BEGIN } from '../../device/records.ts';
 import { type Board, type Mood, SECTOR, TEARS, type Tear, encodeTable } from '../../host/index.ts';
 import {
   IS_SAMPLE,
@@ -24,6 +25,7 @@ import {
   cutIn,
   during,
   everyForm,
+  isHead,
   moodName,
   nameOf,
   record,
@@ -118,6 +120,32 @@ function boardAfter(life: (board: Board) => void, from: readonly object[], to: r
 }
 
 describe('content that counts for nothing', () => {
+  it('stays so when SOLID of its journal was cut, and its partition is not in the table while another one begins', () => {
+    const board = boardAfter(LIVES['a damaged update'][1], WITH_JOURNAL, WITH_JOURNAL);
+    const opening = record(board, () => leaveOpen(reboot(board), DIRECT));
+    const solid = opening.filter(isHead)[2];
+    cutIn(board, solid, TEARS.everyBit);
+    const gone = WITH_JOURNAL.filter(({ label }) => label !== 'storage');
+    board.flash.load(0x8000, encodeTable(gone));
+    // Its SOLID reads right at this boot.
+    const steps = record(board, () => reboot(board).begin(NEAR).write(NEW.subarray(0, SECTOR)));
+    const begun = steps.findIndex(
+      ({ data, address }) => data?.[0] === BEGIN && address >> 12 !== solid.address >> 12,
+    );
+    assert.ok(begun > 2);
+    for (const step of steps.slice(0, begun))
+      for (const tear of [TEARS.nothing, TEARS.everyBit]) {
+        cutIn(board, step, tear);
+        board.flash.load(0x8000, encodeTable(WITH_JOURNAL));
+        during(
+          () => nameOf(step, steps, tear),
+          () => {
+            for (const mood of ['ones', 'after'] as const) assertVoid(reboot(board, mood));
+          },
+        );
+      }
+  });
+
   for (const [name, [state, life]] of Object.entries(LIVES))
     for (const [where, [from, to]] of Object.entries(TABLES)) {
       it(`after ${name} stays so at every boot, and ends with a direct update: ${where}`, () => {

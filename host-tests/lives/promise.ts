@@ -561,12 +561,16 @@ export class Promised {
       // What has begun since is reported: that was not forgotten.
       if (reported.serial > this.#forgettingAt) this.#isForgetting = false;
     }
-    if (!update || update === reported) return;
-    const wasOpen = update.phase === 'open' || update.phase === 'ending';
-    const isExcused = update.phase === 'void' || update.excuses.size > 0;
-    // Where reads err, a journal that was retired may have spoken.
-    if (wasOpen || isExcused || this.#isForgetting || this.isTroubled)
-      this.ghosts = [...this.ghosts, update].slice(-4);
+    for (let one = update; one && one !== reported; one = one.before) {
+      const wasOpen = one.phase === 'open' || one.phase === 'ending';
+      const isExcused = one.phase === 'void' || one.excuses.size > 0;
+      // Where reads err, a journal that was retired may have spoken.
+      if (
+        (wasOpen && (one === update || one.cuts)) ||
+        (one === update && (isExcused || this.#isForgetting || this.isTroubled))
+      )
+        this.ghosts = [...this.ghosts, one].slice(-4);
+    }
   }
 
   /** What may be reported of an update that has not been heard of yet. */

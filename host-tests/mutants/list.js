@@ -200,7 +200,7 @@ export const MUTANTS = [
   },
   {
     name: 'a head that does not take zeros is taken as erased',
-    suites: ['lives/found'],
+    suites: ['device/dead-journal'],
     edits: [['journal', 'if (isMarked && isBlank', 'if (isBlank']],
   },
   {
@@ -546,7 +546,7 @@ export const MUTANTS = [
   },
   {
     name: 'BEGIN and SOLID of the journal that speaks are not written again before another begins',
-    suites: ['device/journal-rules', 'device/two-cuts', 'device/power-cut'],
+    suites: ['device/void'],
     edits: [['journal', '  if (decision && !record && !isSettled && !isDamaged) firm();\n', '']],
   },
   {
