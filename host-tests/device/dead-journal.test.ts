@@ -182,7 +182,7 @@ describe('a head that a cut has torn', () => {
   it('is not taken as erased while it takes neither zeros nor an erase', () => {
     const board = boardWith();
     for (const image of [NEW, OTHER, NEW]) update(bootStraight(board), image);
-    // The next journal begins in the head of the third update but one.
+    // The two heads take turns: the next journal begins in that of the second update.
     const steps = record(board, () => update(bootStraight(board), OLD));
     const erase = steps.find(({ kind }) => kind === 'erase')!;
     for (let drops = 0; drops < 40; drops++) {

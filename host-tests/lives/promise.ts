@@ -562,6 +562,7 @@ export class Promised {
       if (reported.serial > this.#forgettingAt) this.#isForgetting = false;
     }
     for (let one = update; one && one !== reported; one = one.before) {
+      // Of those before it: one whose SOLID a cut has torn.
       const wasOpen = one.phase === 'open' || one.phase === 'ending';
       const isExcused = one.phase === 'void' || one.excuses.size > 0;
       // Where reads err, a journal that was retired may have spoken.
