@@ -115,6 +115,92 @@ function nameUniquely(code) {
   );
 }
 
+/** @returns the names of the functions of a module that a node uses. */
+function callsIn(node, functions) {
+  const uses = nodesIn(
+    { node },
+    ({ type, name }) => type === 'Identifier' && functions.has(name),
+    true,
+  );
+  return new Set(uses.map(({ name }) => name));
+}
+
+/**
+ * Puts functions that nothing else uses into the function that does, so that they are in memory only while it runs, or
+ * while a function that it returned is in use: in Espruino each takes 5 JsVars, and one for each parameter. What was put
+ * there is read again at each call, so it is for functions that are called once in a call of the API: those that the
+ * module exports, and others.
+ * @param others - names of functions that others may be put into, too
+ * @param kept - names of functions that stay where they are, with all that they use
+ */
+export function nestFunctions(code, others, kept = []) {
+  code = nameUniquely(code);
+  const ast = parse(code, { ecmaVersion: 5 });
+  const functions = new Map(ast.body.filter(({ id }) => id).map((node) => [node.id.name, node]));
+  const hosts = new Map(others.map((name) => [name, functions.get(name)]));
+  const missing = [...others, ...kept].filter((name) => !functions.has(name));
+  if (missing.length) throw new Error(`no functions of the module: ${missing.join(', ')}`);
+  // Exported functions have no name; what else is outside of all functions runs when the module loads.
+  const calls = new Map(
+    [...functions].map(([name, node]) => [name, callsIn(node.body, functions)]),
+  );
+  const isOwn = (node) => node.type === 'FunctionExpression';
+  for (const node of ast.body.filter(({ id }) => !id)) {
+    const exported = nodesIn({ node }, isOwn);
+    exported.forEach((host) => hosts.set(host, host));
+    for (const host of exported) calls.set(host, callsIn(host.body, functions));
+    const all = callsIn(node, functions);
+    const within = new Set(exported.flatMap((host) => [...calls.get(host)]));
+    const outside = [...all].filter((name) => !within.has(name));
+    calls.set(node, new Set(outside));
+  }
+  /** @returns what is reached from the outside without going through a function. */
+  const reachedWithout = (host) => {
+    const reached = new Set();
+    const visit = (name) => {
+      if (name === host || reached.has(name)) return;
+      reached.add(name);
+      calls.get(name).forEach(visit);
+    };
+    for (const key of calls.keys()) if (typeof key !== 'string' || kept.includes(key)) visit(key);
+    return reached;
+  };
+  const places = new Map();
+  // A host inside another one takes what it can, so the one with the fewest comes last.
+  const reach = [...hosts].map(([key, node]) => {
+    const reached = reachedWithout(key);
+    return {
+      node,
+      key,
+      own: [...functions.keys()].filter(
+        (name) => name !== key && !kept.includes(name) && !reached.has(name),
+      ),
+    };
+  });
+  reach.sort((a, b) => b.own.length - a.own.length);
+  for (const { node, own } of reach) for (const name of own) places.set(name, node);
+  const textOf = (node) => {
+    const { start, body, end } = node;
+    const inner = [...places].filter(([, host]) => host === node);
+    const texts = inner.map(([name]) => textOf(functions.get(name)));
+    return (
+      code.slice(start, body.start + 1) +
+      texts.join('') +
+      innerText(node) +
+      code.slice(end - 1, end)
+    );
+  };
+  const innerText = ({ body }) => code.slice(body.start + 1, body.end - 1);
+  const edits = [...hosts]
+    .filter(([key]) => !places.has(key))
+    .map(([, node]) => [node.start, node.end, textOf(node)]);
+  for (const name of places.keys()) {
+    const { start, end } = functions.get(name);
+    edits.push([start, end, '']);
+  }
+  return edited(code, edits);
+}
+
 const LOOPS = /^(For|ForIn|While|DoWhile)Statement$/;
 
 /** @returns the nodes under a node for which `isWanted`; what is inside of functions only with `isDeep`. */
@@ -458,15 +544,22 @@ export function shareStrings(code, least) {
   for (const [text, nodes] of places) {
     const name = `shared$${text.replace(/\W/g, '$')}${edits.length}`;
     const own = nodes.map(({ type, property, start, end }) =>
-      type === 'Literal' ? [start, end, name] : [property.start - 1, end, `[${name}]`],
+      type === 'Literal'
+        ? [start, end, /\w/.test(code[start - 1]) ? ` ${name}` : name]
+        : [property.start - 1, end, `[${name}]`],
     );
     // Most names get two letters.
     const gain = own.reduce(
       (sum, [from, to, by]) => sum + to - from - by.length + name.length - 2,
       0,
     );
-    if (gain - `,ab=""${text}`.length < least) continue;
-    edits.push(...own, [start, start, `${name}=${JSON.stringify(text)},`]);
+    // Codes above 127 would be two bytes on the chip.
+    const literal = JSON.stringify(text).replace(
+      /[^ -~]/g,
+      (letter) => `\\x${letter.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    );
+    if (gain - `,ab=${literal}`.length < least) continue;
+    edits.push(...own, [start, start, `${name}=${literal},`]);
   }
   return edited(code, edits);
 }
@@ -581,18 +674,15 @@ export function exportInPlace(code) {
   return edited(code, edits);
 }
 
-/** Ends what Espruino does not: it looks for a value behind a `return` that ends a function and is not reached. */
+/** Ends each `return` without a value: where one ends a function that is not reached, Espruino looks for a value behind it. */
 export function endReturns(code) {
-  const edits = [];
-  const visit = (node) => {
-    if (isFunction(node)) {
-      const end = node.body.end - 1;
-      if (/\breturn$/.test(code.slice(node.body.start, end))) edits.push([end, end, ';']);
-    }
-    childrenOf(node).forEach(visit);
-  };
-  visit(parse(code, { ecmaVersion: 5 }));
-  return edited(code, edits);
+  const ast = parse(code, { ecmaVersion: 5 });
+  const isBare = ({ type, argument, end }) =>
+    type === 'ReturnStatement' && !argument && code[end - 1] !== ';';
+  return edited(
+    code,
+    nodesIn(ast, isBare, true).map(({ end }) => [end, end, ';']),
+  );
 }
 
 /**

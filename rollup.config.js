@@ -15,6 +15,7 @@ import {
   inlineStatements,
   liftVariables,
   loosen,
+  nestFunctions,
   shareNumber,
   shareStrings,
   shareVariables,
@@ -32,10 +33,31 @@ const banner = `/* esp-part-ota ${version}, MIT licence */`;
  * Properties of our own objects that no user sees: those of `Area` in device/chip.ts. Espruino keeps a name of up to four
  * characters in the variable itself, and every byte of the bundle takes flash.
  */
-const AREA = ['first', 'kind', 'need', 'row', 'span', 'why'];
+const AREA = ['first', 'kind', 'need', 'span', 'why'];
 
 /** Functions that are smaller where they are called. */
-const INLINED = ['wordOf', 'rangeOf', 'recordAt', 'start', 'forgetChip'];
+const INLINED = [
+  'wordOf',
+  'rangeOf',
+  'recordAt',
+  'start',
+  'forgetChip',
+  'mix',
+  'isForJournal',
+  'retire',
+  'failAlone',
+  'failSector',
+  'readSaved',
+  'labelOf',
+  'isQuiet',
+  'sign',
+  'decide',
+];
+
+const INLINED_HTTP = ['wait', 'advance', 'sourceOf', 'hashAt'];
+
+/** Functions that are called a few times in a call of the API: what only they use is in memory only then. */
+const HOSTS = ['choosePlaces', 'readChip', 'open'];
 
 /**
  * What terser must not do for Espruino in the end: a function that it inlines leaves its variables where it was, and
@@ -72,12 +94,13 @@ const inlined = {
   format,
 };
 /** `unsafe_comps`: no comparison meets a NaN, which `checkNumber` refuses. */
-const small = (internal) => ({
+const small = (internal, reserved) => ({
   ecma: 5,
   toplevel: true,
   compress: { ...hoist, passes: 3, pure_getters: true, unsafe_comps: true },
   mangle: {
     toplevel: true,
+    reserved,
     properties: { regex: new RegExp(`^(${internal.join('|')})$`), builtins: true },
   },
   format,
@@ -100,12 +123,13 @@ const namedExports = {
   renderChunk: (code) => `var api = exports;${code.replaceAll('exports.', 'api.')}`,
 };
 /** @param least - bytes that a text in a variable has to save, which takes two JsVars */
-const forEspruino = (least) => ({
+const forEspruino = (least, hosts, kept) => ({
   name: 'for-espruino',
   renderChunk: (code) => {
     const hoisted = [4096, 255].reduce(shareNumber, hoistVariables(loosen(code)));
     const constant = declareConstants(shortenFlags(hoisted));
-    return shortenNames(endReturns(abbreviate(shareVariables(shareStrings(constant, least)))));
+    const shared = abbreviate(shareVariables(shareStrings(constant, least)));
+    return shortenNames(endReturns(nestFunctions(shared, hosts, kept)));
   },
 });
 const es5 = { format: 'cjs', generatedCode: 'es5', strict: false, freeze: false, esModule: false };
@@ -139,7 +163,7 @@ const types = (input, file) => ({ input, external, output: { file }, plugins: [d
  * @param functions - functions that are smaller where they are called
  * @param least - see `forEspruino`
  */
-const device = (input, name, internal, functions, least) => ({
+const device = (input, name, internal, functions, least, hosts, kept = []) => ({
   input,
   output: [
     { ...es5, file: `dist/${name}.js`, banner, plugins: [readable] },
@@ -151,8 +175,8 @@ const device = (input, name, internal, functions, least) => ({
         terser(inlined),
         inUse(internal),
         inlining(functions),
-        terser(small(internal)),
-        forEspruino(least),
+        terser(small(internal, [...hosts, ...kept])),
+        forEspruino(least, hosts, kept),
       ],
     },
   ],
@@ -176,8 +200,8 @@ const sent = {
 };
 
 export default [
-  device('device/index.ts', 'ota', AREA, INLINED, 12),
-  device('device/http/index.ts', 'ota-http', [], [], Infinity),
+  device('device/index.ts', 'ota', AREA, INLINED, 40, HOSTS),
+  device('device/http/index.ts', 'ota-http', [], INLINED_HTTP, Infinity, ['askHead'], ['step']),
   sent,
   host('host/index.ts', 'dist/board.js'),
   host('cli/index.ts', 'dist/part-ota.js', { banner: '#!/usr/bin/env node' }),

@@ -2,10 +2,10 @@
 import { sha256 } from '#hashes';
 import { KNOWN, QUEUE_HASHES } from '../device/http/limits.ts';
 import { BLOCK_HASHES, HASH_BYTES } from '../device/http/manifest.ts';
-import { SLOT, journalSectors } from '../device/records.ts';
+import { PIECE, SLOT, journalSectors } from '../device/records.ts';
 import { concat, filled, isFilled, toHex } from '../formats/bytes.ts';
 import { SECTOR } from '../formats/chip.ts';
-import { seconds, type Work } from '../host/index.ts';
+import { PAGE, seconds, type Work } from '../host/index.ts';
 import { packFacts } from '../formats/manifest/make.ts';
 import { isManifest, readManifest } from '../formats/manifest/read.ts';
 import { examineImage, hashAt, treeBytes } from '../formats/manifest/tree.ts';
@@ -109,36 +109,58 @@ function heldHash(old: Sector, { bytes }: Sector): string | undefined {
   return hashOf(concat([old.content.subarray(0, bytes)], SECTOR));
 }
 
-/** @returns bytes that are programmed for a sector: all, unless it is blank. */
-function bytesToProgram({ chip }: Sector): number {
-  return chip === erased.chip ? 0 : SECTOR;
+/**
+ * @param end - bytes from the start of the sector; what is behind them is blank
+ * @returns bytes that are programmed for a sector: no piece that is blank, and of none what is behind the page of its end
+ */
+function bytesToProgram({ chip, content }: Sector, end: number): number {
+  if (chip === erased.chip) return 0;
+  let bytes = 0;
+  for (let at = 0; at < end; at += PIECE) {
+    const piece = content?.subarray(at, at + PIECE);
+    if (!piece || !isFilled(piece, 0xff))
+      bytes += Math.min(PIECE, Math.ceil((end - at) / PAGE) * PAGE);
+  }
+  return bytes;
 }
 
 /** Bytes of the records of any update: BEGIN, SOLID, COMMIT, CONFIRM, SOLID. */
 const FIXED_RECORDS = 5 * SLOT;
 
-/** Adds up what a transaction with backup does: device/transaction.ts. */
+/**
+ * Adds up what `ota-http` does, with a backup, if what it writes arrives piece by piece. Smaller parts program a little less:
+ * then less of what is blank is in one part with what is not.
+ */
 function workOf(from: Side, to: Side, changed: number[]): Work {
   const total = Math.max(from.sectors.length, to.sectors.length);
-  // All sectors are hashed; if any changes, all are compared, and read once more for the check in COMMIT.
-  const passes = changed.length ? 3 : 1;
-  const work = { erases: 0, bytesProgrammed: 0, commands: 0, bytesRead: passes * total * SECTOR };
+  // All sectors are hashed.
+  const work = { erases: 0, bytesProgrammed: 0, commands: 0, bytesRead: total * SECTOR };
+  if (!changed.length) return work;
+  const blockOf = (n: number) => Math.floor(n / BLOCK_HASHES);
+  const rewritten = new Set(changed);
+  const blocks = new Set(changed.map(blockOf));
+  to.sectors.forEach((_, n) => {
+    // What stays of a block that changes is hashed once more, when the block is planned.
+    if (!rewritten.has(n) && blocks.has(blockOf(n))) work.bytesRead += SECTOR;
+  });
+  // What stays is read for the check in COMMIT; the image for its CRC-32.
+  work.bytesRead += (total - changed.length) * SECTOR + to.size;
   for (const n of changed) {
-    const copy = bytesToProgram(from.sectors[n] ?? erased);
-    const isBlank = (from.sectors[n] ?? erased).chip === erased.chip;
+    const old = from.sectors[n] ?? erased;
+    const isBlank = old.chip === erased.chip;
+    const next = to.sectors[n];
     work.erases += isBlank ? 1 : 2;
     // The new sector, the record that the old one is saved, and the old one.
-    work.bytesProgrammed += bytesToProgram(to.sectors[n] ?? erased) + SLOT + copy;
-    // Each is read back.
-    work.bytesRead += isBlank ? SECTOR : 2 * SECTOR;
+    work.bytesProgrammed +=
+      (next ? bytesToProgram(next, next.bytes) : 0) + SLOT + bytesToProgram(old, SECTOR);
+    // The old one is read twice, unless it is blank, its copy and the new one once; and the new one is hashed.
+    work.bytesRead += (isBlank ? 2 : 5) * SECTOR;
   }
-  if (changed.length) {
-    // As large as for a partition that the larger image fills. The head of the journal before is not erased.
-    const erases = journalSectors(total, 0) - 1;
-    work.erases += erases;
-    // A slot of each is zeroed before it is erased.
-    work.bytesProgrammed += FIXED_RECORDS + erases * SLOT;
-  }
+  // As large as for a partition that the larger image fills. The head of the journal before is not erased.
+  const erases = journalSectors(total, 0) - 1;
+  work.erases += erases;
+  // A slot of each is zeroed before it is erased.
+  work.bytesProgrammed += FIXED_RECORDS + erases * SLOT;
   work.commands = Math.ceil(work.bytesProgrammed / 64);
   return work;
 }
@@ -173,20 +195,16 @@ function sourcesOf(from: Side, to: Side): Sources {
 /**
  * @param sectors - numbers of those that change, ascending
  * @param count - sectors of the image
- * @returns bytes of hashes that the device fetches once more
+ * @returns bytes of hashes that the device fetches once more: those around each that is not in memory
  */
 function hashesAgain(sectors: number[], count: number): number {
-  let left = QUEUE_HASHES;
-  let known = count;
+  let known = 0;
   let bytes = 0;
-  for (const n of sectors) {
-    if (!left || n >= known) {
-      const block = n - (n % BLOCK_HASHES);
-      left = QUEUE_HASHES;
-      known = Math.min(count, block + BLOCK_HASHES);
-      bytes += HASH_BYTES * (known - block);
-    }
-    left--;
+  for (const n of sectors.slice(QUEUE_HASHES)) {
+    if (n < known) continue;
+    const first = n - (n % QUEUE_HASHES);
+    known = Math.min(count, first + QUEUE_HASHES);
+    bytes += HASH_BYTES * (known - first);
   }
   return bytes;
 }

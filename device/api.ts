@@ -101,13 +101,34 @@ export interface Update {
    */
   backup: (size?: number) => void;
   /**
-   * Takes the next bytes of the image: any number of them, in order.
+   * Takes the next bytes of the image: any number of them, in order. They are compared with the partition, or written, at
+   * once.
    * @example
    * var update = require('ota').begin({ partition: 'www', size: 5 });
    * update.write('12');
    * update.write(new Uint8Array([51, 52, 53]));
    */
   write: (chunk: string | Uint8Array | ArrayBuffer) => void;
+  /**
+   * Takes the next bytes of the image as the partition holds them: nobody needs to hand them over. `crc32` proves at the end
+   * that they are right.
+   * @param size - bytes, from the start of a sector on
+   * @throws E_SIZE if that is more than the image may have; E_STATE in the middle of a sector, or behind `back`
+   * @example
+   * var update = require('ota').begin({ partition: 'www', crc32: 0xcbf43926 });
+   * update.keep(4096); // the first sector stays
+   */
+  keep: (size: number) => void;
+  /**
+   * Goes back to the start of the sector that the last byte went to. What comes next is written there anew, whatever that
+   * sector reads.
+   * @throws E_STATE if nothing was taken yet
+   * @example
+   * var update = require('ota').begin({ partition: 'www' });
+   * update.write('not what it should be');
+   * update.back();
+   */
+  back: () => void;
   /**
    * Erases what follows the image, verifies, commits.
    * @example
@@ -173,7 +194,8 @@ export type Code =
   | 'E_SIZE'
   | 'E_VERIFY'
   | 'E_FLASH'
-  | 'E_CHANGED';
+  | 'E_CHANGED'
+  | 'E_MEMORY';
 
 /** An error of this library: `code` for programs, `message` for people (thing, fact, limit). */
 export interface OtaError extends Error {

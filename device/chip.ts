@@ -31,18 +31,22 @@ const FREE = -1;
 /** The first byte of every image that boots (esp_app_format.h, ESP_IMAGE_HEADER_MAGIC). */
 const IMAGE_MAGIC = '\xe9';
 
+/** Bytes of the table that are read at once. */
+const ROWS = 4 * ROW_SIZE;
+
 /** The first sector after the table. */
 const AFTER_TABLE = 9;
 
 /** A partition or a run of free flash: all sectors that it touches. */
 export interface Area extends Range {
-  row: Partition;
+  /** Of a partition, as in its row. */
+  label: string;
   /** Its type and its subtype: 0x101 is data/phy. */
   kind: number;
   /** Why nothing may be written to it at this boot, if so. */
-  why: string | false;
-  /** How much the firmware needs it: false not at all; true it can hold neither backup nor journal; 2 it is in use right now. */
-  need: boolean | 2;
+  why: string | 0;
+  /** How much the firmware needs it: 0 not at all; 1 it can hold neither backup nor journal; 2 it is in use right now. */
+  need: number;
 }
 
 /** Partitions in their order, then free flash, as they are at this boot. */
@@ -66,12 +70,8 @@ export function areaAt(sector: number): Area | undefined {
 function readTwice(address: number, length: number): Bytes {
   let tries = 9;
   let text: Bytes;
-  let check: number;
-  do {
-    // Memory has no room for two tables.
-    check = crc32(read(address, length));
-    text = read(address, length);
-  } while (crc32(text) !== check && tries--);
+  do text = read(address, length);
+  while (read(address, length) !== text && tries--);
   return text;
 }
 
@@ -95,7 +95,7 @@ export function readBoot(): void {
   let chosen = lastOf(0) || lastOf(SLOT_0);
   if (otadata)
     for (let offset = 0; offset <= SECTOR; offset += SECTOR) {
-      const entry = unpack(read(otadata.row.address + offset, 32));
+      const entry = unpack(read(otadata.first * SECTOR + offset, 32));
       const state = entry[6];
       if (
         entry[0] > sequence &&
@@ -117,7 +117,7 @@ export function readBoot(): void {
   // Free flash is of a kind below 0.
   const apps = areas.filter((area) => !(area.kind >> 8));
   const app = apps.filter((area) => apps.length < 2 || (page && isIn(area, page)))[0];
-  runningApp = app ? app.row.label : '';
+  runningApp = app ? app.label : '';
   passive = app && slots[(slots.indexOf(app) + 1) % slots.length];
   apps.forEach((area) => {
     // Any app may boot next if none is chosen, or if that one is not confirmed yet.
@@ -134,38 +134,46 @@ function chipSectors(): number {
   return header[0] === IMAGE_MAGIC ? 256 << (header.charCodeAt(3) >> 4) : 0;
 }
 
+/** Adds the flash between two sectors that is in no partition. */
+function addFree(first: number, until: number): void {
+  if (until > first) areas.push({ kind: FREE, first: first, span: until - first } as Area);
+}
+
 /**
  * Reads the partition table and the size of the chip. The bootloader has checked the table's MD5 at this very boot.
+ * @param rows - gets the rows of the table, if it is given: they take much memory
  * @throws E_NO_PARTITION if the table is missing, torn, or larger than the chip
  */
-export function readChip(): void {
-  const table = readTwice(TABLE_ADDRESS, TABLE_SIZE);
+export function readChip(rows?: Partition[]): void {
   let next = AFTER_TABLE;
   // Of the rows so far, the one that reaches furthest.
-  let before = { row: { label: 'table' } } as Area;
-  const addFree = (until: number): void => {
-    if (until > next) areas.push({ row: {}, kind: FREE, first: next, span: until - next } as Area);
-  };
+  let before = { label: 'table' } as Area;
+  let text = '';
   areas = [];
   for (let at = 0; ; at += ROW_SIZE) {
-    const words = unpack(table.substr(at, ROW_SIZE));
-    const magic = words[0] & 0xffff;
+    // All of the table would take much memory.
+    if (!(at % ROWS)) text = readTwice(TABLE_ADDRESS + at, ROWS);
+    const words = unpack(text.substr(at % ROWS, ROW_SIZE));
+    const magic = at < TABLE_SIZE && words[0] & 0xffff;
     const kind = ((words[0] >> 8) & 0xff00) | (words[0] >>> 24);
     const address = words[1];
     const size = words[2];
     const flags = words[7];
     if (at && magic === END_MAGIC) break;
-    if (magic === ROW_MAGIC)
-      areas.push({
-        row: {
-          label: table.substr(at + 12, 16).split('\0')[0],
+    if (magic === ROW_MAGIC) {
+      const label = text.substr((at % ROWS) + 12, 16).split('\0')[0];
+      if (rows)
+        rows.push({
+          label: label,
           type: kind >> 8,
           subtype: kind & 255,
           address: address,
           size: size,
           encrypted: (flags & ENCRYPTED) > 0,
           readonly: (flags & READONLY) > 0,
-        },
+        });
+      areas.push({
+        label: label,
         kind: kind,
         first: address >>> 12,
         // A size may be almost 2^32, so the sum is no number of 32 bits, and `>>> 12` would lose a bit of it.
@@ -175,23 +183,25 @@ export function readChip(): void {
             ? 'readonly/encrypted'
             : (address | size) % SECTOR || !size
               ? 'not whole sectors'
-              : (kind === OTADATA || (kind >= BOOTLOADER && kind < CUSTOM)) && 'for booting',
+              : kind === OTADATA || (kind >= BOOTLOADER && kind < CUSTOM)
+                ? 'for booting'
+                : 0,
         need:
-          kind === NVS || (live - address) >>> 0 < size
+          kind === NVS || (live! - address) >>> 0 < size
             ? 2
-            : (kind - OTADATA) >>> 0 < SYSTEM_END - OTADATA,
+            : +((kind - OTADATA) >>> 0 < SYSTEM_END - OTADATA),
       });
-    else if (magic !== MD5_MAGIC) fail('NO_PARTITION table: missing/torn');
+    } else if (magic !== MD5_MAGIC) fail('NO_PARTITION table: missing/torn');
   }
   areas
     .slice()
     .sort((a, b) => a.first - b.first)
     .forEach((area) => {
       const end = area.first + area.span;
-      addFree(area.first);
+      addFree(next, area.first);
       if (area.first < next) {
-        area.why = 'overlaps ' + before.row.label;
-        before.why = 'overlaps ' + area.row.label;
+        area.why = 'overlaps ' + before.label;
+        before.why = 'overlaps ' + area.label;
       }
       if (end > next) {
         next = end;
@@ -200,5 +210,5 @@ export function readChip(): void {
     });
   const chip = chipSectors();
   if (chip && next > chip) failSize('NO_PARTITION table', next * SECTOR, chip * SECTOR);
-  addFree(chip);
+  addFree(next, chip);
 }

@@ -1,12 +1,11 @@
 /** Sectors of the flash chip, and what is read from them. */
 
-import { SECTOR, fill, read } from './runtime.ts';
+import { PIECE, mix } from './records.ts';
+import { SECTOR, crc32, fill, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 
-/** A string, as Espruino and JerryScript have it. */
-interface Searchable {
-  startsWith: (text: string, at: number) => boolean;
-}
+/** Bytes of the largest unit that a flash chip programs at once. */
+export const PAGE = 256;
 
 /** A row of sectors, absolute. */
 export interface Range {
@@ -19,20 +18,23 @@ export function isIn(range: Range, sector: number): boolean {
   return (sector - range.first) >>> 0 < range.span;
 }
 
-/** @returns the content of a sector, by its absolute number. */
-export function readSector(sector: number): Bytes {
-  return read(sector * SECTOR, SECTOR);
+/** @returns whether all of some bytes is 0xff */
+export function isBlank(data: Bytes): boolean {
+  // The first byte decides almost always, and saves making bytes to compare with.
+  return data[0] === '\xff' && data === fill(255, data.length);
 }
 
-/** Bytes of a sector that are compared at once, where memory has no room for another whole sector. */
-const PIECE = 256;
-
-/** @returns whether all of some slots, or of a sector, is 0xff */
-export function isBlank(data: Bytes): boolean {
-  const count = data.length % PIECE || PIECE;
+/** @returns whether all of a sector is 0xff */
+export function isSectorBlank(sector: number): boolean {
   let at = 0;
-  // The first byte decides almost always, and saves making bytes to compare with.
-  while (data[at] === '\xff' && (data as unknown as Searchable).startsWith(fill(255, count), at))
-    at += count;
-  return at === data.length;
+  while (at < SECTOR && isBlank(read(sector * SECTOR + at, PIECE))) at += PIECE;
+  return at >= SECTOR;
+}
+
+/** @returns the check of a sector: see SAVED in records.ts. */
+export function checkOf(sector: number): number {
+  let check = 0;
+  for (let at = 0; at < SECTOR; at += PIECE)
+    check = mix(check, crc32(read(sector * SECTOR + at, PIECE)));
+  return check;
 }

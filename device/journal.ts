@@ -12,7 +12,7 @@
 import { recordOf, sign } from './codec.ts';
 import type { Words } from './codec.ts';
 import { fail, failFlash, failSize } from './errors.ts';
-import { isBlank, isIn, readSector } from './flash.ts';
+import { PAGE, isBlank, isIn, isSectorBlank } from './flash.ts';
 import type { Range } from './flash.ts';
 import {
   AREA_AT,
@@ -70,7 +70,7 @@ let isSolid: boolean | 0;
 /** Trial boots: how many there may be, 0 if there is no trial; how many there were. */
 export let limit: number;
 export let booted: number;
-/** From COMMIT: one CRC-32 over those of all sectors that were not saved. */
+/** From COMMIT: one check of all sectors that were not saved. */
 export let unsaved: number;
 /** The sector that the last SAVED names, absolute. */
 export let inFlight: number;
@@ -291,6 +291,7 @@ export function readJournal(places: Range[]): void {
   tops = places.map((place) => place.first + place.span - 1);
   lookAtHeads();
   replay(false);
+  if (!isQuiet() || isDamaged) replay(true);
 }
 
 /**
@@ -306,8 +307,8 @@ export function replay(isFull: boolean): void {
   let bytes: Bytes;
   text = before = bytes = '';
   for (let slot = HEAD_SLOTS, blanks = 0; slot < end && blanks < END_RUN; slot++) {
-    const offset = (slot & 255) * SLOT;
-    if (!text || !offset) text = read(addressOf(slot) - offset, SECTOR);
+    const offset = (slot * SLOT) % PAGE;
+    if (!text || !offset) text = read(addressOf(slot) - offset, PAGE);
     const found = text.substr(offset, SLOT);
     blanks++;
     // The first byte saves a call for almost every slot.
@@ -330,7 +331,6 @@ export function replay(isFull: boolean): void {
     apply(next - 2, final);
     apply(next - 1, solid);
   }
-  if (!isQuiet() || isDamaged) replay(true);
 }
 
 /** @returns the words of a slot if it holds a record of this journal. */
@@ -466,7 +466,7 @@ function eraseSector(sector: number): void {
   for (let tries = 3; tries--;) {
     const isMarked = retire(sector);
     erase(address);
-    if (isMarked && isBlank(readSector(sector))) return;
+    if (isMarked && isSectorBlank(sector)) return;
   }
   failFlash();
 }

@@ -1,21 +1,25 @@
 /** The calls of the API. */
 
 import type { Options, Partition, Plan, RecoverOptions, Report, Update } from './api.ts';
-import * as chip from './chip.ts';
 import { forgetChip, readChip } from './chip.ts';
 import { fail } from './errors.ts';
 import * as journal from './journal.ts';
 import { decide, isQuiet, replay, retireAll } from './journal.ts';
 import * as places from './places.ts';
 import { choosePlaces, describe, isUsable, labelOf, readJournal, stateOf } from './places.ts';
-import * as progress from './progress.ts';
 import { listen } from './progress.ts';
 import { COMMIT, CONFIRM, FORGET, SAVED } from './records.ts';
-import { read, use, useEspruino } from './runtime.ts';
+import { free, use, useEspruino } from './runtime.ts';
 import * as transaction from './transaction.ts';
 import { recover as recoverTarget, seal, undo } from './transaction.ts';
 import * as updating from './update.ts';
-import { startUpdate } from './update.ts';
+import { isUpdating, startUpdate } from './update.ts';
+
+/**
+ * How many of Espruino's JsVars an update in chunks of 512 bytes takes at most, from before `begin` on, of a target of 1 MiB:
+ * `npm run cost room` measures it.
+ */
+const NEEDED = 480;
 
 /** Whether this boot has been counted as a trial boot. */
 let isCounted: boolean | undefined;
@@ -25,18 +29,20 @@ export { use };
 /** Finishes or undoes what power loss interrupted. If that fails, a trial that is over may be half undone. */
 function finish(isKept: boolean): void {
   isCounted = false;
+  // The table takes memory that is needed for sectors; it has to be read again then.
+  forgetChip();
   recoverTarget(isKept);
 }
 
 /** Reads the partition table. The engine is not touched before: nothing runs when the module loads. */
-function look(): void {
-  if (!read) useEspruino();
-  readChip();
+function look(rows?: Partition[]): void {
+  useEspruino();
+  readChip(rows);
 }
 
 /** Reads the partition table and the journal. */
 function lookAll(options?: RecoverOptions): void {
-  if (updating.active || progress.isCalling) fail('STATE ota: updating');
+  if (isUpdating()) fail('STATE ota: updating');
   listen(options && options.onProgress);
   look();
   readJournal();
@@ -66,8 +72,10 @@ function report(): Report {
  * });
  */
 export function partitions(): Partition[] {
-  look();
-  return chip.areas.filter((area) => area.kind >= 0).map((area) => area.row);
+  const rows: Partition[] = [];
+  look(rows);
+  forgetChip();
+  return rows;
 }
 
 /**
@@ -93,20 +101,25 @@ export function plan(options: Options): Plan {
  * @param options - `partition` is its label; the others have defaults
  * @returns the update: `write` the image to it, then `end` it
  * @throws E_NO_PARTITION, E_FORBIDDEN, E_NO_BACKUP, E_SPACE, E_ARGUMENT, E_SIZE, if the options do not fit the chip;
- * E_PENDING if another update is unfinished or on trial; E_STATE if one is in progress; E_FLASH
+ * E_PENDING if another update is unfinished or on trial; E_STATE if one is in progress; E_FLASH; E_MEMORY
  * @example
  * var update = require('ota').begin({ partition: 'www' });
  * update.write('<h1>The new content</h1>');
  * print(update.end().state); // committed
  */
 export function begin(options: Options): Update {
+  const room = free ? free() : NEEDED;
+  if (room < NEEDED) fail('MEMORY begin: ' + room + ' JsVars free, ' + NEEDED + ' needed');
   lookAll(options);
   choosePlaces(options, isCounted);
   if (places.isResumed) seal(true, 0);
   // What was cut is finished first. A journal that keeps nothing more is not resumed: the old content comes back, and
   // another one begins.
   const isResumed = places.isResumed && transaction.isSealed;
-  if (isUsable() && !isResumed && !isQuiet()) finish(!places.isVoid);
+  if (isUsable() && !isResumed && !isQuiet()) {
+    finish(!places.isVoid);
+    readChip();
+  }
   if (!transaction.isSealed) choosePlaces(options, isCounted);
   return startUpdate();
 }
@@ -170,7 +183,10 @@ export function recover(options?: RecoverOptions): Report {
     !isUsable() ||
     (options && options.resume && journal.decision === SAVED) ||
     (wasTrial && isCounted);
-  if (!isIdle) finish(false);
+  if (!isIdle) {
+    finish(false);
+    readChip();
+  }
   isCounted = isIdle || transaction.isSealed;
   const result = report();
   if (result.state !== 'none') result.sealed = isIdle || transaction.isSealed;
@@ -214,7 +230,7 @@ export function confirm(): Report {
  * print(require('ota').restore().state); // restored
  */
 export function restore(options?: RecoverOptions): Report {
-  if (updating.active) return updating.active.abort();
+  if (isUpdating()) return (updating.active as Update).abort();
   lookAll(options);
   replay(true);
   undo(isUsable());
@@ -249,7 +265,7 @@ export function forget(): Report {
  * print(report.state, report.partition, report.saved);
  */
 export function status(): Report {
-  if (updating.active)
+  if (isUpdating())
     return {
       state: 'updating',
       partition: places.label,

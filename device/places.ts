@@ -44,8 +44,7 @@ export let isVoid: boolean;
 
 /** @returns the label of the partition that a range lies in; none in free flash. */
 export function labelOf(range: Range): string | undefined {
-  const area = areaAt(range.first);
-  return area && area.row.label;
+  return (areaAt(range.first) || ({} as Area)).label;
 }
 
 /** @returns whether a journal may lie in an area. */
@@ -59,7 +58,7 @@ function isPlace(area: Area): boolean {
 }
 
 function isForJournal(area: Area): boolean {
-  return area.row.label === 'ota_journal';
+  return area.label === 'ota_journal';
 }
 
 /**
@@ -84,7 +83,7 @@ function whyNot(
 function named(option: 'partition' | 'backup'): Area {
   const label = options[option];
   const area =
-    chip.areas.filter((area) => area.kind >= 0 && area.row.label === label)[0] ||
+    chip.areas.filter((area) => area.kind >= 0 && area.label === label)[0] ||
     fail('NO_PARTITION ' + option + ': no ' + label);
   const why = whyNot(area, option === 'partition', options.overwriteLive);
   if (why) fail('FORBIDDEN ' + option + ' ' + label + ': ' + why);
@@ -111,7 +110,7 @@ function findBackup(): Range {
  */
 function placeJournal(): void {
   const count = journalSectors(backup.span && target.span, options.trial || 0);
-  const own = chip.areas.filter(isForJournal)[0];
+  const own = chip.areas.filter((area) => isForJournal(area))[0];
   const place =
     chip.areas
       // A backup must have room for more than the journal.

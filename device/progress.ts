@@ -3,11 +3,24 @@ import { fail } from './errors.ts';
 import { checkAlone } from './journal.ts';
 import { SECTOR } from './runtime.ts';
 
+declare const setTimeout: ((call: () => void, ms: number) => void) | undefined;
+
 /** The user's callback, from the options of the present call. */
 let onProgress: ((progress: Progress) => void) | undefined;
 
 /** Whether that callback is running: then every other call is refused. */
-export let isCalling: boolean | undefined;
+let isCalling: boolean | undefined;
+
+/** Refuses a call that the callback makes. @throws E_STATE */
+export function checkCaller(): void {
+  if (!isCalling) return;
+  // Where memory ends in the callback, Espruino leaves all functions at once. When this timer comes, none is running.
+  if (typeof setTimeout === 'function')
+    setTimeout(() => {
+      isCalling = false;
+    }, 0);
+  fail('STATE ota: in onProgress');
+}
 
 /** Reports to this callback from now on. @throws E_ARGUMENT if it is none */
 export function listen(newOnProgress: typeof onProgress): void {

@@ -44,11 +44,14 @@
  *             word 1    sector of the target, absolute (2 bytes)
  *                       sector that holds its old content, absolute (2 bytes); 0 it is blank. A direct update has one
  *                       SAVED, with 0: from then on what the target holds counts for nothing
- *             word 2    CRC-32 of the old content; 0 if it is blank
+ *             word 2    check of the old content; 0 if it is blank
  *     RESTORE argument  how many sectors were saved, modulo 256
  *     COMMIT  argument  limit of trial boots
- *             word 2    CRC-32 of those of all sectors that were not saved; 0 in a direct update
+ *             word 2    check of the checks of all sectors that were not saved, in order; 0 in a direct update
  *     BOOT    argument  number of this boot
+ *
+ * A check begins with 0. With each number it becomes, modulo 2^32, itself times 33, exclusive or that number. The numbers of
+ * a sector's check are the CRC-32s of its pieces, PIECE bytes each: no reader has to have a sector in memory.
  *
  * To read it:
  *
@@ -75,7 +78,7 @@
  */
 
 /** Goes into each CRC: a reader of another format sees no record. Below 16, as addresses of slots are multiples of 16. */
-export const FORMAT = 2;
+export const FORMAT = 3;
 
 export const RESTORED = 1;
 export const BEGIN = 2;
@@ -125,6 +128,14 @@ export const CRC_AT = 12;
 
 /** Bytes of a slot. */
 export const SLOT = 16;
+
+/** Bytes of a piece: what is read, compared, programmed at once. */
+export const PIECE = 1024;
+
+/** @returns a check with one more CRC-32 in it. It is another one if that CRC-32 or the check before is. */
+export function mix(check: number, crc: number): number {
+  return ((check * 33) ^ crc) >>> 0;
+}
 
 /** Slots per sector. */
 export const SLOTS = 256;

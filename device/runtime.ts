@@ -51,19 +51,59 @@ export interface Runtime {
   running: () => number;
   /** An address in a partition that the engine itself lives on (Espruino's Storage); 0 none. */
   live: number;
+  /** @returns how many variables of the engine are free (Espruino's JsVars). Without this nobody looks whether memory will do. */
+  free?: (() => number) | undefined;
 }
 
-export let read: Runtime['read'];
+/** What this module uses of Espruino (reference: https://www.espruino.com/Reference). */
+interface FlashModule {
+  read: (length: number, address: number) => Uint8Array;
+  write: (data: Bytes, address: number) => void;
+  erasePage: (address: number) => void;
+}
+interface Espruino {
+  toString: (data: unknown) => Bytes;
+  toArrayBuffer: (data: Bytes) => ArrayBuffer;
+  CRC32: (data: Bytes) => number;
+  kickWatchdog: () => void;
+}
+declare const require: (name: string) => unknown;
+declare const E: Espruino;
+declare const process: { env: { BOARD: string }; memory: () => { free: number } };
+declare const peek32: (address: number) => number;
+
+/**
+ * The classic ESP32 maps its code from 0x400d0000 on; entry 77 of the PRO CPU's flash MMU table is that
+ * address' 64 KiB page of flash, bit 8 means that there is none (soc/esp32 dport_reg.h, DPORT_PRO_FLASH_MMU_TABLE).
+ */
+const MMU_ENTRY = 0x3ff10000 + 77 * 4;
+const MMU_INVALID = 0x100;
+
+let flash: FlashModule;
+let text: Espruino['toString'];
+
+// On Espruino, unless `use` is called. Functions that are made while another one runs would take more memory.
+
+export let read: Runtime['read'] = (address, length) => {
+  E.kickWatchdog();
+  return text(flash.read(length, address));
+};
 export let program: Runtime['program'];
 export let erase: Runtime['erase'];
-export let fill: Runtime['fill'];
-export let pack: Runtime['pack'];
-export let unpack: Runtime['unpack'];
+export let fill: Runtime['fill'] = (value, length) => text({ data: value, count: length });
+export let pack: Runtime['pack'] = (words) => text(new Uint32Array(words as number[]).buffer);
+export let unpack: Runtime['unpack'] = (data) => new Uint32Array(E.toArrayBuffer(data));
 export let join: Runtime['join'];
-export let bytes: Runtime['bytes'];
+/** In a list: alone, an array and its string would share their memory. */
+export let bytes: Runtime['bytes'] = (chunk) =>
+  (chunk instanceof Uint8Array || chunk instanceof ArrayBuffer) && text([chunk]);
 export let crc32: Runtime['crc32'];
-export let running: Runtime['running'];
-export let live: number;
+export let running: Runtime['running'] = () => {
+  const entry = process.env.BOARD === 'ESP32' ? peek32(MMU_ENTRY) : MMU_INVALID;
+  return entry & MMU_INVALID ? 0 : (entry & 0xff) << 16;
+};
+export let live: number | undefined;
+export let free: Runtime['free'] = () => process.memory().free;
 
 /**
  * Works on this chip from now on. Without it, the first call makes a runtime for Espruino.
@@ -83,52 +123,16 @@ export function use(runtime: Runtime): void {
   crc32 = runtime.crc32;
   running = runtime.running;
   live = runtime.live;
+  free = runtime.free;
 }
 
-/** What this module uses of Espruino (reference: https://www.espruino.com/Reference). */
-interface FlashModule {
-  read: (length: number, address: number) => Uint8Array;
-  write: (data: Bytes, address: number) => void;
-  erasePage: (address: number) => void;
-}
-interface Espruino {
-  toString: (data: unknown) => Bytes;
-  toArrayBuffer: (data: Bytes) => ArrayBuffer;
-  CRC32: (data: Bytes) => number;
-  kickWatchdog: () => void;
-}
-declare const require: (name: string) => unknown;
-declare const E: Espruino;
-declare const process: { env: { BOARD: string } };
-declare const peek32: (address: number) => number;
-
-/**
- * The classic ESP32 maps its code from 0x400d0000 on; entry 77 of the PRO CPU's flash MMU table is that
- * address' 64 KiB page of flash, bit 8 means that there is none (soc/esp32 dport_reg.h, DPORT_PRO_FLASH_MMU_TABLE).
- */
-const MMU_ENTRY = 0x3ff10000 + 77 * 4;
-const MMU_INVALID = 0x100;
-
-/** Works on an Espruino board. */
+/** Works on an Espruino board, unless there is a runtime already. */
 export function useEspruino(): void {
-  const flash = require('Flash') as FlashModule;
-  const text = E.toString;
-  read = (address, length) => {
-    E.kickWatchdog();
-    return text(flash.read(length, address));
-  };
+  if (live != null) return;
+  flash = require('Flash') as FlashModule;
+  text = join = E.toString;
   program = flash.write;
   erase = flash.erasePage;
-  fill = (value, length) => text({ data: value, count: length });
-  pack = (words) => text(new Uint32Array(words as number[]).buffer);
-  unpack = (data) => new Uint32Array(E.toArrayBuffer(data));
-  join = text;
-  // In a list: alone, an array and its string would share their memory.
-  bytes = (chunk) => (chunk instanceof Uint8Array || chunk instanceof ArrayBuffer) && text([chunk]);
   crc32 = E.CRC32;
-  running = () => {
-    const entry = process.env.BOARD === 'ESP32' ? peek32(MMU_ENTRY) : MMU_INVALID;
-    return entry & MMU_INVALID ? 0 : (entry & 0xff) << 16;
-  };
   live = STORAGE;
 }

@@ -6,15 +6,15 @@
  * same journal with the same functions.
  *
  * Invariants:
- * 1. A sector of the target is erased only when its old content is in a slot of the backup, read back with the same
- *    CRC-32, and its SAVED record is on flash and read back.
+ * 1. A sector of the target is erased only when its old content is in a slot of the backup, read back and read again from
+ *    its source, and its SAVED record is on flash and read back.
  * 2. What was in flight at a power cut is never trusted, even if it reads right: not the last record, not the sector
  *    of the last SAVED, not a blank slot.
  * 3. COMMIT only after every sector of the image was read back from flash and the image's check matched.
  */
 
 import { fail, failFlash, failSize } from './errors.ts';
-import { isBlank, readSector } from './flash.ts';
+import { PAGE, checkOf, isBlank, isSectorBlank } from './flash.ts';
 import * as journal from './journal.ts';
 import {
   append,
@@ -36,13 +36,15 @@ import {
   CONFIRM,
   ENDING,
   INCOMPLETE,
+  PIECE,
   REOPEN,
   RESTORE,
   RESTORED,
   SAVED,
   UNTOUCHED,
+  mix,
 } from './records.ts';
-import { SECTOR, crc32, erase, fill, pack, program } from './runtime.ts';
+import { SECTOR, crc32, erase, fill, program, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
 
 /** Whether the journal keeps what was decided. Only `start` and `seal` write it. */
@@ -62,15 +64,12 @@ export function start(newIsPartition: boolean | 0 | undefined): void {
  * unstable. Only once no record that a cut left can name it any more.
  */
 function tidy(): void {
-  const sector = journal.backup.first + journal.backupUsed;
-  // One that keeps nothing more does not keep the old content from coming back.
-  for (
-    let tries = isPartition && isSealed && journal.backupUsed < journal.backup.span ? 2 : 0;
-    tries--;
-  ) {
-    erase(guard(sector * SECTOR));
-    if (isBlank(readSector(sector))) return;
-  }
+  if (isPartition && isSealed && journal.backupUsed < journal.backup.span)
+    try {
+      copy(BLANK, journal.backup.first + journal.backupUsed, 0, 2);
+    } catch {
+      // One that keeps nothing more does not keep the old content from coming back.
+    }
 }
 
 /**
@@ -98,71 +97,114 @@ export function seal(
 }
 
 /**
- * Erases a sector, programs it and reads it back; once more if that differs.
- * @param sector - absolute number
- * @param data - SECTOR bytes
- * @throws E_FLASH if it differs twice
+ * Programs bytes that are new to a sector which `rewrite` has erased, and reads them back; once more if they differ.
+ * @throws E_FLASH if they differ twice
  */
-export function writeSector(sector: number, data: Bytes): void {
+export function put(address: number, data: Bytes): void {
   for (let tries = 2; tries--;) {
-    erase(guard(sector * SECTOR));
-    if (!isBlank(data)) program(data, sector * SECTOR);
-    if (readSector(sector) === data) return;
+    if (data[0] !== '\xff' || !isBlank(data)) program(data, address);
+    if (read(address, data.length) === data) return;
   }
-  failFlash('sector ' + sector);
+  failSector(address / SECTOR);
+}
+
+function failSector(sector: number): never {
+  return failFlash('sector ' + (sector | 0));
+}
+
+/**
+ * Erases a sector and copies the first bytes of another one there, piece by piece: memory has no room for a sector. Each
+ * piece is read back, and read again from its source, because the first read may have erred.
+ * @param from - BLANK: nothing is copied, and all of the sector has to be blank then
+ * @param size - bytes; nobody looks whether those behind them are blank then
+ * @param tries - how often. In the last one the source is believed: if its cells are unstable, it never reads the same, and any
+ * of its contents will do
+ * @param wanted - the check of what is copied, if that is known
+ * @returns its check
+ * @throws E_FLASH if it reads wrong each time
+ */
+function copy(from: number, to: number, size: number, tries: number, wanted?: number): number {
+  let check: number;
+  let isRight: boolean;
+  do {
+    if (!tries--) failSector(to);
+    erase(guard(to * SECTOR));
+    // Where the rest is programmed later, an erase that has done nothing shows there.
+    isRight = size > 0 || (from ? isBlank(read(to * SECTOR, PAGE)) : isSectorBlank(to));
+    check = 0;
+    for (let at = 0; at < size && isRight; at += PIECE) {
+      const source = from * SECTOR + at;
+      const data = read(source, Math.min(PIECE, size - at));
+      check = mix(check, crc32(data));
+      if (data[0] !== '\xff' || !isBlank(data)) program(data, to * SECTOR + at);
+      isRight =
+        read(to * SECTOR + at, data.length) === data &&
+        (!tries || read(source, data.length) === data);
+    }
+  } while (!isRight || (wanted != null && check !== wanted));
+  return check;
 }
 
 /**
  * Makes sure that the old content of a sector is safe, and that it is the sector in flight.
- * @param box - what the sector reads, if that is known. It is taken out of the box: there has to be room in memory for
- * what the backup reads.
+ * @returns the slot of the backup that holds it; 0 it is blank, or the update is a direct one
  * @throws E_SPACE, E_FLASH
  */
-export function save(sector: number, box: Bytes[]): void {
+export function save(sector: number): number {
   let slot = BLANK;
   let check = 0;
   if (!journal.backup.span) {
     // One record tells that nothing can be put back.
     if (journal.decision !== SAVED) append(SAVED, 0, sector);
-    return;
+    return slot;
   }
   needSlots(1);
   const saved = journal.index[sector - journal.target.first];
   if (saved) {
-    if (journal.inFlight !== sector) appendRecord(readSaved(saved));
-    return;
+    const words = readSaved(saved);
+    if (journal.inFlight !== sector) appendRecord(words);
+    return words[1]! >>> 16;
   }
-  let old = box.pop() || readSector(sector);
-  if (!isBlank(old)) {
-    let tries = 9;
+  if (!isSectorBlank(sector)) {
     if (journal.backupUsed >= journal.backup.span)
       failSize('SPACE backup', (journal.backupUsed + 1) * SECTOR, journal.backupUsed * SECTOR);
     slot = journal.backup.first + journal.backupUsed;
-    do {
-      if (!tries--) failFlash('backup');
-      old = old || readSector(sector);
-      check = crc32(old);
-      erase(guard(slot * SECTOR));
-      program(old, slot * SECTOR);
-      // Memory has no room for two sectors: they are compared by their CRC-32. The source is read again, because the first
-      // read may have erred. One whose cells are unstable never reads the same: then any of its contents will do.
-      old = '';
-    } while (crc32(readSector(slot)) !== check || (tries && crc32(readSector(sector)) !== check));
+    check = copy(sector, slot, SECTOR, 9);
   }
-  old = '';
   append(SAVED, journal.savedCount, sector | (slot << 16), check);
   tick('backup', journal.savedCount, journal.target.span);
+  return slot;
 }
 
 /**
- * @returns one CRC-32 over the CRC-32s of all sectors of the target that were not saved; since COMMIT the app may have
- * changed these sectors
+ * Begins to write a sector anew: saves its old content, erases it, and programs what is right already.
+ * @param size - its first bytes that are
+ * @throws E_SPACE, E_FLASH
+ */
+export function rewrite(sector: number, size: number): void {
+  const slot = save(sector);
+  const address = sector * SECTOR;
+  let kept: Bytes = '';
+  // They are in the backup, too, unless this is a direct update, or the sector was saved before and written since.
+  for (let at = 0; at < size && !kept; at += PIECE) {
+    const length = Math.min(PIECE, size - at);
+    if (
+      read(address + at, length) !== (slot ? read(slot * SECTOR + at, length) : fill(255, length))
+    )
+      kept = read(address, size);
+  }
+  copy(slot, sector, slot && !kept ? size : 0, 2);
+  if (kept) put(address, kept);
+}
+
+/**
+ * @returns one check over those of all sectors of the target that were not saved; since COMMIT the app may have changed
+ * these sectors
  */
 function checkUnsaved(): number {
   let check = 0;
   for (let n = 0; n < journal.target.span; n++)
-    if (!journal.index[n])
-      check = crc32(pack([check, crc32(readSector(journal.target.first + n))]));
+    if (!journal.index[n]) check = mix(check, checkOf(journal.target.first + n));
   return check;
 }
 
@@ -183,9 +225,9 @@ export const CHECK = 1;
 const PUT_BACK = 0;
 
 /**
- * Goes through the saved sectors, and compares what the backup holds of each with the CRC-32 in its SAVED record, up to
- * the first one that differs. With CHECK it writes nothing. With PUT_BACK it writes each sector back, also one that reads
- * equal: its cells may be unstable. Two functions would take more of the bundle.
+ * Goes through the saved sectors up to the first one of which the backup does not hold what its SAVED record tells. With
+ * CHECK it writes nothing. With PUT_BACK it writes each sector back, also one that reads equal: its cells may be unstable. Two
+ * functions would take more of the bundle.
  * @param onlyChecks - CHECK or PUT_BACK
  * @returns whether the backup holds all of the old content; never in a direct update
  * @throws E_FLASH
@@ -197,17 +239,11 @@ export function walkBackup(onlyChecks: typeof CHECK | typeof PUT_BACK): true | u
     if (journal.index[n]) {
       const words = readSaved(journal.index[n]);
       const slot = words[1]! >>> 16;
-      // 0 is BLANK.
-      let old = slot ? readSector(slot) : fill(255, SECTOR);
-      // What reads wrong is read once more: it may have been read wrong.
-      if (slot && crc32(old) !== words[2]) {
-        old = readSector(slot);
-        if (crc32(old) !== words[2]) return undefined;
-      }
       if (!onlyChecks) {
-        writeSector(journal.target.first + n, old);
+        copy(slot, journal.target.first + n, slot && SECTOR, 2, slot ? words[2] : undefined);
         tick('restore', ++done, journal.savedCount);
-      }
+        // What reads wrong is read once more: it may have been read wrong.
+      } else if (slot && checkOf(slot) !== words[2] && checkOf(slot) !== words[2]) return undefined;
     }
   return true;
 }
@@ -230,7 +266,7 @@ export function restore(hasToSeal: boolean, isKept: boolean): void {
   if (!isRestoring()) seal(!isUntouched && journal.decision !== RESTORE, isUntouched ? 0 : RESTORE);
   if (hasToSeal && !isSealed) failFlash();
   tidy();
-  if (!isUntouched && !walkBackup(PUT_BACK)) failFlash('backup');
+  if (!isUntouched) walkBackup(PUT_BACK);
   seal(false, RESTORED, ENDING);
   // That it was put back is true in this call, sealed or not.
   if (!isSealed) apply(0, [RESTORED]);
@@ -274,7 +310,7 @@ export function resume(): void {
   settle(true);
   tidy();
   // This sector was in flight: its cells may be unstable, even if it reads right. A direct update compares nothing.
-  if (journal.backup.span) writeSector(journal.inFlight, fill(255, SECTOR));
+  if (journal.backup.span) copy(BLANK, journal.inFlight, 0, 2);
 }
 
 /**

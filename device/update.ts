@@ -1,23 +1,27 @@
-/** The update that is in progress: cuts the image into sectors and drives the transaction. */
+/**
+ * The update that is in progress: compares the image with the target and drives the transaction. What arrives is compared,
+ * or programmed, and let go of: a sector is never in memory whole.
+ */
 
 import type { Result, Update } from './api.ts';
 import { forgetChip } from './chip.ts';
 import { checkNumber, fail, failSize } from './errors.ts';
-import { isBlank, readSector } from './flash.ts';
+import { PAGE, isSectorBlank } from './flash.ts';
 import * as journal from './journal.ts';
 import { append, checkAlone, openJournal } from './journal.ts';
 import * as places from './places.ts';
 import { followJournal, stateOf } from './places.ts';
-import * as progress from './progress.ts';
-import { tick } from './progress.ts';
-import { FORGET, INCOMPLETE, REOPEN, UNTOUCHED } from './records.ts';
+import { checkCaller, tick } from './progress.ts';
+import { FORGET, INCOMPLETE, PIECE, REOPEN, UNTOUCHED } from './records.ts';
 import { SECTOR, bytes as bytesOf, crc32, fill, join, pack, read } from './runtime.ts';
 import type { Bytes } from './runtime.ts';
-import { commit, restore, resume, save, start, writeSector } from './transaction.ts';
+import { commit, put, restore, resume, rewrite, save, start } from './transaction.ts';
 
 /** The update in progress, if there is one. */
 export let active: Update | 0 | undefined;
 
+/** Whether a part of it is running. Where memory ends, Espruino leaves all functions at once, and this stays true. */
+let isBusy: boolean;
 /** Whether the journal on the chip is that of this update: it has written something, or goes on with an earlier one. */
 export let ownsJournal: boolean;
 /**
@@ -28,18 +32,42 @@ let isSuspect: boolean | 0;
 /** Bytes of the image so far, and how many there may be. */
 let received: number;
 let most: number;
-/** Pieces of the next sector so far. */
-let pieces: Bytes[];
-/** Sectors taken, and how many of them were rewritten. */
-let taken: number;
+/** Whether the sector of the last byte is written anew, and whether the next byte's has to be. */
+let isRewritten: boolean;
+let isWrong: boolean | 0;
+/** Sectors that were rewritten. */
 let changed: number;
+/** The next bytes to be programmed: less than a page of them. */
+let rest: Bytes;
+
+/**
+ * Refuses a call that the progress callback makes. An update that memory has ended is over.
+ * @returns whether an update is in progress
+ * @throws E_STATE
+ */
+export function isUpdating(): boolean {
+  checkCaller();
+  if (isBusy) active = 0;
+  isBusy = false;
+  return !!active;
+}
+
+/**
+ * Refuses a call of an update that is over.
+ * @param update - what the call came through; a callback may lack it
+ * @throws E_STATE
+ */
+function enter(update: Update | undefined): void {
+  if (!isUpdating() || (update !== active && update && 'keep' in update))
+    fail('STATE update: not now');
+}
 
 /** @throws E_SPACE if the backup is certainly too small for the sectors of the target, from one on */
 function checkRoom(from: number): void {
   let free = places.backup.span;
   if (!free || free >= places.target.span - from) return;
   for (let n = from; n < places.target.span; n++)
-    if (!isBlank(readSector(places.target.first + n))) free--;
+    if (!isSectorBlank(places.target.first + n)) free--;
   if (free < 0)
     failSize('SPACE backup', (places.backup.span - free) * SECTOR, places.backup.span * SECTOR);
 }
@@ -47,7 +75,6 @@ function checkRoom(from: number): void {
 /** Begins the journal: the first thing that is written. */
 function open(): void {
   const { size } = places.options;
-  if (ownsJournal) return;
   // What follows the image will be erased, so the backup has to have room for its content.
   if (size) checkRoom((size + SECTOR - 1) >>> 12);
   checkAlone();
@@ -59,36 +86,65 @@ function open(): void {
   ownsJournal = true;
 }
 
-/** Makes `data` the content of the next sector. */
-function take(data: Bytes): void {
-  const sector = places.target.first + taken;
-  const box = [readSector(sector)];
-  if (isSuspect || box[0] !== data) {
-    if (!ownsJournal) {
-      box.pop();
-      open();
-    }
-    save(sector, box);
-    writeSector(sector, data);
-    changed++;
-  }
-  tick('write', ++taken, places.target.span);
+/** Puts bytes behind those that wait to be programmed. @returns whole pages of them; the others wait */
+function pagesOf(data: Bytes): Bytes {
+  const until = received + data.length;
+  const odd = until % PAGE;
+  const bytes = join([rest, data]);
+  rest = '';
+  if (!odd) return bytes;
+  // The image is over: all of it can be read back now.
+  if (until === most) return join([bytes, fill(255, PAGE - odd)]);
+  rest = bytes.substr(bytes.length - odd);
+  return bytes.substr(0, bytes.length - odd);
 }
 
-/** Takes the next bytes of the image, and cuts them where sectors end. */
-function cut(bytes: Bytes): void {
-  for (let at = 0; at < bytes.length;) {
-    const room = SECTOR - (received % SECTOR);
-    const piece = at || bytes.length > room ? bytes.substr(at, room) : bytes;
-    pieces.push(piece);
-    received += piece.length;
-    at += room;
-    if (!(received % SECTOR)) {
-      const data = pieces.length > 1 ? join(pieces) : piece;
-      pieces = [];
-      take(data);
-    }
+/**
+ * Makes the next bytes of the image, all in one sector, content of the target.
+ * @param data - at most PIECE bytes; none: those that the target holds
+ * @param length - how many bytes that are
+ */
+function take(data: Bytes, length: number): void {
+  const offset = received % SECTOR;
+  const address = places.target.first * SECTOR + received;
+  if (!offset) isRewritten = false;
+  if (isRewritten) checkAlone();
+  else if (isSuspect || (data && (isWrong || read(address, length) !== data))) {
+    const sector = places.target.first + (received >>> 12);
+    // So many of its bytes are right already.
+    const right = data ? offset : length;
+    const odd = right % PAGE;
+    if (ownsJournal) checkAlone();
+    else open();
+    isRewritten = true;
+    isWrong = false;
+    changed++;
+    rest = odd ? read(sector * SECTOR + right - odd, odd) : '';
+    rewrite(sector, right - odd);
   }
+  if (isRewritten && data) {
+    const before = rest.length;
+    // A page is programmed once.
+    if (before || (received + length) % PAGE) data = pagesOf(data);
+    if (data) put(address - before, data);
+  }
+  received += length;
+  if (!(received % SECTOR)) tick('write', received / SECTOR, places.target.span);
+}
+
+/** Takes the next bytes of the image, and cuts them to pieces. */
+function cut(bytes: Bytes): void {
+  const { length } = bytes;
+  for (let at = 0; at < length;) {
+    const room = Math.min(PIECE - (received % PIECE), length - at);
+    take(room < length ? bytes.substr(at, room) : bytes, room);
+    at += room;
+  }
+}
+
+/** Takes the next bytes of the image as the target holds them. */
+function takeHeld(bytes: number): void {
+  for (; bytes > 0; bytes -= SECTOR) take('', Math.min(bytes, SECTOR));
 }
 
 /**
@@ -101,52 +157,38 @@ function cut(bytes: Bytes): void {
  */
 function verify(size: number): void {
   const start = places.target.first * SECTOR;
-  const zeros = fill(0, SECTOR - 4);
-  // The odd piece comes first, so that every piece that is joined has SECTOR bytes.
-  let at = size % SECTOR;
+  const zeros = fill(0, PIECE - 4);
+  // The odd piece comes first, so that every piece that is joined has PIECE bytes.
+  let at = size % PIECE;
   let crc = at ? crc32(read(start, at)) : 0;
-  for (; at < size; at += SECTOR) {
-    crc = ~crc32(join([pack([~crc]), zeros])) ^ crc32(read(start + at, SECTOR));
-    tick('verify', at >>> 12, places.target.span);
+  for (; at < size; at += PIECE) {
+    crc = ~crc32(join([pack([~crc]), zeros])) ^ crc32(read(start + at, PIECE));
+    if (!(at & (SECTOR - PIECE))) tick('verify', at >>> 12, places.target.span);
   }
   crc >>>= 0;
   if (crc !== places.options.crc32)
     fail('VERIFY ' + places.label + ': CRC-32 ' + crc + ', not ' + places.options.crc32);
 }
 
-/** Takes what is left of the image, erases what follows it, verifies and commits. */
-function complete(size: number): void {
-  if (size % SECTOR) cut(fill(255, SECTOR - (size % SECTOR)));
-  let rest = fill(255, SECTOR);
-  while (taken < places.target.span) take(rest);
-  rest = '';
+/** Erases what follows the image, verifies and commits. */
+function complete(): void {
+  const size = received;
+  const end = places.target.span * SECTOR;
+  let blank = fill(255, PIECE);
+  while (received < end) cut(received % PIECE ? blank.substr(received % PIECE) : blank);
+  blank = '';
   if (places.options.crc32 != null) verify(size);
-  tick('verify', taken, taken);
+  tick('verify', places.target.span, places.target.span);
   // What was equal before another copy of the module wrote may not be so any more.
   checkAlone();
   if (ownsJournal) commit(places.options.trial || 0);
 }
 
-function checkBackup(bytes?: number): number {
-  if (!places.backup.span) fail('STATE backup: false');
-  if (bytes == null) {
-    if (!ownsJournal) checkRoom(0);
-    return places.target.span * SECTOR;
-  }
-  checkNumber('backup', bytes, places.target.span * SECTOR);
-  return bytes;
-}
-
 /** Copies the old content of the first `bytes` bytes to the backup. */
 function saveAhead(bytes: number): void {
-  open();
-  for (let n = 0; n * SECTOR < bytes; n++) if (!journal.index[n]) save(places.target.first + n, []);
-}
-
-function checkEnd(): number {
-  const least = places.options.size || 1;
-  if (received < least) failSize('SIZE ' + places.label, received, least);
-  return received;
+  if (ownsJournal) checkAlone();
+  else open();
+  for (let n = 0; n * SECTOR < bytes; n++) if (!journal.index[n]) save(places.target.first + n);
 }
 
 function undo(): void {
@@ -155,6 +197,25 @@ function undo(): void {
   restore(journal.decision > INCOMPLETE, false);
 }
 
+/** Does a part of an update. If the part fails, the update is over, and the old content is put back. */
+function attempt<A>(part: (value: A) => void, value: A): void {
+  isBusy = true;
+  try {
+    part(value);
+  } catch (error) {
+    active = 0;
+    try {
+      undo();
+    } catch {
+      // `recover` tries again. The first error tells more than this one.
+    }
+    throw error;
+  } finally {
+    isBusy = false;
+  }
+}
+
+/** Ends the update. */
 function finish(): Result {
   active = 0;
   return {
@@ -165,57 +226,57 @@ function finish(): Result {
   };
 }
 
-/** Does a part of an update. If the part fails, the update is over, and the old content is put back. */
-function attempt<A>(part: (value: A) => void, value: A): void {
-  try {
-    if (ownsJournal) checkAlone();
-    part(value);
-  } catch (error) {
-    active = 0;
-    try {
-      undo();
-    } catch {
-      // `recover` tries again. The first error tells more than this one.
-    }
-    throw error;
-  }
+/** @throws E_SIZE if the image would get too large */
+function checkRest(bytes: number): void {
+  if (received + bytes > most) failSize('SIZE ' + places.label, received + bytes, most);
 }
 
-/**
- * Makes a method of an update.
- * @param check - throws if the call cannot be right; then nothing happens
- * @param part - does the rest, with what `check` returned; if that is undefined, nothing is left to do
- * @param isLast - whether the update is over then
- */
-function method<A, B>(
-  check: ((argument: A) => B | undefined) | null,
-  part: (value: B) => void,
-  isLast?: boolean,
-): (argument?: A) => Result {
-  const update = active;
-  return (argument) => {
-    if (active !== update || progress.isCalling) refuse();
-    const value = check ? check(argument as A) : 0;
-    if (value != null) attempt(part, value as B);
-    return (isLast && finish()) as Result;
-  };
+function backup(this: Update | void, bytes?: number): void {
+  const size = places.target.span * SECTOR;
+  enter(this as Update);
+  if (!places.backup.span) fail('STATE backup: false');
+  checkNumber('backup', bytes, size);
+  if (bytes == null && !ownsJournal) checkRoom(0);
+  attempt(saveAhead, bytes == null ? size : bytes);
 }
 
-/** Refuses a call: the update is over, or another one is active, or the progress callback makes the call. */
-function refuse(): void {
-  fail('STATE update: not now');
-}
-
-/** Keeps a chunk. @returns the chunk, if more has to be done: it completes a sector */
-function checkChunk(chunk: unknown): Bytes | undefined {
+function write(this: Update | void, chunk: string | Uint8Array | ArrayBuffer): void {
+  enter(this as Update);
   const bytes = typeof chunk === 'string' ? chunk : bytesOf(chunk);
   if (bytes === false) return fail('ARGUMENT write: no bytes');
-  const end = received + bytes.length;
-  if (end > most) failSize('SIZE ' + places.label, end, most);
-  if ((received % SECTOR) + bytes.length >= SECTOR) return bytes;
-  if (bytes) pieces.push(bytes);
-  received = end;
-  return undefined;
+  checkRest(bytes.length);
+  attempt(cut, bytes);
+}
+
+function keep(this: Update | void, size: number): void {
+  enter(this as Update);
+  checkNumber('keep', size, most);
+  checkRest(size);
+  if (isWrong || received % SECTOR) fail('STATE keep: not at a sector');
+  attempt(takeHeld, size);
+}
+
+function back(this: Update | void): void {
+  enter(this as Update);
+  if (!received) fail('STATE back: nothing written');
+  if (isRewritten) changed--;
+  received = (received - 1) & -SECTOR;
+  isRewritten = false;
+  isWrong = true;
+}
+
+function end(this: Update | void): Result {
+  enter(this as Update);
+  const least = places.options.size || 1;
+  if (received < least) failSize('SIZE ' + places.label, received, least);
+  attempt(complete, 0);
+  return finish();
+}
+
+function abort(this: Update | void): Result {
+  enter(this as Update);
+  attempt(undo, 0);
+  return finish();
 }
 
 /** Starts an update in the places that were chosen, or goes on with the one in the journal. */
@@ -228,14 +289,10 @@ export function startUpdate(): Update {
     journal.decision > UNTOUCHED &&
     (journal.decision < REOPEN || journal.decision === FORGET);
   forgetChip();
-  received = taken = changed = 0;
+  received = changed = 0;
+  isRewritten = isWrong = false;
   most = places.options.size || places.target.span * SECTOR;
-  pieces = [];
-  active = {} as Update;
-  active.backup = method(checkBackup, saveAhead);
-  active.write = method(checkChunk, cut);
-  active.end = method(checkEnd, complete, true);
-  active.abort = method(null, undo, true);
+  active = { backup: backup, write: write, keep: keep, back: back, end: end, abort: abort };
   // The sector that was in flight is erased before anything is compared.
   if (ownsJournal) attempt(resume, 0);
   return active;

@@ -41,7 +41,11 @@ var flash = require('Flash');
 var sha256 = require('crypto').SHA256;
 
 /* What was interrupted stays open, so that the update goes on where it stopped. */
-require('ota').recover({ resume: true });
+var recovered = { state: 'incomplete' };
+recovered = require('ota').recover({ resume: true });
+/* The app tests that, too: until the update has ended, or recover() has, the partition is not to be opened. */
+if (recovered.state === 'interrupted' || recovered.state === 'incomplete')
+  print(recovered.partition, 'is', recovered.state);
 require('ota-http').use({
   request: request,
   /* The rest is as Espruino has it. */
@@ -57,11 +61,16 @@ require('ota-http').use({
     return E.toString({ data: value, count: length });
   },
   join: E.toString,
+  bytes: E.toString,
+  put: function (room, bytes, at) {
+    room.set(new Uint8Array(E.toArrayBuffer(bytes)), at);
+  },
 });
 require('ota-http')
   .update({ url: 'storage.bin', partition: 'storage', retries: 2 })
   .then(
     function (result) {
+      recovered = result;
       print(result.state + ',', result.fetched, 'bytes read from the card');
     },
     function (error) {

@@ -21,6 +21,7 @@ import {
   ID_AT,
   LIVE_AT,
   LOWER_AT,
+  PIECE,
   REOPEN,
   RESTORE,
   RESTORED,
@@ -32,6 +33,7 @@ import {
   VOID,
   WORD1_AT,
   WORD2_AT,
+  mix,
 } from '../device/records.ts';
 import { concat, filled, isFilled, readU16, readU32, words } from './bytes.ts';
 import { BOOTLOADERS, flashSizeOf, SECTOR } from './chip.ts';
@@ -271,11 +273,19 @@ function foldOf(
     saved.set(sector, {
       address: sector * SECTOR,
       ...(hasCopy && { copy: copy * SECTOR }),
-      isOverwritten: hasCopy && crc32(bytes) !== word2,
+      isOverwritten: hasCopy && checkOf(bytes) !== word2,
     });
   }
   const isFinal = isSolid && [RESTORED, CONFIRM, FORGET].includes(decision);
   return { isFinal, isBroken, saved: [...saved.values()] };
+}
+
+/** @returns the check of a sector, as a SAVED record has it. */
+export function checkOf(sector: Uint8Array): number {
+  let check = 0;
+  for (let at = 0; at < SECTOR; at += PIECE)
+    check = mix(check, crc32(sector.subarray(at, at + PIECE)));
+  return check;
 }
 
 /** @returns a run of sectors with the label of the partition that it begins in. */

@@ -4,16 +4,18 @@ import type { Options, Partition, Report, Update } from '../api.ts';
 import { fail } from '../errors.ts';
 import { SECTOR } from '../runtime.ts';
 import type { Bytes } from '../runtime.ts';
-import type { AirResult, Check, CheckOptions, UpdateOptions } from './api.ts';
+import type { AirResult, Check, CheckOptions, HttpError, UpdateOptions } from './api.ts';
 import { espruino } from './espruino.ts';
 import * as head from './head.ts';
 import { headLength, readHead, refuse } from './head.ts';
 import { BLOCK_HASHES, CRC_BYTES, HASH_BYTES, METADATA_AT } from './manifest.ts';
+import { NEEDED, QUEUE_BYTES, QUEUE_HASHES } from './limits.ts';
 import type { Seam } from './seam.ts';
 import * as sectors from './sectors.ts';
 import { hashAt, lengthOf } from './sectors.ts';
 import * as stream from './stream.ts';
-import { ask, drop, hashOf, later, start } from './stream.ts';
+import { ask, drop, failMemory, hashOf, later, start } from './stream.ts';
+import type { Sink } from './stream.ts';
 
 /** What this module uses of the core, `require("ota")`. */
 interface Ota {
@@ -21,6 +23,7 @@ interface Ota {
   plan: (options: Options) => unknown;
   begin: (options: Options) => Update;
   status: () => Report;
+  recover: () => Report;
 }
 declare const require: (name: string) => unknown;
 declare const Promise: new <T>(
@@ -49,12 +52,9 @@ let found: AirResult;
 /** Where the hashes of the sectors begin in it, and where it ends. */
 let hashesAt: number;
 let manifestSize: number;
-/** The present block of hashes. */
+/** The block of hashes that is planned. */
 let block: number;
-/**
- * The hashes of the blocks: as the partition holds them, and as the image has them. As long as `held` is not empty, a
- * request for hashes goes on to the end of the manifest; later no further than needed.
- */
+/** The hashes of the blocks: as the partition holds them, and as the image has them. */
 let held: Bytes;
 let wanted: Bytes;
 
@@ -69,15 +69,16 @@ export function use(seam?: Seam): void {
   given = seam;
 }
 
-/** Gives up the update: the old content comes back. */
-function undo(): void {
+/** Gives up the update: the old content comes back. @param isMemory - whether memory has ended, maybe in the core */
+function undo(isMemory?: boolean): void {
   const last = session;
   session = false;
   if (last)
     try {
       last.abort();
     } catch {
-      // The core has given up already.
+      // The core has given up already, unless memory has ended in it.
+      if (isMemory) ota.recover();
     }
 }
 
@@ -86,14 +87,15 @@ function finish(value: unknown, isResult?: boolean): void {
   const resolveOrReject = isResult ? (resolve as typeof reject) : reject;
   drop();
   sectors.freeAll();
-  if (!isResult) undo();
-  session = resolve = false;
+  // Before what follows: memory may end in it, too.
   resolveOrReject(value);
+  resolve = false;
+  if (!isResult) undo((value as HttpError).code === 'E_MEMORY');
+  session = false;
 }
 
-/** Begins with the manifest; a second time, if the image on the server has changed meanwhile. */
+/** Begins with the manifest; a second time, if the image on the server may have changed meanwhile. */
 function askHead(): void {
-  undo();
   ask(manifest, 0, START, START, (box) => {
     headSize = headLength(box[0]);
     if (headSize === START) takeHead(box[0]);
@@ -103,8 +105,12 @@ function askHead(): void {
 
 /** Takes the first part of the manifest, and checks that it is for this partition. */
 function takeHead(bytes: Bytes): void {
+  const last = session ? found.digest : '';
   found = readHead(bytes) as AirResult;
   const { label, digest, size } = found;
+  // The server has the same image, and sent something else twice: each sector was written twice at most.
+  if (last === digest) stream.giveUp(stream.reason);
+  undo();
   const name = options.partition || label;
   const partition = ota.partitions().filter((row) => row.label === name)[0];
   if (!partition) fail('NO_PARTITION ' + name);
@@ -159,7 +165,7 @@ function compare(): void {
     if (isUpdate) ota.plan(options);
   }
   block = 0;
-  if (sectors.count === 1) takeHashes([wanted]);
+  if (sectors.count === 1) takeBlock([wanted]);
   else if (!isTall) askBlock();
   else
     askHashes(headSize, hashesAt, wanted, (box) => {
@@ -175,51 +181,70 @@ function complete(state: AirResult['state']): void {
   finish(found, true);
 }
 
-/** Fetches a block of hashes from the manifest. */
+/** Fetches hashes from the manifest, a block at most. */
 function askHashes(from: number, limit: number, hash: Bytes, act: (box: Bytes[]) => void): void {
-  const until = Math.min(from + SECTOR, limit);
-  ask(manifest, from, until, held ? manifestSize : until, act, manifestSize, hash, 'MANIFEST');
+  ask(manifest, from, limit, limit, act, manifestSize, hash, 'MANIFEST');
 }
 
 /** Fetches the hashes of the sectors in the block. */
 function askBlock(): void {
-  askHashes(hashesAt + block * SECTOR, manifestSize, hashAt(wanted, block), takeHashes);
+  const from = hashesAt + block * SECTOR;
+  askHashes(from, Math.min(from + SECTOR, manifestSize), hashAt(wanted, block), takeBlock);
 }
 
-/**
- * Takes the hashes of a block. While the update is planned: plans the block and asks for the next one; behind the last
- * one the update begins. Later: keeps the hashes that are needed next.
- */
-function takeHashes(box: Bytes[]): void {
-  if (held) {
-    sectors.planBlock(block, box.pop()!, hashAt(held, block) === hashAt(wanted, block));
-    if (++block * BLOCK_HASHES < sectors.count) return askBlock();
-    if (!isUpdate) return complete('untouched');
-    sectors.freePlanData();
-    held = '';
-    if (options.onPlan) options.onPlan(found);
-    if (!session) begin();
-  } else sectors.queueHashes(box.pop()!);
+/** Takes the hashes of a block; behind the last one the update begins. */
+function takeBlock(box: Bytes[]): void {
+  // Not now: the connection takes memory that sectors need beside the hashes.
+  later(0, () => plan(box));
+}
+
+/** Plans a block. Then its hashes are free. */
+function plan(box: Bytes[]): void {
+  sectors.planBlock(block, box.pop()!, hashAt(held, block) === hashAt(wanted, block));
+  later(0, planNext);
+}
+
+/** Fetches the hashes around that of the next sector once more. */
+function askQueue(): void {
+  const from = hashesAt + (sectors.sector - (sectors.sector % QUEUE_HASHES)) * HASH_BYTES;
+  askHashes(from, Math.min(from + QUEUE_BYTES, manifestSize), sectors.checkOfHashes(), takeQueue);
+}
+
+function takeQueue(box: Bytes[]): void {
+  sectors.queueHashes(box.pop()!);
   step();
+}
+
+function planNext(): void {
+  if (++block * BLOCK_HASHES < sectors.count) return askBlock();
+  if (!isUpdate) return complete('untouched');
+  sectors.freePlanData();
+  held = '';
+  if (options.onPlan) options.onPlan(found);
+  if (!session) begin();
+  later(0, step);
 }
 
 /** Takes sectors until one has to be fetched. */
 function step(): void {
   while (sectors.sector < sectors.count) {
-    const source = sectors.sourceOf(sectors.sector);
-    const content = source === sectors.FETCH ? '' : sectors.contentOf(source % sectors.COPY);
-    if (source !== sectors.sector) {
+    const { sector } = sectors;
+    const source = sectors.sourceOf(sector);
+    if (source === sector) (session as Update).keep(lengthOf(sector));
+    else {
       const hash = hashAt(sectors.hashQueue, sectors.hashesUsed);
-      if (!hash) {
-        block = sectors.sector >> 7;
-        return askBlock();
-      }
+      if (!hash) return askQueue();
+      if (source === sectors.FETCH) return askSector(hash);
+      sectors.copyTo(session as Update, source - sectors.COPY);
       // Content that is elsewhere was found by four bytes of its hash only.
-      if (!content || hashOf(content) !== hash) return askSector(hash);
+      if (sectors.hashHeld(sector) !== hash) {
+        sink.back();
+        return askSector(hash);
+      }
     }
-    put(content);
+    sectors.advance();
   }
-  // Not now: the last sector is still in memory, and the core needs that room to verify the image.
+  // Not now: the last piece is still in memory, and the core needs that room to verify the image.
   later(0, end);
 }
 
@@ -229,33 +254,35 @@ function end(): void {
   complete(result.state);
 }
 
-/** Hands the next sector to the core. */
-function put(content: Bytes): void {
-  const length = lengthOf(sectors.sector);
-  (session as Update).write(length < SECTOR ? content.substr(0, length) : content);
-  sectors.advance();
-}
+/** Where a sector goes that is fetched. */
+const sink: Sink = {
+  take: (bytes) => (session as Update).write(bytes),
+  back: () => (session as Update).back(),
+  hash: () => sectors.hashHeld(sectors.sector),
+};
 
 /** Fetches the next sector, and goes on. */
 function askSector(hash: Bytes): void {
   const from = sectors.sector * SECTOR;
-  const until = from + lengthOf(sectors.sector);
-  const take = (box: Bytes[]) => {
-    put(box.pop()!);
+  const take = () => {
+    sectors.advance();
     step();
   };
-  ask(options.url, from, until, sectors.endOfRun(), take, found.size, hash);
+  const until = from + lengthOf(sectors.sector);
+  ask(options.url, from, until, sectors.endOfRun(), take, found.size, hash, '', sink);
 }
 
 function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
   return new Promise<T>((newResolve, newReject) => {
     if (resolve) fail('STATE ota-http: busy');
     if (!newOptions.url) fail('ARGUMENT url: missing');
+    session = false;
     options = Object.create(newOptions) as UpdateOptions;
     isUpdate = isForUpdate;
     manifest = options.url + '.ota';
     ota = require('ota') as Ota;
     start(given || espruino(), options, finish, askHead);
+    if (isUpdate && stream.seam.free && stream.seam.free() < NEEDED) failMemory(NEEDED);
     resolve = newResolve as (result: unknown) => void;
     reject = newReject;
     later(0, askHead);
@@ -263,8 +290,8 @@ function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
 }
 
 /**
- * Brings a partition to the image at a URL. Only sectors that the partition has nowhere are fetched; each is proven
- * before flash is touched. If anything fails, the old content stays or is put back. After power loss the next call goes
+ * Brings a partition to the image at a URL. Only sectors that the partition has nowhere are fetched; each is read back and
+ * proven before the next one begins. If anything fails, the old content stays or is put back. After power loss the next call goes
  * on where the last one was, if `ota.recover({ resume: true })` was called at boot.
  * @param options - `url` of the image, `partition`, its label; best also `digest`
  * @returns a promise of the result; it is rejected with an HttpError

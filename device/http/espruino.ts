@@ -1,7 +1,7 @@
 /** The seam over stock Espruino: its modules `http`, `crypto` and `Flash`, its `E`. */
 
 import type { Bytes } from '../runtime.ts';
-import type { Seam } from './seam.ts';
+import type { Header, Seam } from './seam.ts';
 
 /** What this module uses of Espruino (reference: https://www.espruino.com/Reference). */
 interface Response {
@@ -27,53 +27,96 @@ interface Flash {
   read: (length: number, address: number) => Uint8Array;
 }
 interface Crypto {
-  SHA256: (data: Bytes) => ArrayBuffer;
+  SHA256: (data: Bytes | Uint8Array) => ArrayBuffer;
 }
 declare const require: (name: string) => unknown;
+declare const process: { memory: () => { free: number } };
 declare const url: { parse: (url: string) => Target };
 declare const E: {
   toString: (data: unknown) => Bytes;
+  toArrayBuffer: (data: Bytes) => ArrayBuffer;
   CRC32: (data: Bytes) => number;
   kickWatchdog: () => void;
 };
 
+let flash: Flash;
+let text: (data: unknown) => Bytes;
+let hash: Crypto['SHA256'];
+
+// Functions that are made while another one runs take more memory.
+
+function read(address: number, length: number): Bytes {
+  // All that takes long reads, so this is the place to show that the program is alive.
+  E.kickWatchdog();
+  return text(flash.read(length, address));
+}
+
+function fill(value: number, length: number): Bytes {
+  return text({ data: value, count: length });
+}
+
+function put(room: Uint8Array, bytes: Bytes, at: number): void {
+  room.set(new Uint8Array(E.toArrayBuffer(bytes)), at);
+}
+
+function sha256(data: Bytes): Bytes {
+  return text(hash(data));
+}
+
+function sha256At(address: number, length: number): Bytes {
+  E.kickWatchdog();
+  return text(hash(flash.read(length, address)));
+}
+
+function free(): number {
+  return process.memory().free;
+}
+
+function request(
+  address: string,
+  first: number,
+  last: number,
+  onHead: (status: number, header: Header) => void,
+  onData: (bytes: Bytes) => void,
+  onEnd: (why?: string) => void,
+): () => void {
+  const target = url.parse(address);
+  target.headers = { Range: 'bytes=' + first + '-' + last };
+  const sent = (require('http') as Http).request(target, (response) => {
+    // Without a listener the data would fill the memory until Espruino is out of it.
+    response.on('data', onData);
+    response.on('close', onEnd);
+    onHead(+response.statusCode, (name) => {
+      // Espruino also takes the first bytes of the body for headers; they come after the true ones.
+      const { headers } = response;
+      for (const key in headers) if (key.toLowerCase() === name) return headers[key];
+      return undefined;
+    });
+    // These take more memory than anything else of a response.
+    response.headers = onHead = 0 as never;
+  });
+  sent.on('error', (error) => onEnd(error.message));
+  sent.end();
+  return () => {
+    sent.clsNow = true;
+  };
+}
+
 /** @returns the seam of an Espruino board. */
 export function espruino(): Seam {
-  const http = require('http') as Http;
-  const flash = require('Flash') as Flash;
-  const sha256 = (require('crypto') as Crypto).SHA256;
-  const text = E.toString;
+  flash = require('Flash') as Flash;
+  hash = (require('crypto') as Crypto).SHA256;
+  text = E.toString;
   return {
-    read: (address, length) => {
-      // All that takes long reads, so this is the place to show that the program is alive.
-      E.kickWatchdog();
-      return text(flash.read(length, address));
-    },
-    fill: (value, length) => text({ data: value, count: length }),
+    read: read,
+    fill: fill,
     join: text,
+    put: put,
+    bytes: text,
     crc32: E.CRC32,
-    sha256: (data) => text(sha256(data)),
-    request: (address, first, last, onHead, onData, onEnd) => {
-      const target = url.parse(address);
-      target.headers = { Range: 'bytes=' + first + '-' + last };
-      const request = http.request(target, (response) => {
-        // Without a listener the data would fill the memory until Espruino is out of it.
-        response.on('data', onData);
-        response.on('close', onEnd);
-        onHead(+response.statusCode, (name) => {
-          // Espruino also takes the first bytes of the body for headers; they come after the true ones.
-          const { headers } = response;
-          for (const key in headers) if (key.toLowerCase() === name) return headers[key];
-          return undefined;
-        });
-        // These take more memory than anything else of a response.
-        response.headers = onHead = 0 as never;
-      });
-      request.on('error', (error) => onEnd(error.message));
-      request.end();
-      return () => {
-        request.clsNow = true;
-      };
-    },
+    sha256: sha256,
+    sha256At: sha256At,
+    free: free,
+    request: request,
   };
 }

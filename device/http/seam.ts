@@ -9,7 +9,13 @@
 import type { Bytes, Runtime } from '../runtime.ts';
 
 /** What the engine can do. */
-export interface Seam extends Pick<Runtime, 'read' | 'fill' | 'join' | 'crc32'> {
+export interface Seam extends Pick<Runtime, 'read' | 'fill' | 'join' | 'bytes' | 'crc32'> {
+  /** Writes bytes into an array, from an index on. Without this a loop does so. */
+  put?: (room: Uint8Array, bytes: Bytes, at: number) => void;
+  /** @returns how many variables of the engine are free (Espruino's JsVars). Without this nothing is said of memory. */
+  free?: () => number;
+  /** @returns the SHA-256 of `length` bytes of flash, without another copy of them. Without it they are read. */
+  sha256At?: (address: number, length: number) => Bytes;
   /** @returns the SHA-256 of `data`, 32 bytes. */
   sha256: (data: Bytes) => Bytes;
   /**

@@ -1,13 +1,14 @@
 /** Which sectors of the image the partition holds, and where the others come from. */
 
-import type { Partition } from '../api.ts';
+import type { Partition, Update } from '../api.ts';
+import { PIECE } from '../records.ts';
 import type { Bytes } from '../runtime.ts';
 import { SECTOR } from '../runtime.ts';
 import type { Check } from './api.ts';
 import { numberAt } from './head.ts';
-import { KNOWN, QUEUE_BYTES } from './limits.ts';
+import { KNOWN, QUEUE_BYTES, QUEUE_HASHES } from './limits.ts';
 import { BLOCK_HASHES, HASH_BYTES } from './manifest.ts';
-import { filled, hashOf, seam } from './stream.ts';
+import { hashOf, put, seam } from './stream.ts';
 
 /**
  * Where a sector comes from is a number: its own if it stays; COPY | the number of the sector that holds it; FETCH. COPY |
@@ -16,6 +17,12 @@ import { filled, hashOf, seam } from './stream.ts';
 export const FETCH = 0xffff;
 export const COPY = 0x8000;
 const BLANK = 0x7ffe;
+
+/**
+ * Bytes that are kept of the SHA-256 of the hashes that are fetched once more. Nobody finds others to fit them: that takes
+ * 2^128 tries.
+ */
+const CHECK_BYTES = 16;
 
 /** What is known of the image and of the update so far. */
 let check: Check;
@@ -27,6 +34,8 @@ export let count: number;
 let known: Uint32Array;
 /** By block: where each sector comes from. */
 let sources: Uint16Array[];
+/** What proves each QUEUE_HASHES hashes when they are fetched once more. */
+let checks: Bytes;
 /** Hashes of the next sectors that change, in order, and how many of them are used up. */
 export let hashQueue: Bytes;
 export let hashesUsed: number;
@@ -41,7 +50,7 @@ export function begin(newPartition: Partition, newCheck: Check): void {
   count = (check.size + (SECTOR - 1)) >> 12;
   known = new Uint32Array(Math.min(count, KNOWN));
   sources = [];
-  hashQueue = '';
+  hashQueue = checks = '';
   hashesUsed = sector = runEnd = 0;
 }
 
@@ -50,19 +59,23 @@ export function lengthOf(sector: number): number {
   return Math.min(SECTOR, check.size - sector * SECTOR);
 }
 
-/**
- * @returns what the partition holds of a sector of the image, as it is hashed: filled up with zeros. What is behind the
- * image has to be blank; if it is not, the sector is another. There is never more of it in memory than two sectors.
- */
-export function contentOf(sector: number): Bytes {
-  if (sector === BLANK) return seam.fill(255, SECTOR);
+/** @returns the hash of what the partition holds of a sector of the image, whatever is behind the image. */
+export function hashHeld(sector: number): Bytes {
   const address = partition.address + sector * SECTOR;
   const length = lengthOf(sector);
+  return length === SECTOR && seam.sha256At
+    ? seam.sha256At(address, length)
+    : hashOf(seam.read(address, length));
+}
+
+/** @returns the same; of another content if what is behind the image is not blank: then the sector is another. */
+function hashSector(sector: number): Bytes {
+  const length = lengthOf(sector);
   const rest = SECTOR - length;
-  // Zeros behind the image would be hashed as if they were not there.
-  return !rest || seam.read(address + length, rest) === seam.fill(255, rest)
-    ? filled(seam.read(address, length))
-    : '';
+  return !rest ||
+    seam.read(partition.address + sector * SECTOR + length, rest) === seam.fill(255, rest)
+    ? hashHeld(sector)
+    : seam.fill(0, HASH_BYTES);
 }
 
 /** @returns hash number `i` of several. */
@@ -72,21 +85,27 @@ export function hashAt(hashes: Bytes, i: number): Bytes {
 
 /** @returns the hash of the hashes of the sectors in a block, as the partition holds them. */
 export function hashBlock(block: number): Bytes {
-  let hashes = '';
-  for (let n = block * BLOCK_HASHES; n < count && n >> 7 === block; n++) {
-    const hash = hashOf(contentOf(n));
-    known[n] = numberAt(hash, 0, 4);
-    hashes += hash;
-  }
+  const first = block * BLOCK_HASHES;
+  const room = new Uint8Array(SECTOR);
   // An image of one sector has no hash but that.
-  return count > 1 ? hashOf(hashes) : hashes;
+  if (count < 2) return hashSector(0);
+  for (let n = first; n < count && n < first + BLOCK_HASHES; n++) {
+    const hash = hashSector(n);
+    known[n] = numberAt(hash, 0, 4);
+    put(room, hash, (n - first) * HASH_BYTES);
+  }
+  return hashOf(seam.bytes(room) as Bytes);
 }
 
 /** @returns whether all sectors behind the image are blank. */
 export function isRestBlank(): boolean {
-  const blank = contentOf(BLANK);
-  for (let n = count; n * SECTOR < partition.size; n++)
-    if (seam.read(partition.address + n * SECTOR, SECTOR) !== blank) check.changed++;
+  const blank = seam.fill(255, PIECE);
+  for (let n = count; n * SECTOR < partition.size; n++) {
+    let at = 0;
+    while (at < SECTOR && seam.read(partition.address + n * SECTOR + at, PIECE) === blank)
+      at += PIECE;
+    if (at < SECTOR) check.changed++;
+  }
   return !check.changed;
 }
 
@@ -97,26 +116,26 @@ export function isRestBlank(): boolean {
  */
 export function planBlock(block: number, hashes: Bytes, isHeld: boolean): void {
   const row = new Uint16Array(BLOCK_HASHES);
-  const blank = hashOf(contentOf(BLANK));
-  let more = '';
+  const blank = hashOf(seam.fill(255, SECTOR));
   sources[block] = row;
   for (let n = block * BLOCK_HASHES; n < count && n >> 7 === block; n++) {
     const i = n % BLOCK_HASHES;
     const hash = hashAt(hashes, i);
     row[i] = n;
-    if (!isHeld && hash !== hashOf(contentOf(n))) {
-      const short = numberAt(hash, 0, 4);
+    const short = numberAt(hash, 0, 4);
+    if (!(n % QUEUE_HASHES))
+      checks += seam.sha256(hashes.substr(i * HASH_BYTES, QUEUE_BYTES)).substr(0, CHECK_BYTES);
+    // Where these four bytes differ, the sector need not be in memory beside the hashes.
+    if (!isHeld && ((n < KNOWN && short !== known[n]) || hash !== hashSector(n))) {
       // Where it is found nowhere, -1 becomes FETCH.
       row[i] = (hash === blank ? BLANK : known.indexOf(short)) | COPY;
       if (row[i] === FETCH) check.fetch += lengthOf(n);
       else check.copied++;
       check.changed++;
       known[n] = short;
-      if (hashQueue.length + more.length < QUEUE_BYTES) more += hash;
+      if (hashQueue.length < QUEUE_BYTES) hashQueue += hash;
     }
   }
-  // In one piece: a string that grew takes a quarter more.
-  hashQueue = seam.join([hashQueue, more]);
 }
 
 /** Frees the data that only planning needs. */
@@ -127,7 +146,7 @@ export function freePlanData(): void {
 /** Frees all data of the update. */
 export function freeAll(): void {
   sources = [];
-  hashQueue = '';
+  hashQueue = checks = '';
 }
 
 /** @returns where a sector comes from. */
@@ -135,13 +154,30 @@ export function sourceOf(sector: number): number {
   return sources[sector >> 7][sector % BLOCK_HASHES];
 }
 
-/** Fills the queue with the hashes of the next sectors that change, at most up to the end of their block. */
+/** @returns what proves the hashes that are fetched once more, those around that of the next sector. */
+export function checkOfHashes(): Bytes {
+  return checks.substr(((sector / QUEUE_HASHES) | 0) * CHECK_BYTES, CHECK_BYTES);
+}
+
+/** Fills the queue with those of them that are needed. */
 export function queueHashes(hashes: Bytes): void {
   hashQueue = '';
   hashesUsed = 0;
-  for (let n = sector; n < count && n >> 7 === sector >> 7 && hashQueue.length < QUEUE_BYTES; n++)
-    if (sourceOf(n) !== n) hashQueue += hashAt(hashes, n % BLOCK_HASHES);
-  hashQueue = seam.join([hashQueue]);
+  for (let n = sector; n < count && (n === sector || n % QUEUE_HASHES); n++)
+    if (sourceOf(n) !== n) hashQueue += hashAt(hashes, n % QUEUE_HASHES);
+}
+
+/** Makes the content of a sector that of the next one, piece by piece. */
+export function copyTo(update: Update, from: number): void {
+  const length = lengthOf(sector);
+  for (let at = 0; at < length; at += PIECE) {
+    const part = Math.min(PIECE, length - at);
+    update.write(
+      from === BLANK
+        ? seam.fill(255, part)
+        : seam.read(partition.address + from * SECTOR + at, part),
+    );
+  }
 }
 
 /** Goes on to the sector behind the next one. */

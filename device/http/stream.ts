@@ -1,5 +1,6 @@
 /**
- * Fetches files piece by piece: each piece is asked for, arrives whole, and is used before the next.
+ * Fetches files piece by piece: each piece is asked for, arrives, and is proven before the next. One that goes to flash is
+ * handed on as it comes; others are kept until they are whole.
  *
  * On Espruino there is no sign that a connection is lost or stalled, and a response that is cut short looks complete. So
  * bytes are counted, each piece is compared with its hash, and a timer of our own limits the time.
@@ -9,10 +10,23 @@
 import { fail } from '../errors.ts';
 import type { Bytes } from '../runtime.ts';
 import { SECTOR } from '../runtime.ts';
+import { HASH_BYTES } from './manifest.ts';
 import type { Header, Seam } from './seam.ts';
 
 declare const setTimeout: (call: () => void, ms: number) => number;
 declare const clearTimeout: (id: number) => void;
+
+/** Takes a piece that is never in memory whole. */
+export interface Sink {
+  take: (bytes: Bytes) => void;
+  /** Takes back what it has taken of the piece. */
+  back: () => void;
+  /** @returns the hash of what has become of the piece. */
+  hash: () => Bytes;
+}
+
+/** How many zeros are in memory where many are needed. */
+const ZEROS = 256;
 
 /** How many redirects a request follows. */
 const REDIRECTS = 3;
@@ -32,8 +46,7 @@ let onError: (error: unknown) => void;
 /** Begins again with the manifest; false: this was done once already. */
 let restart: (() => void) | false;
 
-// The piece that is asked for. Only `ask` writes these; but `take` and `wrong` move `from`, and they and `prove` fill and
-// empty `pieces`.
+// The piece that is asked for. Only `ask` writes these; but `take` and `wrong` move `from`, and `wrong` and `prove` empty `room`.
 
 /** The file of the piece, and its bytes, if they are known. */
 let url: string;
@@ -43,10 +56,12 @@ let first: number;
 let from: number;
 let until: number;
 /** What has arrived of it, its hash, the error code for another hash, and what to do with the piece. */
-let pieces: Bytes[];
+let room: Uint8Array | undefined;
 let hash: Bytes | undefined;
 let kind: string | undefined;
 let use: (box: Bytes[]) => void;
+/** Where the bytes of the piece go as they come; without it they are kept. */
+let sink: Sink | undefined;
 /** Where the next request ends. */
 let stop: number;
 
@@ -67,6 +82,13 @@ let current = 0;
 let timer = 0;
 /** Content-Encoding of the last response. It may explain why nothing is right. */
 let encoding: string;
+/** Why the last piece was wrong. Only `wrong` writes it. */
+export let reason: string;
+/**
+ * Whether an event is being handled. Where memory ends, Espruino leaves all functions at once, and this stays true. Only
+ * `guarded` writes it, and `start`.
+ */
+let isBusy: boolean;
 
 // Counts. Only `start`, `fault`, `wrong`, `prove` and `take` write these.
 
@@ -89,12 +111,18 @@ export function start(
   onError = newOnError;
   restart = newRestart;
   fetched = faults = wrongs = 0;
+  isBusy = false;
 }
 
 /** @returns `bytes`, filled up to a sector with zeros. */
 export function filled(bytes: Bytes): Bytes {
-  const { length } = bytes;
-  return length < SECTOR ? seam.join([bytes, seam.fill(0, SECTOR - length)]) : bytes;
+  let left = SECTOR - bytes.length;
+  if (!left) return bytes;
+  const zeros = seam.fill(0, ZEROS);
+  const parts = [bytes];
+  // The same few zeros again and again: all of them would take as much memory as the sector.
+  for (; left > 0; left -= ZEROS) parts.push(left < ZEROS ? zeros.substr(0, left) : zeros);
+  return seam.join(parts);
 }
 
 /** @returns the hash of a sector, or of a block of hashes. What is missing of it is zero. */
@@ -102,14 +130,31 @@ export function hashOf(bytes: Bytes): Bytes {
   return seam.sha256(filled(bytes));
 }
 
-/** @returns a function that calls `act` unless the connection is over by then. An error in `act` ends the call. */
+/** Ends the call, because there is too little memory. @param limit - how much has to be free, if that is known */
+export function failMemory(limit?: number): never {
+  room = undefined;
+  return fail(
+    'MEMORY ota-http: ' +
+      (seam.free ? seam.free() + ' JsVars free' : 'none left') +
+      (limit ? ', ' + limit + ' needed' : ''),
+  );
+}
+
+/**
+ * @returns a function that calls `act` unless the connection is over by then. An error in `act` ends the call, and so does
+ * memory that has ended in the event before.
+ */
 function guarded<A, B>(act: (a: A, b: B) => void): (a?: A, b?: B) => void {
   const mine = current;
   return (a, b) => {
     if (mine === current)
       try {
+        if (isBusy) failMemory();
+        isBusy = true;
         act(a as A, b as B);
+        isBusy = false;
       } catch (error) {
+        isBusy = false;
         onError(error);
       }
   };
@@ -133,7 +178,11 @@ export function drop(): void {
 /** Ends the connection, lets the engine do other work, then goes on. */
 export function later(ms: number, act: () => void): void {
   drop();
-  startTimer(ms, act);
+  startTimer(ms, () => {
+    // Should memory end in what comes now, this tells it.
+    wait();
+    act();
+  });
 }
 
 /** Goes on after a pause: the more faults, the longer. It is random, so that not all boards come back at once. */
@@ -141,7 +190,7 @@ function pause(act: () => void): void {
   later((PAUSE << Math.min(faults, DOUBLINGS)) * (1 + Math.random()), act);
 }
 
-function giveUp(message: string, kind?: string): never {
+export function giveUp(message: string, kind?: string): never {
   return fail((kind || 'HTTP') + ' ' + url + ': ' + message);
 }
 
@@ -154,10 +203,12 @@ function fault(message: string, kind?: string): void {
 /** The piece is not what it should be: asks for it again; the next time begins again; then gives up. */
 function wrong(message: string, newKind?: string): void {
   const again = restart;
+  reason = message + ', encoding ' + encoding;
+  if (sink && from > first) sink.back();
   from = first;
-  pieces = [];
+  clearRoom();
   if (!wrongs++) return fault(message, newKind);
-  if (!again) giveUp(message + ', encoding ' + encoding, newKind);
+  if (!again) giveUp(reason, newKind);
   restart = false;
   pause(again);
 }
@@ -222,11 +273,31 @@ function begin(status: number, header: Header): void {
   else (status > 299 && status < 500 ? wrong : fault)('status ' + status);
 }
 
+/** Writes bytes into an array, from an index on. */
+export function put(room: Uint8Array, bytes: Bytes, at: number): void {
+  if (seam.put) seam.put(room, bytes, at);
+  else for (let i = 0; i < bytes.length; i++) room[at + i] = bytes.charCodeAt(i);
+}
+
+/** Makes room for a piece that is kept. */
+function clearRoom(): void {
+  // Not both at once.
+  room = undefined;
+  if (!sink) room = new Uint8Array(until - first);
+}
+
+/** @returns a hash of some bytes: that of a sector or block, or as many bytes of their SHA-256 as there are of another. */
+export function hashLike(other: Bytes, bytes: Bytes): Bytes {
+  const { length } = other;
+  return length < HASH_BYTES ? seam.sha256(bytes).substr(0, length) : hashOf(bytes);
+}
+
 /** A piece is complete. */
 function prove(): void {
-  const box = [seam.join(pieces)];
-  pieces = [];
-  if (hash && hashOf(box[0]) !== hash) wrong('wrong hash at byte ' + first, kind);
+  const box = [room ? (seam.bytes(room) as Bytes) : ''];
+  room = undefined;
+  if (hash && (sink ? sink.hash() : hashLike(hash, box[0])) !== hash)
+    wrong('wrong hash at byte ' + first, kind);
   else {
     faults = wrongs = 0;
     use(box);
@@ -240,9 +311,10 @@ function take(bytes: Bytes): void {
   at += bytes.length;
   fetched += bytes.length;
   while (mine === current && from < at) {
-    // No variable holds what is in `pieces`: it has to be free when the sector is written.
-    pieces.push(bytes.substr(from - start, until - from));
+    const piece = from > start || until < at ? bytes.substr(from - start, until - from) : bytes;
     from = Math.min(at, until);
+    if (sink) sink.take(piece);
+    else put(room!, piece, from - piece.length - first);
     if (from === until) prove();
   }
   if (mine === current && start >> 12 < at >> 12) wait();
@@ -253,8 +325,9 @@ function take(bytes: Bytes): void {
  * @param last - where the request ends, if one has to be made: further pieces may be asked for up to there
  * @param act - called with the piece in a box, so that it can free it; it asks for the next one, or calls `later` or `drop`
  * @param newSize - bytes of the file, if they are known
- * @param newHash - of the piece, if it is known
+ * @param newHash - of the piece, if it is known; see `hashLike`
  * @param newKind - the code, without its E_, of the error if the piece has another hash; default HTTP
+ * @param newSink - where its bytes go as they come; then the box is empty
  */
 export function ask(
   file: string,
@@ -265,6 +338,7 @@ export function ask(
   newSize?: number,
   newHash?: Bytes,
   newKind?: string,
+  newSink?: Sink,
 ): void {
   const isNext = file === url && start >= from && start < limit;
   url = file;
@@ -275,6 +349,7 @@ export function ask(
   use = act;
   hash = newHash;
   kind = newKind;
-  pieces = [];
+  sink = newSink;
+  clearRoom();
   if (!isNext) request();
 }

@@ -625,3 +625,107 @@ describe('a fault and a power cut do not make the board', () => {
     assert.ok(resumed > 10);
   });
 });
+
+const TARGET = 'storage';
+
+/** @returns how often each sector of the target was erased since `site` was made. */
+const erasesOf = ({ board }: Site) => {
+  const { address, size } = board.partition(TARGET);
+  return [...board.flash.wear.subarray(address / SECTOR, (address + size) / SECTOR)];
+};
+const isImage = ({ path }: { path: string }) => !path.endsWith('.ota');
+/** Spoils a byte of one sector of the image where `isDue`. */
+const spoiled =
+  (sector: number, at: number, isDue: () => boolean): Fault =>
+  (reply, asked) => {
+    const { range } = asked;
+    const start = sector * SECTOR + at - (range?.first ?? 0);
+    if (!isImage(asked) || start < 0 || start >= reply.body.length || !isDue()) return reply;
+    return flipped(start)(reply, asked, 0);
+  };
+
+describe('a server that sends something else costs erases, never content:', () => {
+  it('a sector that is wrong once is written twice, and the update ends well', () => {
+    for (const sector of [0, 1, 4, 5])
+      for (const at of [0, 700, 2048, SECTOR - 1]) {
+        const site = siteWith(changedAt(OLD, [0, 1, 4, 5]));
+        let left = 1;
+        site.server.fault = spoiled(sector, at, () => left-- > 0);
+        site.board.flash.resetCounters();
+        const { state, changed } = site.update();
+        assert.deepEqual([state, changed], ['committed', 4], `byte ${at} of sector ${sector}`);
+        assertContent(site.board, changedAt(OLD, [0, 1, 4, 5]));
+        const wanted = [1, 1, 0, 0, 1, 1];
+        wanted[sector]++;
+        assert.deepEqual(erasesOf(site), wanted, `byte ${at} of sector ${sector}`);
+      }
+  });
+
+  it('each sector that is wrong once is written twice', () => {
+    const wanted = changedAt(OLD, [0, 1, 2, 3, 4, 5]);
+    const site = siteWith(wanted);
+    const seen = new Set<number>();
+    site.server.fault = (reply, asked, n) => {
+      const first = asked.range!.first;
+      if (!isImage(asked) || seen.has(first)) return reply;
+      seen.add(first);
+      return flipped(SECTOR - 1)(reply, asked, n);
+    };
+    site.board.flash.resetCounters();
+    assert.equal(site.update().state, 'committed');
+    assertContent(site.board, wanted);
+    assert.ok(Math.max(...erasesOf(site)) <= 2, erasesOf(site).join());
+  });
+});
+
+describe('a server that never sends what it should costs erases, never content:', () => {
+  it('a sector that is always wrong is written twice, then the old content comes back with E_HTTP', () => {
+    for (const sector of [0, 1, 4, 5])
+      for (const at of [0, 2000, SECTOR - 1]) {
+        const site = siteWith(changedAt(OLD, [0, 1, 4, 5]));
+        site.server.fault = spoiled(sector, at, () => true);
+        site.board.flash.resetCounters();
+        const name = `byte ${at} of sector ${sector}`;
+        assert.equal(
+          codeOfCall(() => site.update()),
+          'E_HTTP',
+          name,
+        );
+        assertContent(site.board, OLD, name);
+        // Twice for the server, once to put the old content back.
+        assert.ok(Math.max(...erasesOf(site)) <= 3, `${name}: ${erasesOf(site).join()}`);
+        assert.ok(site.server.asked.length < 12, `${site.server.asked.length} requests`);
+      }
+  });
+
+  it('so does one that sends more and more, less and less, or another image', () => {
+    const other = changedAt(OLD, [0, 1, 2, 3, 4, 5], 'other');
+    const faulty: Record<string, Fault> = {
+      'another image': (reply, asked) =>
+        isImage(asked) && asked.range
+          ? { ...reply, body: other.subarray(asked.range.first, asked.range.last + 1) }
+          : reply,
+      'another image, a half of it each time': (reply, asked) =>
+        isImage(asked) && asked.range
+          ? cutAt((reply) => headOf(reply).length + 3000)(
+              { ...reply, body: other.subarray(asked.range.first, asked.range.last + 1) },
+              asked,
+              0,
+            )
+          : reply,
+      'a page in place of the second half': (reply, asked) =>
+        isImage(asked)
+          ? { ...reply, body: Buffer.concat([reply.body.subarray(0, 2048), page]) }
+          : reply,
+    };
+    for (const [name, fault] of Object.entries(faulty)) {
+      const site = siteWith(changedAt(OLD, [0, 1, 4, 5]));
+      site.server.fault = fault;
+      site.board.flash.resetCounters();
+      const code = codeOfCall(() => site.update());
+      assert.equal(code, 'E_HTTP', name);
+      assertContent(site.board, OLD, name);
+      assert.ok(Math.max(...erasesOf(site)) <= 3, `${name}: ${erasesOf(site).join()}`);
+    }
+  });
+});

@@ -72,6 +72,7 @@ class Bench {
       read: (_, length) => blank.slice(0, length),
       fill: (value, length) => String.fromCharCode(value).repeat(length),
       join: (pieces) => pieces.join(''),
+      bytes: (room) => latin1(room as Uint8Array),
       crc32: (bytes) => crc32(Buffer.from(bytes, 'latin1')),
       sha256: (bytes) => (bytes === blank ? blankHash : sha256(bytes)),
       request: (url, first, last, onHead, onData, onEnd) => {

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Progress, Update } from '../../device/api.ts';
-import { type Board, SECTOR } from '../../host/index.ts';
+import { type Board, SECTOR, pattern } from '../../host/index.ts';
 import {
   NEW,
   OLD,
@@ -67,7 +67,8 @@ const OTHERS: Record<string, [(ota: Ota) => void, Uint8Array | undefined]> = {
 
 /** What the first copy may do next. */
 const NEXT: Record<string, (update: Update, ota: Ota) => unknown> = {
-  'write()': (update) => update.write(NEW.subarray(3 * SECTOR)),
+  // Where it finds all as it is to be, it writes nothing, and need not notice.
+  'write()': (update) => update.write(pattern('another', 3 * SECTOR)),
   'end()': (update) => update.end(),
   'abort()': (update) => update.abort(),
   'backup()': (update) => update.backup(),
@@ -129,6 +130,42 @@ describe('another copy of the module ends an open update', () => {
           );
         }
       });
+});
+
+describe('another copy of the module ends an open update within a sector', () => {
+  const full = pattern('full', 6 * SECTOR);
+  /** The last one has its journal where the open one has its own, and a shorter one. */
+  const short: (typeof OTHERS)[string] = [
+    (ota) => {
+      for (const end of ['', 'one', 'two'])
+        update(ota, Buffer.concat([OTHER.subarray(0, 5 * SECTOR), pattern(end, SECTOR)]));
+    },
+    undefined,
+  ];
+  const others = Object.entries({ ...OTHERS, 'three updates, the last one short': short });
+  for (const [other, [act, content]] of others)
+    for (const backup of [undefined, false] as const) {
+      // Others are refused as long as a direct one is open.
+      if (backup === false && !/^forget|direct/.test(other)) continue;
+      it(`with ${other}, ${backup === false ? 'direct' : 'with a backup'}`, () => {
+        for (const sectors of [0, 5]) {
+          const board = boardWith();
+          const ota = boot(board);
+          const open = ota.begin({ ...STORAGE, backup });
+          open.write(full.subarray(0, sectors * SECTOR + 700));
+          act(copyOn(board));
+          const now = board.content('storage');
+          const next = () => open.write(full.subarray(sectors * SECTOR + 700));
+          during(
+            () => `behind ${sectors} sectors`,
+            () => {
+              assertOver(board, next, open, now);
+              assertGoesOn(board, content ?? now);
+            },
+          );
+        }
+      });
+    }
 });
 
 describe('another copy of the module ends an update that has not written yet', () => {

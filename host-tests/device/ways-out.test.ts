@@ -38,7 +38,7 @@ import {
   update,
   letterOfType,
 } from '../support/fixtures.ts';
-import { type Ota, uploadTo } from '../support/subject.ts';
+import { type Ota, otaOf, uploadTo } from '../support/subject.ts';
 
 const SPARE: Options = { ...STORAGE, backup: 'spare' };
 const DIRECT: Options = { ...STORAGE, backup: false };
@@ -478,19 +478,28 @@ describe('ways out of erases that do nothing', () => {
     });
 });
 
-describe('ways out of a read that fails once', () => {
-  /** Flips some reads of a partition. */
-  function flip(board: Board, label: string, ...numbers: number[]): void {
-    const { address, size } = board.partition(label);
-    let reads = 0;
-    board.flash.faults = [
-      ({ kind, address: at }) =>
-        kind === 'read' && at >= address && at < address + size && numbers.includes(++reads)
-          ? 'flip'
-          : undefined,
-    ];
-  }
+/** Flips some reads of a partition. */
+function flip(board: Board, label: string, ...numbers: number[]): void {
+  const { address, size } = board.partition(label);
+  let reads = 0;
+  board.flash.faults.push(({ kind, address: at }) =>
+    kind === 'read' && at >= address && at < address + size && numbers.includes(++reads)
+      ? 'flip'
+      : undefined,
+  );
+}
 
+/** Calls `act` with two reads of the backup flipped, one of them a second try of the other: each pair in turn. */
+function flipPairs(make: () => Board, act: (board: Board, name: string) => void): void {
+  for (let first = 1; first <= 30; first++)
+    for (const step of [1, 2, 4, 8]) {
+      const board = make();
+      flip(board, 'spare', first, first + step);
+      act(board, `reads ${first} and ${first + step}`);
+    }
+}
+
+describe('ways out of a read that fails once', () => {
   for (const call of ['abort', 'recover', 'restore'] as const) {
     it(`${call}() puts back the right content all the same`, () => {
       for (let number = 1; number <= 2 * SECTORS; number++) {
@@ -514,8 +523,8 @@ describe('ways out of a read that fails once', () => {
     const board = boardWith();
     const open = boot(board).begin(SPARE);
     open.write(NEW.subarray(0, 2 * SECTOR));
-    // Two slots are kept: reads 1 and 2 check them all, read 3 is the first that counts, read 4 is that again.
-    flip(board, 'spare', 3, 4);
+    // Two slots are kept: eight reads check all of their pieces, the next ones put the first slot back, twice.
+    flip(board, 'spare', ...Array.from({ length: 16 }, (_, n) => 9 + n));
     assert.equal(
       codeOf(() => open.abort()),
       'E_FLASH',
@@ -547,6 +556,58 @@ describe('ways out of a read that fails once', () => {
           else assert.equal(code, 'nothing thrown', name);
           if (code === 'nothing thrown') assertStays(board, 'restored', OLD);
         }
+  });
+});
+
+describe('ways out of two reads that fail', () => {
+  it('restore() that throws nothing has put the old content back', () => {
+    for (const isCommitted of [false, true])
+      flipPairs(
+        () => {
+          const board = boardWith();
+          const open = boot(board).begin(SPARE);
+          open.write(isCommitted ? NEW : NEW.subarray(0, 2 * SECTOR));
+          if (isCommitted) open.end();
+          reboot(board);
+          return board;
+        },
+        (board, name) => {
+          let state: string | undefined;
+          const code = codeOf(() => ({ state } = otaOf(board).restore()));
+          board.flash.faults = [];
+          assert.match(code, /^(nothing thrown|E_FLASH|E_STATE)$/, name);
+          if (code !== 'nothing thrown') return;
+          assert.equal(state, 'restored', name);
+          assertHolds(board, 'storage', OLD);
+        },
+      );
+  });
+
+  it('begin() that does not go on with an update has put the old content back', () => {
+    flipPairs(
+      () => {
+        const board = boardWith();
+        boot(board)
+          .begin(SPARE)
+          .write(NEW.subarray(0, 2 * SECTOR));
+        // Its journal keeps nothing more: it cannot go on.
+        const { address } = board.partition('ota_journal');
+        const dead = address + SECTOR;
+        reboot(board);
+        board.flash.faults = [
+          ({ kind, address: at }) =>
+            kind !== 'read' && at >= dead && at < dead + SECTOR ? 'nothing' : undefined,
+        ];
+        otaOf(board).recover({ resume: true });
+        return board;
+      },
+      (board, name) => {
+        const code = codeOf(() => otaOf(board).begin(SPARE));
+        assert.match(code, /^(nothing thrown|E_FLASH|E_PENDING)$/, name);
+        if (code === 'nothing thrown') assertHolds(board, 'storage', OLD);
+        board.flash.faults = [];
+      },
+    );
   });
 });
 
@@ -713,6 +774,28 @@ describe('ways out of a new partition table', () => {
     assert.equal(update(ota, moved).state, 'committed');
     const { address } = board.partition('storage');
     assert.ok(board.flash.holds(address + SECTOR, moved));
+  });
+
+  it('touches nothing where the partition begins as before and has another size', () => {
+    for (const sectors of [1, SECTORS - 1, SECTORS + 1, SECTORS + 2]) {
+      const board = boardWith();
+      leaveOpen(boot(board), SPARE, 3);
+      const table = WITH_JOURNAL.filter(({ label }) => label !== 'beside').map((row) =>
+        row.label === 'storage' ? { ...row, size: sectors * SECTOR } : row,
+      );
+      board.flash.load(0x8000, encodeTable(table));
+      const held = board.flash.snapshot();
+      const ota = reboot(board);
+      assertIdle(`${sectors} sectors`, board, () => {
+        assert.equal(ota.recover().state, 'damaged', `${sectors} sectors`);
+        assert.equal(
+          codeOf(() => ota.restore()),
+          'E_STATE',
+        );
+      });
+      assert.deepEqual(differences(board.flash.snapshot(), held), []);
+      assert.equal(update(ota, NEAR_IMAGE, { ...NEAR, backup: undefined }).state, 'committed');
+    }
   });
 
   it('updates what has moved at once', () => {

@@ -94,9 +94,17 @@ function begin(board: Board, target: string): [number, number] {
 const argumentOf = (sectors: number, isLower: boolean, isLive = false) =>
   sectors | (Number(isLive) << (LIVE_AT - AREA_AT)) | (Number(isLower) << (LOWER_AT - AREA_AT));
 
+/** @returns the check of a sector, as records.ts tells: of the CRC-32s of its quarters. */
+function checkOf(sector: Uint8Array): number {
+  let check = 0n;
+  for (let at = 0; at < SECTOR; at += 1024)
+    check = ((check * 33n) & 0xffffffffn) ^ BigInt(crc32(sector.subarray(at, at + 1024)));
+  return Number(check);
+}
+
 /** The SAVED record of the first sector of a target, whose copy is the first sector of the backup. */
 function savedOf({ flash }: Board, first: number): [number, number] {
-  return [first | (BACKUP << 16), crc32(flash.peek(BACKUP * SECTOR, SECTOR))];
+  return [first | (BACKUP << 16), checkOf(flash.peek(BACKUP * SECTOR, SECTOR))];
 }
 
 /** Puts a journal on the chip, with one sector of its target saved. */

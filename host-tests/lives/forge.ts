@@ -10,6 +10,7 @@ import {
   SLOTS,
   SOLID,
 } from '../../device/records.ts';
+import { checkOf } from '../../formats/journal.ts';
 import { type NorFlash, SECTOR } from '../../host/index.ts';
 import type { Range } from './world.ts';
 
@@ -98,7 +99,7 @@ export function forge(
       records.push(words);
     }
   } else {
-    const check = crc32(flash.peek((sector - 1) * SECTOR, SECTOR));
+    const check = checkOf(flash.peek((sector - 1) * SECTOR, SECTOR));
     records.push([
       BEGIN | (2 << 8),
       (target | (span << 16)) >>> 0,

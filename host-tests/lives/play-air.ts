@@ -34,6 +34,8 @@ export interface Watched {
   /** Its value is the update. */
   begin: (options: object, image: Filled) => Outcome;
   write: (bytes: string) => Outcome;
+  keep: (size: number) => Outcome;
+  back: () => Outcome;
   end: () => Outcome;
   abort: () => Outcome;
   /** Whether nothing can happen any more: power has failed, or the promise is broken. */
@@ -75,6 +77,9 @@ export class Call {
   #version: Version | undefined;
   /** Bytes that were written. */
   #at = 0;
+  /** Those of the present sector, and how often each sector was begun again, by its first byte. */
+  #sector = '';
+  readonly #again = new Map<number, number>();
   /** What `end` has said. */
   #ended: string | undefined;
 
@@ -107,6 +112,15 @@ export class Call {
     };
   }
 
+  /** What was written of a sector is what the image has, before the next one begins. */
+  #leave(): void {
+    if (!this.#sector) return;
+    const first = this.#at - this.#sector.length;
+    const why = whyUnproven(this.#asked, this.#version, first, this.#sector);
+    if (why) this.#core.note(new Broken(why));
+    this.#sector = '';
+  }
+
   #begin(options: { size: number; crc32: number }) {
     const core = this.#core;
     const { server, row } = this.#asked;
@@ -114,16 +128,34 @@ export class Call {
       ({ image, crc32 }) => image.length === options.size && crc32 === options.crc32,
     );
     this.#at = 0;
+    this.#sector = '';
+    this.#again.clear();
     this.#ended = undefined;
     this.#pass(() => core.begin(options, filled(this.#version, row, options.size)));
     return {
       write: (bytes: string) => {
-        const why = whyUnproven(this.#asked, this.#version, this.#at, bytes);
-        if (why) core.note(new Broken(why));
+        if (!(this.#at % SECTOR)) this.#leave();
+        this.#sector += bytes;
         this.#at += bytes.length;
         return this.#pass(() => core.write(bytes));
       },
+      keep: (size: number) => {
+        this.#leave();
+        this.#at += size;
+        return this.#pass(() => core.keep(size));
+      },
+      back: () => {
+        this.#at = Math.floor((this.#at - 1) / SECTOR) * SECTOR;
+        this.#sector = '';
+        // README: at most two erases of a sector are a server's fault.
+        const count = (this.#again.get(this.#at) ?? 0) + 1;
+        this.#again.set(this.#at, count);
+        if (count > 2)
+          core.note(new Broken(`ota-http writes byte ${this.#at} for the ${count + 1}th time`));
+        return this.#pass(() => core.back());
+      },
       end: () => {
+        this.#leave();
         const result = this.#pass(() => core.end()) as { state: string };
         this.#ended = result.state;
         return result;

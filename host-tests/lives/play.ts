@@ -32,6 +32,7 @@ import {
   meet,
   random,
   rangeOf,
+  isIn,
 } from './world.ts';
 
 /** What makes the modules anew, as a boot does: nothing of them is shared. */
@@ -324,8 +325,21 @@ export class Player {
     if ((sector + count) * SECTOR > this.flash.size) return;
     this.promise.written({ first: sector, span: count });
     this.flash.load(sector * SECTOR, bytes);
-    this.promise.wrote({ first: sector, span: count });
     const range = { first: sector, span: count };
+    this.promise.wrote(range);
+    for (const { work } of this.copies) {
+      const first = work?.tracked?.target.first;
+      // Of the sector in hand a part was compared before, or written.
+      if (
+        first !== undefined &&
+        work!.at % SECTOR &&
+        isIn(range, first + Math.floor(work!.at / SECTOR))
+      ) {
+        work!.tracked!.wild.add(first + Math.floor(work!.at / SECTOR));
+        // What is programmed there next meets what the app has written, and does not read back.
+        this.flash.strict = false;
+      }
+    }
     if (this.promise.places.some((place) => meet(place, range))) this.#revive();
   }
 
@@ -653,6 +667,22 @@ export class Player {
         return this.#advance(copy, work, step, name(`write ${bytes.length} bytes`), () => {
           work.handle.write(bytes);
           work.at += bytes.length;
+        });
+      }),
+      keep: noted((size) => {
+        const work = copy.work!;
+        const step: Step = { do: 'write', bytes: size, chunk: SECTOR, as: 'string' };
+        return this.#advance(copy, work, step, name(`keep ${size} bytes`), () => {
+          work.handle.keep(size);
+          work.at += size;
+        });
+      }),
+      back: noted(() => {
+        const work = copy.work!;
+        const step: Step = { do: 'write', bytes: 0, chunk: SECTOR, as: 'string' };
+        return this.#advance(copy, work, step, name('back'), () => {
+          work.handle.back();
+          work.at = Math.floor((work.at - 1) / SECTOR) * SECTOR;
         });
       }),
       end: advance('end'),

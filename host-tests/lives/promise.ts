@@ -1154,7 +1154,9 @@ export class Promised {
       throw new Broken(`${call} throws ${code ?? 'no code'}: ${message}`);
     if (!message.startsWith(code)) throw new Broken(`${call} throws ${code} with ${message}`);
     // A forged journal may name places that do not keep what they should.
-    const isFlash = this.isTroubled || this.isUnknown || this.worn.size > 0;
+    // What an app writes into the sector in hand is not erased.
+    const isWild = !!this.update?.wild.size;
+    const isFlash = this.isTroubled || this.isUnknown || this.worn.size > 0 || isWild;
     if (code === 'E_FLASH' && !isFlash) throw new Broken(`${call} throws ${message}`);
     if (code === 'E_NO_PARTITION' && /table/.test(message) && !this.isTableTorn && !this.isTroubled)
       throw new Broken(`${call} throws ${message}`);

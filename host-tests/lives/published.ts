@@ -33,7 +33,7 @@ function candidates(asked: Asked): Version[] {
   return asked.server.published.filter((version) => mayTake(asked, version));
 }
 
-/** @returns why bytes must not be written, if so: README says that they are proven before flash is touched. */
+/** @returns why bytes must not stay, if so: README says that a sector is proven before the next one is begun. */
 export function whyUnproven(
   asked: Asked,
   version: Version | undefined,

@@ -127,6 +127,8 @@ class Reference {
         for (let at = 0; at < whole; at += SECTOR) flush(kept.slice(at, at + SECTOR));
         kept = kept.slice(whole);
       },
+      keep: () => fail('STATE keep: none'),
+      back: () => fail('STATE back: none'),
       end: () => {
         if (!isReady) fail('SIZE image: 0 bytes, limit 1');
         if (kept) flush(kept);

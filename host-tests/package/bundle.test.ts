@@ -7,7 +7,7 @@ import { parse, type Node } from 'acorn';
 import { read } from '../support/package.ts';
 
 /** Bytes that a bundle may have. */
-const BUDGETS = { 'ota.min.js': 12016, 'ota-http.min.js': 6144 };
+const BUDGETS = { 'ota.min.js': 13_440, 'ota-http.min.js': 7552 };
 
 /** What Espruino 2v29 lacks of ES5 and ES2015 (seen by running it). */
 const MISSING = [
@@ -94,7 +94,12 @@ function usedTooEarly(program: AnyNode): string[] {
       scope.seen.add((node.id as unknown as { name: string }).name);
     const body = node.type === 'Program' ? node : (node.body as AnyNode);
     declarations(body, scope.declared);
-    for (const child of children(body)) visit(child, scope);
+    const statements = [...children(body)];
+    // Functions that come first run when all of them are there.
+    const first = statements.findIndex(({ type }) => type !== 'FunctionDeclaration');
+    for (const { id } of statements.slice(0, Math.max(first, 0)))
+      scope.seen.add((id as { name: string }).name);
+    for (const child of statements) visit(child, scope);
   }
 
   function visit(node: AnyNode, scope: Scope): void {
@@ -157,6 +162,7 @@ describe('the search for what is used too early', () => {
     assert.equal(search('function e() {} function f() { return e = 1; var e; }').length, 1);
     assert.equal(search('function f() { return g(); function g() {} }').length, 1);
     assert.equal(search('f(); function f() {}').length, 1);
+    assert.equal(search('function f() { function g() { h(); } g(); function h() {} }').length, 1);
   });
 
   it('takes a function that is called later', () => {
@@ -164,6 +170,7 @@ describe('the search for what is used too early', () => {
       search('function f() { return x + g(); } var x = 1; function g() {} f();'),
       [],
     );
+    assert.deepEqual(search('function f() { function g() { h(); } function h() {} g(); }'), []);
   });
 });
 

@@ -18,6 +18,8 @@ const PRINTS: Record<string, Record<string, RegExp>> = {
     onProgress: /^$/,
     backup: /^$/,
     write: /^$/,
+    keep: /^$/,
+    back: /^$/,
     end: /^sectors rewritten: 1$/,
     abort: /^$/,
     use: /^$/,

@@ -412,13 +412,13 @@ describe('abbreviate', () => {
 });
 
 describe('endReturns', () => {
-  it('ends a return without a value at the end of a function', () => {
+  it('ends a return without a value', () => {
     const code = 'out.f=function(a){function g(a){for(;a--;)if(a>1)return}return g(a),note(a),a};';
     assertMade(endReturns(code), code.replace('return}return', 'return;}return'), code, [0], [3]);
   });
 
   it('leaves all others', () => {
-    for (const code of ['function f(a){if(a){return}note(a)}', 'function f(a){return a}'])
+    for (const code of ['function f(a){if(a){return;}note(a)}', 'function f(a){return a}'])
       assert.equal(endReturns(code), code);
   });
 });

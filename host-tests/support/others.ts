@@ -16,6 +16,7 @@ import {
 import type { Report } from '../../device/api.ts';
 import type { Runtime } from '../../device/runtime.ts';
 import { type Board, SECTOR, TEARS, type Tear, latin1 } from '../../host/index.ts';
+import { checkOf } from '../../formats/journal.ts';
 import {
   type Outcomes,
   SECTORS,
@@ -90,7 +91,7 @@ export function openJournalAt(sector: number, forgery: Forgery): Buffer {
     [BEGIN, argumentOf(2, !isUpper), wordOf(target), wordOf(backup)],
     [SOLID],
   ];
-  if (saved) records.push([SAVED, 0, saved[0] | (saved[1] << 16), crc32(saved[2])]);
+  if (saved) records.push([SAVED, 0, saved[0] | (saved[1] << 16), checkOf(saved[2])]);
   return slotsOf(sector, id, records);
 }
 
