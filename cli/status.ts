@@ -10,6 +10,7 @@ import {
   type Refusal,
   type StoredModule,
 } from '../link/status.ts';
+import type { Work } from '../link/memory.ts';
 import { onBoard } from './connection.ts';
 import { readBundle, VERSION } from './files.ts';
 import { type PortFlags, withPort } from './options.ts';
@@ -66,6 +67,23 @@ function bootText({ files: { boot0 } }: BoardStatus): string {
   return `recovers at every boot${boot0.resume ? ', leaves open what was interrupted' : ''}, ${whose}`;
 }
 
+const WORKS: Record<Work, string> = {
+  ota: 'by ota',
+  otaHttp: 'by ota-http',
+  console: 'over the console',
+  recover: 'to put the old content back',
+};
+
+/** @returns what an update needs of the memory, and whether that is there. */
+function needsText({ needs, memory }: BoardStatus): string {
+  const texts = Object.entries(WORKS).map(([work, how]) => {
+    const { jsVars, fits } = needs[work as Work];
+    return `${grouped(jsVars)} ${how}${fits ? '' : `, ${grouped(jsVars - memory.free)} too few`}`;
+  });
+  const isRoomy = Object.values(needs).every(({ fits }) => fits);
+  return `needs about ${texts.join('; ')}${isRoomy ? ': fits' : ''}`;
+}
+
 function headLines(status: BoardStatus): string[] {
   const { memory, storage, files } = status;
   const trash = storage.trash ? `, ${grouped(storage.trash)} of replaced files` : '';
@@ -74,6 +92,7 @@ function headLines(status: BoardStatus): string[] {
     `${status.board}, Espruino ${status.firmware}, at ${status.port}`,
     ...columns([
       ['JsVars', `${grouped(memory.free)} of ${grouped(memory.total)} free${block}`],
+      ['update', needsText(status)],
       ['Storage', `${grouped(storage.free)} of ${grouped(storage.total)} bytes free${trash}`],
       ['ota', moduleText(files.ota, '')],
       ['ota-http', moduleText(files.otaHttp, ' --http')],

@@ -11,13 +11,21 @@
 /* The image, with its manifest beside it: `part-ota pack storage.bin`, `part-ota serve .` */
 var URL = 'http://192.168.1.2:8080/storage.bin';
 
-/* Replace this by your app. It must not open the partition while that is neither the old nor the new content. */
-function startApp(state) {
+/*
+ * Replace this by your app. It must not open the partition while that is neither the old nor the new content: what else
+ * runs on the board finds that in `recovered`, also if memory has ended in recover(), and nothing below has run.
+ */
+function startApp(report) {
+  recovered = report;
+  var state = report.state;
+  if (state === 'interrupted' || state === 'incomplete' || state === 'damaged')
+    return print('not to be opened:', state);
   print('app starts:', state);
 }
 
 /* What was interrupted stays open, so that the update goes on where it stopped. */
-require('ota').recover({ resume: true });
+var recovered = { state: 'incomplete' };
+recovered = require('ota').recover({ resume: true });
 require('ota-http')
   .update({
     url: URL,
@@ -31,11 +39,11 @@ require('ota-http')
   .then(
     function (result) {
       print(result.state + ',', result.fetched, 'bytes fetched');
-      startApp(result.state);
+      startApp(result);
     },
     function (error) {
       print(error.message);
       /* Without a network the old content comes back, if the update had begun. */
-      startApp(require('ota').recover().state);
+      startApp(require('ota').recover());
     },
   );

@@ -32,5 +32,9 @@ function again() {
   setTimeout(look, PERIOD / 2 + Math.random() * PERIOD);
 }
 
-require('ota').recover();
+/* The app tests this before it opens the partition: until recover() ends, it is not to be opened. */
+var recovered = { state: 'incomplete' };
+recovered = require('ota').recover();
+if (recovered.state === 'incomplete' || recovered.state === 'damaged')
+  print(recovered.partition, 'is', recovered.state);
 look();

@@ -5,119 +5,125 @@
  * nothing has to be stored there but the modules. It also answers a board that runs this script by itself.
  *
  * The board prints lines, among whatever else it prints:
- *   ota? <file> <from> <to>       asks for the bytes from <= i < to of a file, up to the end of a sector at most; again
- *                                 after two seconds in which nothing came. The manifest is the file "<image>.ota".
+ *   ota? <file> <from> <to>       asks for the bytes from <= i < to of a file, 512 at most; again after two seconds in
+ *                                 which they have not come. The manifest is the file "<image>.ota".
  *   ota: {"fetch": <bytes>, ...}  what the update will take, as `check` tells it
  *   ota: {"phase": "write", "done": <bytes>, "total": <bytes>}     at each percent
  *   ota: {"state": "committed", ...} or {"code": "E_...", "message": ...}     the end
  *
- * The answer is lines of JavaScript, 512 bytes in each but the last, without a pause between them:
- *   otaPort.take(<from>, "<the bytes in base64>", <their CRC-32>)
- * While the board writes to flash the other end sends nothing, since the board has not asked. What is lost or damaged it asks for again.
- * "\x1b[2H" before the answer makes Espruino forget the rest of a line that was cut; "\x10" before a line, not echo it.
+ * The answer is one line of JavaScript:
+ *   otaPort.take(<from>, "<the bytes in base64>", <CRC-32 of the file's name and of the bytes>)
+ * "\x1b[2H" before it makes Espruino forget the rest of a line that was cut; "\x10", not echo it.
+ *
+ * The board asks for the next bytes when it has written these. While it erases a sector, up to 0.4 s, an ESP32's UART has room for
+ * 128 characters: its interrupt waits until the flash can be read again (ESP-IDF: CONFIG_UART_ISR_IN_IRAM is not set). So the
+ * other end sends nothing meanwhile. What is lost or damaged the board asks for again; a board that asks for no bytes, or
+ * for the same ones for ever, has been interrupted: its memory has ended.
  *
  * Without an answer for some ten minutes the old content comes back.
  *
  * `storage` is a label of partitions.csv. On a board with Espruino it is Espruino's own: write `www`, or the label in your table.
  */
+/* global otaPort */
 var OPTIONS = { url: 'storage.bin', partition: 'storage', timeout: 120000, retries: 4 };
 
-(function (options) {
+(function (port) {
   var flash = require('Flash');
   var sha256 = require('crypto').SHA256;
-  var ota = require('ota');
-  var http = require('ota-http');
-  /* The file; the next byte that is missing of it, the end of what was asked for, and the end of the request. */
+  var text = E.toString;
+  /* The file, the next byte that is missing of it, and the end of the request. */
   var file;
   var next;
-  var end;
   var last;
   var onData;
-  var timer;
-  var percents = {};
-  /* The host calls `take`, and may replace `tell`. */
-  var port = { id: options.id || options.partition };
-  global.otaPort = port;
+  var onEnd;
+  var timer = 0;
+  var percent;
 
+  /* The options are also what the host calls `take` of. It may replace `tell`. */
+  global.otaPort = port;
   port.tell = function (what) {
     print('ota: ' + JSON.stringify(what));
   };
-  function stop() {
-    clearTimeout(timer);
-  }
-  function wait() {
-    stop();
-    timer = setTimeout(port.ask, 2000);
-  }
+  /* Asks for the next bytes. If none are missing, whoever took the last ones was interrupted. */
   port.ask = function () {
-    wait();
-    end = Math.min((next | 4095) + 1, last);
-    print('ota?', file, next, end);
+    clearTimeout(timer);
+    timer = next < last ? setTimeout(port.ask, 2000) : 0;
+    if (timer) print('ota?', file, next, Math.min(next + 512, last));
+    else onEnd();
   };
-  port.take = function (from, text, crc) {
-    if (from === next && next < last) {
-      text = atob(text);
-      if (E.CRC32(text) === crc) {
-        wait();
-        next += text.length;
-        onData(text);
-      }
-    }
-    /* That was the last line of what was asked for. */
-    if (from + 512 >= end && next < last) port.ask();
+  port.take = function (from, bytes, crc) {
+    bytes = atob(bytes);
+    if (from === next && from < last)
+      if (E.CRC32(file + bytes) === crc) {
+        next += bytes.length;
+        clearTimeout(timer);
+        /* Later: this line is in memory now, and on the stack. */
+        setTimeout(onData, 0, bytes);
+        timer = setTimeout(port.ask, 1);
+      } else port.ask();
   };
-  function close() {
-    stop();
-    next = last;
-  }
-  function request(path, newFirst, newLast, onHead, newOnData) {
-    file = path;
-    next = newFirst;
-    last = newLast + 1;
-    end = 1e9;
-    onData = newOnData;
-    timer = setTimeout(function () {
-      onHead(206, function (name) {
+  port.onPlan = port.onProgress = function (what) {
+    var now = Math.floor((what.done * 100) / what.total);
+    if (now !== percent && what.phase !== 'backup') port.tell(what);
+    percent = now;
+  };
+  /* Takes a result, or an error; `fresh` are modules that nothing else needs. */
+  port.end = function (what) {
+    delete global.otaPort;
+    require('ota-http').use();
+    if (port.fresh) port.fresh.forEach(Modules.removeCached);
+    port.tell(what.message ? { code: what.code, message: what.message } : what);
+  };
+
+  require('ota-http').use({
+    request: function (path, newFirst, newLast, onHead, newOnData, newOnEnd) {
+      file = path;
+      next = newFirst;
+      last = newLast + 1;
+      onData = newOnData;
+      onEnd = newOnEnd;
+      setTimeout(onHead, 0, 206, function (name) {
         return name === 'content-range' ? 'bytes ' + newFirst + '-' : undefined;
       });
-      port.ask();
-    }, 0);
-    return close;
-  }
-  function finish(what) {
-    delete global.otaPort;
-    http.use();
-    port.tell(what);
-    return what;
-  }
-
-  options.onPlan = function (plan) {
-    port.tell(plan);
-  };
-  options.onProgress = function (progress) {
-    var percent = Math.floor((progress.done * 100) / progress.total);
-    if (percents[progress.phase] !== percent) port.tell(progress);
-    percents[progress.phase] = percent;
-  };
-  http.use({
-    request: request,
+      timer = setTimeout(port.ask, 1);
+      return function () {
+        clearTimeout(timer);
+        timer = 0;
+        next = last;
+      };
+    },
     /* The rest is as Espruino has it. */
     read: function (address, length) {
       E.kickWatchdog();
-      return E.toString(flash.read(length, address));
+      return text(flash.read(length, address));
     },
     sha256: function (bytes) {
-      return E.toString(sha256(bytes));
+      return text(sha256(bytes));
+    },
+    free: function () {
+      return process.memory().free;
     },
     crc32: E.CRC32,
     fill: function (value, length) {
-      return E.toString({ data: value, count: length });
+      return text({ data: value, count: length });
     },
-    join: E.toString,
-  });
-  /* What was interrupted stays open, so that the update goes on where it stopped. */
-  if (ota.status().state === 'interrupted') ota.recover({ resume: true });
-  port.done = http.update(options).then(finish, function (error) {
-    return finish({ code: error.code, message: error.message || '' + error });
+    join: text,
+    bytes: text,
+    put: function (room, bytes, at) {
+      room.set(new Uint8Array(E.toArrayBuffer(bytes)), at);
+    },
+    sha256At: function (address, length) {
+      E.kickWatchdog();
+      return text(sha256(flash.read(length, address)));
+    },
   });
 })(OPTIONS);
+
+/* What was interrupted stays open, so that the update goes on where it stopped. */
+if (require('ota').status().state === 'interrupted') require('ota').recover({ resume: true });
+/* By this the host knows that the update runs. */
+(function (port) {
+  port.id = port.partition;
+  require('ota-http').update(port).then(port.end, port.end);
+})(global.otaPort);

@@ -18,7 +18,11 @@ function updateFrom(n) {
     });
 }
 
-require('ota').recover();
+/* The app tests this before it opens the partition that it names: until recover() ends, none is to be opened. */
+var recovered = { state: 'incomplete' };
+recovered = require('ota').recover();
+if (recovered.state === 'incomplete' || recovered.state === 'damaged')
+  print(recovered.partition, 'is', recovered.state);
 updateFrom(0).then(null, function (error) {
   /* What is done stays done; the rest at the next boot. */
   print(error.message);

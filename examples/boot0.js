@@ -6,8 +6,12 @@
  *   npx part-ota upload --port /dev/ttyUSB0
  */
 
-/* The app finds it as a global variable: it must not use a partition that is "incomplete" or "damaged". */
-var recovered = require('ota').recover();
+/*
+ * The app finds it as a global variable: it must not use a partition that is "incomplete", "damaged" or "interrupted".
+ * This is the word until recover() ends. If memory ends before, Espruino interrupts the script: no `catch` runs.
+ */
+var recovered = { state: 'incomplete' };
+recovered = require('ota').recover();
 Modules.removeCached('ota');
 if (recovered.state === 'incomplete' || recovered.state === 'damaged')
   print(recovered.partition, 'is', recovered.state + ': update it again');

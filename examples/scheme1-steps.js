@@ -19,7 +19,12 @@ function nextChunk() {
 }
 
 /* 1. After a power loss: put back what an interrupted update has begun. Belongs in .boot0, see boot0.js. */
-print('recover:', ota.recover().state);
+/* The app tests `recovered` before it opens the partition: "incomplete" until recover() ends, then what it reports. */
+var recovered = { state: 'incomplete' };
+recovered = ota.recover();
+print('recover:', recovered.state);
+if (recovered.state === 'incomplete' || recovered.state === 'damaged')
+  print('not to be opened:', recovered.partition);
 
 /* 2. Choose the places. Without `backup` it is the passive app slot. Nothing is written yet. */
 var update = ota.begin({

@@ -18,7 +18,12 @@ function nextChunk() {
   return chunk;
 }
 
-ota.recover();
+/* The app tests this before it opens the partition: until recover() ends, it is not to be opened. */
+var recovered = { state: 'incomplete' };
+recovered = ota.recover();
+if (recovered.state === 'incomplete' || recovered.state === 'damaged')
+  print(recovered.partition, 'is', recovered.state);
+
 var update = ota.begin({ partition: 'storage' });
 for (var chunk = nextChunk(); chunk; chunk = nextChunk()) update.write(chunk);
 print(update.end());

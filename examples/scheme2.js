@@ -19,7 +19,11 @@ function nextChunk() {
   return chunk;
 }
 
-if (ota.recover().state === 'incomplete') print('the last update was interrupted');
+/* The app tests this before it opens the partition: until recover() ends, it is not to be opened. */
+var recovered = { state: 'incomplete' };
+recovered = ota.recover();
+if (recovered.state === 'incomplete') print('the last update was interrupted');
+
 var update = ota.begin({ partition: 'storage', backup: false });
 for (var chunk = nextChunk(); chunk; chunk = nextChunk()) update.write(chunk);
 print(update.end());

@@ -23,14 +23,18 @@ function isHealthy() {
   return true;
 }
 
-/* Once per boot: counts this boot, and puts the old content back when the boots are used up. */
-var report = ota.recover();
-print(report.state);
+/*
+ * Once per boot: counts this boot, and puts the old content back when the boots are used up. What else runs on the board
+ * must not open the partition while this is "incomplete": it is until recover() ends.
+ */
+var recovered = { state: 'incomplete' };
+recovered = ota.recover();
+print(recovered.state);
 
-if (report.state === 'trial') {
-  print('boot', report.boots, 'of', report.trial);
+if (recovered.state === 'trial') {
+  print('boot', recovered.boots, 'of', recovered.trial);
   if (isHealthy()) print(ota.confirm().state);
-} else if (report.state !== 'restored') {
+} else if (recovered.state !== 'restored') {
   /* Not after a trial that failed: the same content would fail again. */
   /* What the partition holds already costs nothing: `end` returns "untouched", and nothing was written. */
   var update = ota.begin({ partition: 'storage', trial: 3 });

@@ -1,5 +1,6 @@
 /** What can go wrong on the way to a board, and on it. */
 import { Fault } from '../formats/errors.ts';
+import type { Memory } from './memory.ts';
 
 /** What can go wrong between this machine and the board. `port`: its name. */
 export interface PortFacts {
@@ -45,9 +46,17 @@ export class PortError<Code extends keyof PortFacts = keyof PortFacts> extends F
 export interface ThrownFacts {
   /** `code`: as on the board: E_STATE, …; missing if it is no error of the module. `message`: the board's words. */
   E_THROWN: { code?: string; message: string };
+  /**
+   * Memory has ended on the board. `memory`: what there is now, if the board can still tell; `line`: what tells that it has
+   * ended, of Espruino's own lines or of the script's error; `needed`: JsVars that have to be free, if that is known.
+   */
+  E_MEMORY: { port: string; memory?: Memory; line?: string; needed?: number };
 }
 
-/** What a script threw on the board. */
-export class BoardError extends Fault<ThrownFacts> {
+/** What a script threw on the board, or that it could not even do that. */
+export class BoardError<Code extends keyof ThrownFacts = keyof ThrownFacts> extends Fault<
+  ThrownFacts,
+  Code
+> {
   override name = 'BoardError';
 }

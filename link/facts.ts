@@ -6,6 +6,7 @@ import { findOtadata } from '../formats/otadata.ts';
 import { rowsOf } from '../formats/table/binary.ts';
 import type { Row } from '../formats/table/row.ts';
 import { PortError } from './errors.ts';
+import type { Memory } from './memory.ts';
 import type { Session } from './session.ts';
 import {
   bytesOf,
@@ -36,7 +37,9 @@ export interface BoardFacts {
   board: string;
   firmware: string;
   /** JsVars, and bytes of each. */
-  memory: { free: number; total: number; blockSize: number };
+  memory: Memory & { blockSize: number };
+  /** Modules that the app has loaded. */
+  loaded: string[];
   /** Bytes of Storage. `trash`: of files that were replaced; missing if the firmware does not tell. */
   storage: { free: number; total: number; trash?: number };
   /** Bytes of flash, as the header of the bootloader has it; missing if there is none. */
@@ -59,7 +62,6 @@ const FILES = [OTA, OTA_HTTP, BOOT] as const;
 /** What `ASK` returns. Bytes are base64. */
 interface Answer {
   env: { BOARD: string; VERSION: string; STORAGE?: number };
-  memory: { free: number; total: number; blocksize?: number };
   free: number;
   stats: { trashBytes?: number; totalBytes?: number } | null;
   rows: string[];
@@ -73,11 +75,6 @@ export const isFileFacts = exactly(2, isNumber);
 
 const isAnswer = objectOf<Answer>({
   env: objectOf<Answer['env']>({ BOARD: isText, VERSION: isText, STORAGE: orMissing(isNumber) }),
-  memory: objectOf<Answer['memory']>({
-    free: isNumber,
-    total: isNumber,
-    blocksize: orMissing(isNumber),
-  }),
   free: isNumber,
   stats: orNull(
     objectOf<NonNullable<Answer['stats']>>({
@@ -91,25 +88,46 @@ const isAnswer = objectOf<Answer>({
   isUpdating: isFlag,
 });
 
+interface MemoryAnswer {
+  memory: Memory & { blocksize?: number };
+  loaded: string[];
+}
+
+const isMemoryAnswer = objectOf<MemoryAnswer>({
+  memory: objectOf<MemoryAnswer['memory']>({
+    free: isNumber,
+    total: isNumber,
+    blocksize: orMissing(isNumber),
+  }),
+  loaded: listOf(isText),
+});
+
+/** By itself, since a script takes memory: what is free is counted before anything else is there. */
+const ASK_MEMORY =
+  'var m=process.memory();' +
+  'return{memory:{free:m.free,total:m.total,blocksize:m.blocksize},loaded:Modules.getCached()}';
+
 /** The row of 32 bytes that ends a table, or another kind of row, does not begin like this one (esp_partition_info_t). */
 const ASK =
-  'var S=require("Storage"),e=process.env,F,r=[],h=[],a,b,m=process.memory();' +
+  'var S=require("Storage"),e=process.env,F,r=[],h=[],a,b;' +
   'try{F=require("Flash")}catch(x){}' +
   'if(F){for(a=0x8000;a<0x8c00;a+=32){b=E.toString(F.read(32,a));if(b.charCodeAt(0)!=0xaa||b.charCodeAt(1)!=0x50)break;' +
   'r.push(btoa(b))}' +
   `${JSON.stringify(BOOTLOADERS)}.forEach(function(a){h.push(btoa(E.toString(F.read(4,a))))})}` +
   `var f=${JSON.stringify(FILES)}.map(function(n){var d=S.read(n);return d===undefined?null:[d.length,E.CRC32(d)]});` +
   `var u=Modules.getCached().indexOf("${OTA}")>=0&&require("${OTA}").status().state=="updating";` +
-  'return{env:{BOARD:e.BOARD,VERSION:e.VERSION,STORAGE:e.STORAGE},memory:{free:m.free,total:m.total,blocksize:m.blocksize},' +
+  'return{env:{BOARD:e.BOARD,VERSION:e.VERSION,STORAGE:e.STORAGE},' +
   'free:S.getFree(),stats:S.getStats?S.getStats():null,rows:r,headers:h,files:f,isUpdating:u}';
 
 /** Asks a board what it is and has. @throws PortError; E_NOT_ESP32 if there is no partition table */
 export async function askBoard(session: Session): Promise<BoardFacts> {
-  const answer = checked(session.port.name, await session.run(ASK), isAnswer);
-  const { env, memory, stats } = answer;
+  const { name: port } = session.port;
+  const { memory, loaded } = checked(port, await session.run(ASK_MEMORY), isMemoryAnswer);
+  const answer = checked(port, await session.run(ASK), isAnswer);
+  const { env, stats } = answer;
   const partitions = rowsOf(concat(answer.rows.map(fromBase64)));
   if (!partitions.length) {
-    throw new PortError('E_NOT_ESP32', { port: session.port.name, board: env.BOARD });
+    throw new PortError('E_NOT_ESP32', { port, board: env.BOARD });
   }
   const files = FILES.map((name, n) => {
     const found = answer.files[n];
@@ -120,6 +138,7 @@ export async function askBoard(session: Session): Promise<BoardFacts> {
     board: env.BOARD,
     firmware: env.VERSION,
     memory: { free: memory.free, total: memory.total, blockSize: memory.blocksize ?? 0 },
+    loaded,
     storage: { free: answer.free, total, trash: stats?.trashBytes },
     flashSize: flashSizeOf(answer.headers.map(fromBase64)),
     partitions,

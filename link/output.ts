@@ -1,5 +1,6 @@
 /** What boards print beside answers, and what it tells of them. */
-import { PortError } from './errors.ts';
+import { BoardError, PortError } from './errors.ts';
+import { tellsOfMemory } from './memory.ts';
 
 /** What boards print when they start: the ROM of each ESP32, its bootloader, Espruino's banner. */
 const RESTARTS = [
@@ -26,7 +27,7 @@ export function plain(line: string): string {
  * @param seconds - how long it had
  * @param text - all that arrived
  */
-export function whyNoAnswer(port: string, seconds: number, text: string): PortError {
+export function whyNoAnswer(port: string, seconds: number, text: string): PortError | BoardError {
   const lines = text
     .split(/\r?\n|\r/)
     .map(plain)
@@ -34,6 +35,8 @@ export function whyNoAnswer(port: string, seconds: number, text: string): PortEr
   const last = lines.at(-1) ?? text;
   const found = otherThanEspruino(text);
   if (found) return new PortError('E_NOT_ESPRUINO', { port, found, last });
+  const line = lines.find(tellsOfMemory);
+  if (line !== undefined) return new BoardError('E_MEMORY', { port, line });
   const heard = !text ? 'nothing' : lines.some(isRestart) ? 'restart' : 'output';
   return new PortError('E_NO_ANSWER', { port, seconds, heard, last });
 }

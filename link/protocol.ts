@@ -6,8 +6,8 @@
  *
  *     @<mark>:<number of the script><kind><characters>:<JSON of [value]>
  *
- * kinds: `=` what it returned; `!` what it threw; `~` it returned a promise; `>` what it says meanwhile. A second line of
- * its own prints `.` once the script is over, so one that ends without an answer is noticed at once.
+ * kinds: `=` what it returned; `!` what it threw; `~` it goes on: it returned a promise, or `say`; `>` what it says meanwhile. A
+ * second line of its own prints `.` once the script is over, so one that ends without an answer is noticed at once.
  */
 
 const DLE = '\x10';
@@ -26,18 +26,22 @@ export const XON = 0x11;
 export const greetingOf = (mark: string, number: number) =>
   `${START}print("@"+"${mark}:${number}=3:[1]")\n`;
 
-/** @returns the lines by which a board runs a script. @param script - the body of a function */
+/**
+ * @returns the lines by which a board runs a script. @param script - the body of a function of `say`
+ *
+ * Espruino copies the text of a function that it reads from a line, and that of each function in it once more. So the script
+ * is none of the others' text, and `say` has no variables around it: whoever keeps it keeps nothing else.
+ */
 export function scriptOf(mark: string, number: number, script: string): string {
   const begin = `${mark}:${number}`;
   // The mark is put together on the board, so that an echo of the script is not its answer.
   return (
-    `${START}(function(t){` +
-    'function s(k,v){v=JSON.stringify([v]);print(t+k+v.length+":"+v)}' +
-    'function f(e){s("!",e&&e.message?{code:e.code,message:e.message}:{message:""+e})}' +
-    'function say(v){s(">",v)}' +
-    `try{var r=(function(){${script}\n})();` +
-    'if(r&&r.then){r.then(function(v){s("=",v)},f);s("~")}else s("=",r)}catch(e){f(e)}' +
-    `})("@"+"${begin}")\n` +
+    `${START}(function(s,r){` +
+    'function f(e){s(e&&e.message?{code:e.code,message:e.message}:{message:""+e},"!")}' +
+    'try{r=r(s);' +
+    'if(r&&r.then){r.then(function(v){s(v,"=")},f);s(0,"~")}else if(r===s)s(0,"~");else s(r,"=")}catch(x){f(x)}' +
+    `})(function(v,k){v=JSON.stringify([v]);print("@"+"${begin}"+(k||">")+v.length+":"+v)},` +
+    `function(say){${script}\n})\n` +
     `${START}print("@"+"${begin}.3:[0]")\n`
   );
 }

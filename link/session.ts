@@ -7,6 +7,8 @@
 import { fromLatin1, toLatin1 } from '../formats/bytes.ts';
 import { BoardError, PortError } from './errors.ts';
 import { isRestart, plain, whyNoAnswer } from './output.ts';
+import { outOfMemory } from './failure.ts';
+import { ASK_MEMORY, tellsOfMemory } from './memory.ts';
 import type { Port } from './port.ts';
 import {
   CLEAR_LINE,
@@ -31,6 +33,8 @@ export interface SessionOptions {
 export interface RunOptions {
   /** Called with each value that the script hands to `say`: progress, mostly. What it throws, `run` is rejected with. */
   onSay?: (value: unknown) => void;
+  /** For a script that returns `say`, and so goes on: whether a value that it says is its answer. */
+  isLast?: (value: unknown) => boolean;
   /** Milliseconds in which the script has to answer, or to call `say`. Default: that of the session. */
   silence?: number;
 }
@@ -38,6 +42,11 @@ export interface RunOptions {
 const SILENCE_MS = 10_000;
 /** Between two attempts to be heard; a board that has just been reset loses the first ones. */
 const PROBE_MS = 300;
+
+/** In which a board that has failed has to tell what memory it has. */
+const ASK_MS = 3000;
+/** In which a script that goes on has to show that it does, after memory has ended on the board. */
+const GRACE_MS = 15_000;
 
 /** In which a last word has to leave this machine. */
 const CLOSE_MS = 500;
@@ -53,8 +62,9 @@ interface Waiting {
   silence: number;
   timer: Timer | undefined;
   onSay: ((value: unknown) => void) | undefined;
-  /** It returned a promise: that the script is over is no answer. */
-  isPromise: boolean;
+  isLast: ((value: unknown) => boolean) | undefined;
+  /** It returned a promise, or `say`: that the script is over is no answer. */
+  isGoingOn: boolean;
   /** What was printed meanwhile, for the message if there is no answer. */
   heard: string[];
 }
@@ -74,6 +84,8 @@ export class Session {
   #isKnown = false;
   #listeners: ((line: string) => void)[] = [];
   #ended: PortError | undefined;
+  /** What tells that memory has ended, since the script began that is awaited. */
+  #memoryLine: string | undefined;
   /** One script after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -88,7 +100,7 @@ export class Session {
 
   /**
    * Waits until Espruino answers at a port that is open. If it does not, the port is closed.
-   * @throws PortError E_NO_ANSWER, E_NOT_ESPRUINO, E_CLOSED
+   * @throws PortError E_NO_ANSWER, E_NOT_ESPRUINO, E_CLOSED; BoardError E_MEMORY
    */
   static async open(port: Port, options: SessionOptions = {}): Promise<Session> {
     const opened = new Session(port, options);
@@ -127,7 +139,8 @@ export class Session {
         silence: Infinity,
         timer,
         onSay: undefined,
-        isPromise: true,
+        isLast: undefined,
+        isGoingOn: true,
         heard: [],
       };
     });
@@ -156,16 +169,32 @@ export class Session {
 
   /**
    * Runs a script on the board.
-   * @param script - the body of a function: `return` gives the answer, which may be a promise. Best on one line. What
+   * @param script - the body of a function: `return` gives the answer, which may be a promise; `return say` means that the answer will be
+   * said, see `isLast`. Best on one line. What
    * it declares is local to it. Espruino hoists nothing; brackets have to match. `say(value)` hands a value to `onSay`.
    * @returns what it returned, through JSON; `undefined` comes back as `null`
-   * @throws BoardError with `code` and message of what it threw; PortError E_CLOSED, E_SILENT, E_RESET,
+   * @throws BoardError with `code` and message of what it threw, or E_MEMORY; PortError E_CLOSED, E_SILENT, E_RESET,
    * E_INTERRUPTED, E_GARBLED
    */
   run(script: string, options: RunOptions = {}): Promise<unknown> {
-    const answer = this.#turn.then(() => this.#run(script, options));
+    const answer = this.#turn.then(() => this.#attempt(script, options));
     this.#turn = answer.catch(() => undefined);
     return answer;
+  }
+
+  /** Gives up the script that is awaited: `run` is rejected by this, and an answer that still comes is ignored. */
+  giveUp(error: Error): void {
+    this.#settle(({ reject }) => reject(error));
+  }
+
+  async #attempt(script: string, options: RunOptions): Promise<unknown> {
+    this.#memoryLine = undefined;
+    try {
+      return await this.#run(script, options);
+    } catch (error) {
+      const ask = () => this.#run(ASK_MEMORY, { silence: Math.min(this.#silence, ASK_MS) });
+      throw (await outOfMemory(this.port.name, error, () => this.#memoryLine, ask)) ?? error;
+    }
   }
 
   #run(script: string, options: RunOptions): Promise<unknown> {
@@ -179,7 +208,8 @@ export class Session {
         silence: options.silence ?? this.#silence,
         timer: undefined,
         onSay: options.onSay,
-        isPromise: false,
+        isLast: options.isLast,
+        isGoingOn: false,
         heard: [],
       };
       this.#heardSomething();
@@ -233,12 +263,12 @@ export class Session {
     how(waiting);
   }
 
-  /** Starts the time anew in which the board has to give a sign of life. */
-  #heardSomething(): void {
+  /** Starts the time anew in which the board has to give a sign of life. @param most - milliseconds of it */
+  #heardSomething(most = Infinity): void {
     const waiting = this.#waiting;
     if (!waiting || waiting.silence === Infinity) return;
     cancel(waiting.timer);
-    waiting.timer = after(waiting.silence, () => {
+    waiting.timer = after(Math.min(waiting.silence, most), () => {
       const facts = { port: this.port.name, seconds: waiting.silence / 1000 };
       this.#settle(({ reject }) => reject(new PortError('E_SILENT', facts)));
     });
@@ -263,11 +293,18 @@ export class Session {
 
   #printed(line: string): void {
     this.#waiting?.heard.push(line);
+    if (tellsOfMemory(line)) this.#memoryEnds(line);
     if (this.#isKnown && isRestart(line)) {
       const facts = { port: this.port.name, line };
       this.#settle(({ reject }) => reject(new PortError('E_RESET', facts)));
     }
     for (const listener of this.#listeners) listener(line);
+  }
+
+  /** Memory has ended, in a script that is awaited or in the app. Whoever that was, it was interrupted. */
+  #memoryEnds(line: string): void {
+    this.#memoryLine ??= line;
+    if (this.#waiting?.isGoingOn) this.#heardSomething(GRACE_MS);
   }
 
   #answered(text: string): void {
@@ -281,22 +318,23 @@ export class Session {
     }
     this.#heardSomething();
     if (kind === '~') {
-      waiting.isPromise = true;
+      waiting.isGoingOn = true;
     } else if (kind === '>') {
       this.#said(waiting, value);
     } else if (kind === '=') {
       this.#settle(({ resolve }) => resolve(value));
     } else if (kind === '!') {
       this.#settle(({ reject }) => reject(this.#thrown(value)));
-    } else if (!waiting.isPromise) {
+    } else if (!waiting.isGoingOn) {
       this.#settle(({ reject, heard }) => reject(this.#noResult(heard)));
     }
   }
 
   /** Hands on what a script says. If the listener throws, because that is not what it expects, the script has failed. */
-  #said({ onSay }: Waiting, value: unknown): void {
+  #said({ onSay, isLast }: Waiting, value: unknown): void {
     try {
       onSay?.(value);
+      if (isLast?.(value)) this.#settle(({ resolve }) => resolve(value));
     } catch (error) {
       this.#settle(({ reject }) => reject(error as Error));
     }
@@ -313,7 +351,7 @@ export class Session {
 
   /** A script is over, and has given no answer. */
   #noResult(heard: string[]): PortError {
-    const line = heard.find((text) => /^Uncaught |^Execution Interrupted|MEMORY|memory/.test(text));
+    const line = heard.find((text) => /^Uncaught |^Execution Interrupted/.test(text));
     return new PortError('E_INTERRUPTED', { port: this.port.name, line });
   }
 }

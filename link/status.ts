@@ -16,6 +16,7 @@ import {
   readStored,
   type StoredFile,
 } from './facts.ts';
+import { neededFor, type Work } from './memory.ts';
 import { withModule } from './module.ts';
 import type { Session } from './session.ts';
 import { checked, type Is, isPlan, isReport, isText, thrownOf } from './shapes.ts';
@@ -37,12 +38,20 @@ interface PartitionStatus extends Row {
   app?: 'running' | 'passive';
 }
 
+/** What some work takes of the memory. */
+export interface Need {
+  jsVars: number;
+  fits: boolean;
+}
+
 /** What a board is, and has. Addresses and sizes in bytes. */
 export interface BoardStatus {
   port: string;
   board: string;
   firmware: string;
   memory: BoardFacts['memory'];
+  /** JsVars that have to be free for each kind of work, and whether they are. */
+  needs: Record<Work, Need>;
   storage: BoardFacts['storage'];
   flashSize?: number;
   partitions: PartitionStatus[];
@@ -133,6 +142,19 @@ async function askModule(
   return { update: foundOf(port, update, isReport), plans, running };
 }
 
+function needsOf({ memory, loaded }: BoardFacts): Record<Work, Need> {
+  const needOf = (work: Work): Need => {
+    const jsVars = neededFor(work, loaded);
+    return { jsVars, fits: jsVars <= memory.free };
+  };
+  return {
+    recover: needOf('recover'),
+    ota: needOf('ota'),
+    otaHttp: needOf('otaHttp'),
+    console: needOf('console'),
+  };
+}
+
 /** A label, and what came of its plan. */
 const isPair: Is<[string, unknown]> = (value): value is [string, unknown] =>
   Array.isArray(value) && value.length === 2 && isText(value[0]);
@@ -170,6 +192,7 @@ export async function askStatus(
     board: facts.board,
     firmware: facts.firmware,
     memory: facts.memory,
+    needs: needsOf(facts),
     storage: facts.storage,
     flashSize: facts.flashSize,
     partitions: withApps(partitions, asked?.running ?? chosenApp(facts)),

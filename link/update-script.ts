@@ -1,5 +1,5 @@
 /** What an update runs on a board: bodies of functions for `Session.run`, each on one line. */
-import type { Partition, Report } from '../device/api.ts';
+import type { Report } from '../device/api.ts';
 import { type Is, isText, listOf, isNumber, objectOf, orMissing } from './shapes.ts';
 
 /** Modules that a board lacks. */
@@ -10,25 +10,31 @@ interface Lacking {
 /** What a board is before an update. */
 export interface Examined {
   missing?: undefined;
-  partitions: Pick<Partition, 'label' | 'size'>[];
+  /** Modules that are loaded for the update, and are to be freed after it. */
+  fresh: string[];
+  /** Bytes of the partition; missing if there is none with this label. */
+  size?: number | undefined;
+  /** Those of all partitions, if there is none with this label. */
+  labels: string[];
   state: Report['state'];
   /** The update that runs: `id` of its options, or the label of the partition. */
-  running?: string;
+  running?: string | undefined;
 }
 
 const isLacking = objectOf<Lacking>({ missing: listOf(isText) });
 const isComplete = objectOf<Examined>({
   missing: (value) => value === undefined,
-  partitions: listOf(objectOf({ label: isText, size: isNumber })),
+  fresh: listOf(isText),
+  size: orMissing(isNumber),
+  labels: listOf(isText),
   state: isText as Is<Report['state']>,
   running: orMissing(isText),
 });
-/** Whether it is what `EXAMINE` returns. */
+/** Whether it is what `examineScript` returns. */
 export const isExamined: Is<Lacking | Examined> = (value) => isLacking(value) || isComplete(value);
 
-/** What both scripts take: options of `update`, and a name by which another run of the command knows the update again. */
-export interface ScriptOptions {
-  id: string;
+/** Options of `update` on the board. */
+export interface UpdateOptions {
   url: string;
   partition: string;
   digest?: string | undefined;
@@ -39,35 +45,43 @@ export interface ScriptOptions {
 }
 
 /** Takes comments, indentation and ends of lines out of a script that ends each statement by a semicolon. */
-function onOneLine(script: string): string {
+export function onOneLine(script: string): string {
   return script.replace(/\/\*[^]*?\*\//g, '').replace(/\s*\n\s*/g, '');
 }
 
 /**
  * Reads as little as it can: where Storage is not mapped into memory, what is read is copied. Frees `ota` unless the app
- * has it.
+ * has it, and forgets errors that Espruino has seen before: what it counts from now on are ours.
+ * @param label - of the partition
+ * @returns the script that asks for what `isExamined` takes
  */
-export const EXAMINE = onOneLine(`
+export const examineScript = (label: string): string =>
+  onOneLine(`
   var cached = Modules.getCached();
-  var storage = require("Storage");
-  var missing = ["ota", "ota-http"].filter(function (name) {
-    return cached.indexOf(name) < 0 && !storage.read(name, 0, 1);
+  var fresh = ["ota", "ota-http"].filter(function (name) {
+    return cached.indexOf(name) < 0;
+  });
+  var missing = fresh.filter(function (name) {
+    return !require("Storage").read(name, 0, 1);
   });
   if (missing.length) return { missing: missing };
+  if (E.getErrorFlags) E.getErrorFlags();
   var ota = require("ota");
-  var found = {
-    partitions: ota.partitions(),
-    state: ota.status().state,
-    running: global.otaPort && global.otaPort.id
-  };
-  if (cached.indexOf("ota") < 0) Modules.removeCached("ota");
+  var found = { fresh: fresh, labels: [], state: ota.status().state };
+  ota.partitions().forEach(function (row) {
+    if (row.label === ${JSON.stringify(label)}) found.size = row.size;
+    else found.labels.push(row.label);
+  });
+  if (found.size) found.labels = [];
+  if (global.otaPort) found.running = global.otaPort.id;
+  if (fresh[0] === "ota") Modules.removeCached("ota");
   return found;`);
 
 /** What `JOIN` has for a code if the update that it should join has just ended. */
 export const OVER = 'over';
 
 /**
- * Joins an update that runs, or has just been started: the board tells how far it is, and returns the outcome, a result
+ * Joins an update that runs, or has just been started: the board tells how far it is, and in the end the outcome, a result
  * of the module or code and message of an error.
  */
 export const JOIN = onOneLine(`
@@ -75,60 +89,50 @@ export const JOIN = onOneLine(`
   if (!port) return { code: "${OVER}", message: "" };
   port.tell = say;
   if (port.take) port.ask();
-  return port.done;`);
+  return say;`);
 
-/** @returns a built examples/air-serial.js without its options: an expression that is a function of them. */
-function withoutOptions(script: string): string {
-  return script.slice(0, script.lastIndexOf('({url:')).trim();
-}
-
-/** Fetches by itself, through the module's own seam. What it has in common with examples/air-serial.js is there. */
-const FETCH = `(function (options) {
+/** Loads the modules: by itself, so that no other text is in memory meanwhile. What was interrupted stays open. */
+export const LOAD = onOneLine(`
+  require("ota-http");
   var ota = require("ota");
-  var percents = {};
-  var port = { id: options.id };
-  global.otaPort = port;
-  options.onPlan = function (plan) {
-    port.tell(plan);
-  };
-  options.onProgress = function (progress) {
-    var percent = Math.floor((progress.done * 100) / progress.total);
-    if (percents[progress.phase] !== percent) port.tell(progress);
-    percents[progress.phase] = percent;
-  };
-  function finish(what) {
-    delete global.otaPort;
-    return what;
-  }
-  if (ota.status().state === "interrupted") ota.recover({ resume: true });
-  port.done = require("ota-http").update(options).then(finish, function (error) {
-    return finish({ code: error.code, message: error.message || "" + error });
-  });
-})`;
+  if (ota.status().state === "interrupted") ota.recover({ resume: true });`);
 
-/** Frees the modules in the end, unless the app has them. */
-const [BEFORE, AFTER] = [
-  `
-  var fresh = ["ota", "ota-http"].filter(function (name) {
-    return Modules.getCached().indexOf(name) < 0;
-  });`,
-  `
-  var port = global.otaPort;
-  port.tell = say;
-  port.done = port.done.then(function (what) {
-    fresh.forEach(function (name) {
-      Modules.removeCached(name);
-    });
-    return what;
-  });
-  return port.done;`,
-].map(onOneLine);
+/** Makes `otaPort` for a board that fetches by itself. What it has in common with examples/air-serial.js is there. */
+const FETCH = onOneLine(`(function (port) {
+  var percent;
+  global.otaPort = port;
+  port.onPlan = port.onProgress = function (what) {
+    var now = Math.floor((what.done * 100) / what.total);
+    if (now !== percent && what.phase !== "backup") port.tell(what);
+    percent = now;
+  };
+  port.end = function (what) {
+    delete global.otaPort;
+    port.fresh.forEach(Modules.removeCached);
+    port.tell(what.message ? { code: what.code, message: what.message } : what);
+  };
+})`);
 
 /**
  * @param serial - examples/air-serial.js as it is built, for an update over the console; without it the board fetches
- * @returns the script that starts an update
+ * @returns a line that makes `otaPort`. It is for `Session.send`: as a script it would be in memory once more.
  */
-export function updateScript(options: ScriptOptions, serial?: string): string {
-  const code = serial === undefined ? onOneLine(FETCH) : withoutOptions(serial);
-  return `${BEFORE}${code}(${JSON.stringify(options)});${AFTER}`;
+export function portLine(options: UpdateOptions, serial?: string): string {
+  // All but its options, and what it does with them.
+  const code = serial === undefined ? FETCH : serial.slice(0, serial.lastIndexOf('({url:'));
+  return `${code}(${JSON.stringify(options)})`;
 }
+
+/**
+ * @param id - by which another run of the command knows the update again
+ * @param fresh - modules that are to be freed in the end
+ * @returns the script that starts the update that `otaPort` was made for
+ */
+export const startScript = (id: string, fresh: string[]): string =>
+  onOneLine(`
+  var port = global.otaPort;
+  port.id = ${JSON.stringify(id)};
+  port.fresh = ${JSON.stringify(fresh)};
+  port.tell = say;
+  require("ota-http").update(port).then(port.end, port.end);
+  return say;`);

@@ -3,18 +3,22 @@ import type { Progress } from '../device/api.ts';
 import type { AirResult, Check } from '../device/http/api.ts';
 import { Fault } from '../formats/errors.ts';
 import { BoardError, PortError, type ThrownFacts } from './errors.ts';
+import { type Memory, MEMORY_FLAG, neededFor } from './memory.ts';
 import { now } from './runtime.ts';
 import type { Session } from './session.ts';
+import { endUpdate, isMixed, type Left, type Stuck, StuckError } from './update-end.ts';
 import { Pieces, type Sent } from './update-pieces.ts';
 import { checked, isAirResult, isCheck, isProgress, thrownOf } from './shapes.ts';
 import {
-  EXAMINE,
+  examineScript,
   type Examined,
   isExamined,
   JOIN,
+  LOAD,
   OVER,
-  type ScriptOptions,
-  updateScript,
+  portLine,
+  startScript,
+  type UpdateOptions,
 } from './update-script.ts';
 
 /** Where an image comes from. `digest`: what it has to be, as `part-ota pack` prints it. */
@@ -64,9 +68,10 @@ export interface Rest {
   partition: string;
   /**
    * `old`: what it held before. `mixed`: old and new content, and the board goes on, or waits. `reset`: it held both when
-   * the board restarted. `told`: the board has ended the update; its status tells.
+   * the board restarted. `open`: it holds both, and nothing on the board goes on. `told`: the board has ended the update; its
+   * status tells.
    */
-  holds: 'old' | 'mixed' | 'reset' | 'told';
+  holds: 'old' | 'mixed' | 'reset' | 'open' | 'told';
   /** How the image comes to the board. */
   by: 'url' | 'console';
   hasBackup: boolean;
@@ -80,6 +85,10 @@ export interface UpdateFacts {
   E_LOST: { why: PortError | BoardError; rest: Rest };
   /** The board has given up. `code`: of the module, like E_HTTP; missing if something else was thrown. */
   E_FAILED: { code?: string; message: string; rest: Rest };
+  /** The memory of the board has ended. `needed`: JsVars that should be free; `line`: what told it. */
+  E_MEMORY: { port: string; memory?: Memory; line?: string; needed: number; rest: Rest };
+  /** It asks for the same again and again. `flags`: see `Left`; missing, as `memory` is, if it does not answer. */
+  E_STUCK: { port: string; stuck: Stuck; memory?: Memory; flags?: string[]; rest: Rest };
   /** It had ended on the board before this machine could listen to it. */
   E_OVER: { rest: Rest };
 }
@@ -119,8 +128,12 @@ const SILENCE_MS = 150_000;
  * content comes back after some ten minutes, pauses included.
  */
 const PATIENCE = { timeout: 120_000, retries: 4 };
+const MODULES = ['ota', 'ota-http'];
 /** That something has to be changed; nothing was written then. */
 const REFUSALS = /^E_(ARGUMENT|NO_PARTITION|FORBIDDEN|NO_BACKUP|SPACE|PENDING|MANIFEST)$/;
+
+/** Whether it is what an update will take, and not what it has come to. */
+const isPlanned = (said: unknown): said is Check => isCheck(said) && !('state' in said);
 
 /** One update over a session. */
 export class BoardUpdate {
@@ -130,8 +143,11 @@ export class BoardUpdate {
   readonly #pieces: Pieces | undefined;
   /** How far the image was written, as far as the board has told. */
   #written: Progress | undefined;
-  /** Whether anything may have been written: by this update, or by the one that it goes on with. */
-  #isTouched = false;
+  #fresh: string[] = [];
+  /** Whether the partition held a mix before, or another run of the command has begun this update. */
+  #wasOpen = false;
+  /** What the update will take, once that is known: nothing is written before. */
+  #plan: Check | undefined;
 
   constructor(session: Session, request: UpdateRequest, listener: UpdateListener = {}) {
     this.#session = session;
@@ -141,6 +157,7 @@ export class BoardUpdate {
     if ('url' in source) return;
     this.#pieces = new Pieces(session, source.image, source.manifest);
     this.#pieces.onSent = () => listener.onSent?.(this.#pieces!.sent);
+    this.#pieces.onStuck = (stuck) => session.giveUp(new StuckError(stuck));
   }
 
   /**
@@ -149,17 +166,19 @@ export class BoardUpdate {
    */
   async run(): Promise<Outcome> {
     const started = now();
-    const examined = checked(this.#port, await this.#session.run(EXAMINE), isExamined);
+    const examine = examineScript(this.#request.partition);
+    const examined = checked(this.#port, await this.#session.run(examine), isExamined);
     if (examined.missing)
       throw new UpdateRefused('E_NO_MODULE', { port: this.#port, missing: examined.missing });
     this.#check(examined);
-    const { id } = this.#options;
+    const id = this.#id;
     const { running } = examined;
     if (running !== undefined && running !== id && running !== this.#request.partition)
       throw new UpdateRefused('E_UPDATING', { port: this.#port, running });
     const isRunning = running !== undefined;
-    this.#isTouched = isRunning || /^(interrupted|incomplete|damaged)$/.test(examined.state);
+    this.#wasOpen = isRunning || isMixed(examined.state);
     if (isRunning) this.#listener.onJoin?.();
+    this.#fresh = examined.fresh;
     const result = await this.#talk(isRunning);
     return { result, sent: this.#pieces?.sent, seconds: (now() - started) / 1000 };
   }
@@ -182,35 +201,49 @@ export class BoardUpdate {
     };
   }
 
+  /** Whether anything may have been written: by this update, or by the one that it goes on with. */
+  get #isTouched(): boolean {
+    if (this.#wasOpen) return true;
+    if (!this.#plan) return false;
+    const { copied, fetch } = this.#plan;
+    // The first of these that is written comes from here.
+    const isFirstSent = this.#pieces !== undefined && fetch > 0 && copied === 0;
+    return !isFirstSent || this.#pieces.sent.image > 0;
+  }
+
+  /** Ends the update on the board. @returns what is left there, if it still answers, and what the partition holds */
+  async #end(): Promise<{ left: Left | undefined; rest: Rest }> {
+    const left = await endUpdate(this.#session, this.#fresh);
+    const rest = this.#rest('told');
+    if (left?.state === undefined) return { left, rest };
+    return { left, rest: { ...rest, holds: isMixed(left.state) ? 'open' : 'old' } };
+  }
+
   get #port(): string {
     return this.#session.port.name;
   }
 
-  get #options(): ScriptOptions {
+  /** By this another run of the command knows the update again: no longer than needed, since the board keeps it. */
+  get #id(): string {
+    const { source, partition } = this.#request;
+    return `${'url' in source ? source.url : source.digest.slice(0, 16)} for ${partition}`;
+  }
+
+  get #options(): UpdateOptions {
     const { source, partition, backup, trial } = this.#request;
-    const { digest } = source;
-    const common = { partition, backup, trial, digest };
-    if ('url' in source) {
-      const { url } = source;
-      return { ...common, id: `${url} for ${partition}`, url };
-    }
+    const common = { partition, backup, trial, digest: source.digest };
+    if ('url' in source) return { ...common, url: source.url };
     // The board prints it in lines whose parts are separated by spaces.
-    const url = source.name.replace(/[^\w.-]/g, '_');
-    return { ...common, ...PATIENCE, id: `${digest} for ${partition}`, url };
+    return { ...common, ...PATIENCE, url: source.name.replace(/[^\w.-]/g, '_') };
   }
 
   /** Refuses what can be known to fail. @throws UpdateRefused */
-  #check({ partitions }: Examined): void {
+  #check({ size: limit, labels }: Examined): void {
     const { source, partition: label } = this.#request;
-    const row = partitions.find((row) => row.label === label);
-    if (!row) {
-      const labels = partitions.map((row) => row.label);
-      throw new UpdateRefused('E_NO_PARTITION', { label, labels });
-    }
+    if (limit === undefined) throw new UpdateRefused('E_NO_PARTITION', { label, labels });
     if ('url' in source) return;
     const size = source.image.length;
-    if (size > row.size)
-      throw new UpdateRefused('E_SIZE', { name: source.name, size, label, limit: row.size });
+    if (size > limit) throw new UpdateRefused('E_SIZE', { name: source.name, size, label, limit });
   }
 
   /** Starts the update, or joins it, and waits for its end. */
@@ -223,7 +256,21 @@ export class BoardUpdate {
     if (isRunning && code === 'E_STATE') return this.#talk(false);
     if (code && REFUSALS.test(code))
       throw new UpdateRefused('E_REFUSED', { port: this.#port, code, message });
-    throw new UpdateError('E_FAILED', { code, message, rest: this.#rest('told') });
+    // Without a code it is an error of Espruino's, and may be for want of memory.
+    if (code !== undefined && code !== 'E_MEMORY')
+      throw new UpdateError('E_FAILED', { code, message, rest: this.#rest('told') });
+    const { left, rest } = await this.#end();
+    if (code === undefined && left?.flags.includes(MEMORY_FLAG)) {
+      const { memory } = left;
+      throw new UpdateError('E_MEMORY', { ...this.#memoryFacts, memory, line: message, rest });
+    }
+    throw new UpdateError('E_FAILED', { code, message, rest });
+  }
+
+  get #memoryFacts(): { port: string; needed: number } {
+    const work = 'url' in this.#request.source ? 'otaHttp' : 'console';
+    const loaded = MODULES.filter((name) => !this.#fresh.includes(name));
+    return { port: this.#port, needed: neededFor(work, loaded) };
   }
 
   /** @returns what came of it on the board: a result, or an error. @throws UpdateError E_LOST */
@@ -232,19 +279,48 @@ export class BoardUpdate {
     const serial = 'url' in source ? undefined : source.script;
     const end = this.#session.onLine((line) => this.#pieces?.hear(line));
     try {
-      const script = isRunning ? JOIN : updateScript(this.#options, serial);
+      if (!isRunning) {
+        await this.#session.run(LOAD, { silence: SILENCE_MS });
+        await this.#session.send([portLine(this.#options, serial)]);
+      }
+      const script = isRunning ? JOIN : startScript(this.#id, this.#fresh);
       const outcome = await this.#session.run(script, {
         silence: SILENCE_MS,
         onSay: (said) => this.#hear(said),
+        isLast: (said) => !isProgress(said) && !isPlanned(said),
       });
       return this.#outcomeOf(outcome);
     } catch (error) {
-      if (!(error instanceof PortError || error instanceof BoardError)) throw error;
-      const rest = this.#rest(error.code === 'E_RESET' ? 'reset' : 'mixed');
-      throw new UpdateError('E_LOST', { why: error, rest });
+      // What it still asks for is not answered any more.
+      end();
+      throw await this.#failureOf(error);
     } finally {
       end();
     }
+  }
+
+  /** @returns what is thrown where the board gives no outcome. */
+  async #failureOf(error: unknown): Promise<unknown> {
+    const port = this.#port;
+    if (error instanceof StuckError) {
+      const { stuck } = error;
+      const { left, rest } = await this.#end();
+      const memory = left?.memory;
+      return left?.flags.includes(MEMORY_FLAG)
+        ? new UpdateError('E_MEMORY', { ...this.#memoryFacts, memory, rest })
+        : new UpdateError('E_STUCK', { port, stuck, memory, flags: left?.flags, rest });
+    }
+    if (!(error instanceof PortError || error instanceof BoardError)) return error;
+    if (error instanceof BoardError && error.code === 'E_MEMORY') {
+      const { memory, line } = error.facts as ThrownFacts['E_MEMORY'];
+      const { left, rest } = await this.#end();
+      const now = left?.memory ?? memory;
+      return new UpdateError('E_MEMORY', { ...this.#memoryFacts, memory: now, line, rest });
+    }
+    // What was thrown here came from a script that starts or joins an update: it has not begun, or is none.
+    const touched = error instanceof BoardError ? 'open' : 'mixed';
+    const rest = this.#rest(error.code === 'E_RESET' ? 'reset' : touched);
+    return new UpdateError('E_LOST', { why: error, rest });
   }
 
   /** @throws PortError E_GARBLED if it is neither a result nor an error */
@@ -257,8 +333,8 @@ export class BoardUpdate {
     if (isProgress(said)) {
       if (said.phase === 'write') this.#written = said;
       this.#listener.onProgress?.(said);
-    } else if (isCheck(said) && !('state' in said)) {
-      this.#isTouched = true;
+    } else if (isPlanned(said)) {
+      this.#plan = said;
       this.#listener.onPlan?.(said);
     } else {
       this.#outcomeOf(said);

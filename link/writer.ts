@@ -18,6 +18,8 @@ export class Writer {
   /** While the board wants a pause: what to call when it is over. */
   #paused: { over: Promise<void>; end: () => void } | undefined;
   #ended: Error | undefined;
+  /** One text after the other: a line within another one would be the end of both. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   /** @param onSent - called after each piece */
   constructor(port: Port, onSent: () => void) {
@@ -25,8 +27,18 @@ export class Writer {
     this.#onSent = onSent;
   }
 
-  /** @param text - a character per byte. @throws PortError E_CLOSED, or what `end` was told */
-  async send(text: string): Promise<void> {
+  /**
+   * Sends a text behind those that are being sent.
+   * @param text - a character per byte
+   * @throws PortError E_CLOSED, or what `end` was told
+   */
+  send(text: string): Promise<void> {
+    const sent = this.#turn.then(() => this.#send(text));
+    this.#turn = sent.catch(() => undefined);
+    return sent;
+  }
+
+  async #send(text: string): Promise<void> {
     const bytes = fromLatin1(text);
     for (let at = 0; at < bytes.length; at += PIECE) {
       if (this.#paused) await Promise.race([this.#paused.over, pause(PAUSE_MS)]);

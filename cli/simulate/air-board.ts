@@ -1,7 +1,7 @@
 /** A simulated board that updates itself over the air, and what it fetches for that. */
 import type { Report } from '../../device/api.ts';
 import type { AirResult, Check, UpdateOptions } from '../../device/http/api.ts';
-import { type Board, PowerCut, SECTOR } from '../../host/index.ts';
+import { type Board, type Network, tcp } from '../../host/index.ts';
 import { isManifest } from './air-server.ts';
 import { optionsOf, recover, type Setup } from './chip.ts';
 import type { Listener } from './simulation.ts';
@@ -12,10 +12,7 @@ export interface AirSetup extends Setup {
   http: string;
 }
 
-/**
- * What one call has fetched, in bytes of bodies. What had arrived of a sector that power failed before is not
- * counted: how much TCP holds is chance.
- */
+/** What one call has fetched, in bytes of bodies. */
 export interface Traffic {
   image: number;
   manifest: number;
@@ -57,6 +54,22 @@ interface OtaHttp {
 
 /** Milliseconds of real time after which a connection over loopback counts as silent. */
 const PATIENCE = 5000;
+
+/**
+ * The real network, but what a connection brings arrives when the server has closed it. How TCP cuts it is chance, and what
+ * has arrived at once is programmed at once: so a run is the same again.
+ */
+export const steadyTcp: Network = (target, socket) => {
+  const parts: Uint8Array[] = [];
+  return tcp(target, {
+    ...socket,
+    receive: (bytes) => parts.push(bytes),
+    close: () => {
+      parts.splice(0).forEach(socket.receive);
+      socket.close();
+    },
+  });
+};
 
 /** A board with both modules, and a count of what it fetches. */
 export class AirBoard {
@@ -104,9 +117,6 @@ export class AirBoard {
         onProgress: listener.onProgress,
         onPlan: ({ fetch }: Check) => (total = fetch),
       });
-    } catch (error) {
-      if (error instanceof PowerCut) this.#forgetArriving();
-      throw error;
     } finally {
       this.#onBytes = () => undefined;
     }
@@ -150,12 +160,5 @@ export class AirBoard {
         call(response);
       });
     };
-  }
-
-  #forgetArriving(): void {
-    const asked = this.asked.at(-1);
-    if (!asked || isManifest(asked.path)) return;
-    const next = asked.first + asked.received;
-    if (next <= asked.last) asked.received -= Math.min(next % SECTOR, asked.received);
   }
 }

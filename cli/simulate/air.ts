@@ -10,7 +10,7 @@ import { type Board, type Operation, PowerCut, SECTOR, TEARS } from '../../host/
 import { InputError } from '../words.ts';
 import { makeManifest } from '../../formats/manifest/make.ts';
 import { readManifest } from '../../formats/manifest/read.ts';
-import { AirBoard, type AirListener, type AirSetup, type Traffic } from './air-board.ts';
+import { AirBoard, type AirListener, type AirSetup, steadyTcp, type Traffic } from './air-board.ts';
 import { AirServer, isManifest } from './air-server.ts';
 import { costOf, Judge, makeBoard, planOf } from './chip.ts';
 import { airPhasesOf, chooseCut, type Cut, type Phase, randomOf } from './cuts.ts';
@@ -255,7 +255,7 @@ export async function simulateAir(
   setup: AirSetup,
   listener: AirListener = {},
 ): Promise<AirSimulation> {
-  const boards: [Board, Board] = [makeBoard(setup), makeBoard(setup)];
+  const boards: [Board, Board] = [makeBoard(setup, steadyTcp), makeBoard(setup, steadyTcp)];
   planOf(boards[0], setup);
   const manifest = makeManifest(setup.to, { partition: setup.partition });
   const server = await AirServer.start(setup.to, manifest);

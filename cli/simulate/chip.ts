@@ -5,6 +5,7 @@ import {
   Board,
   type Counters,
   decodeTable,
+  type Network,
   type NorFlash,
   SECTOR,
   seconds,
@@ -68,9 +69,10 @@ function assertImage(setup: Setup, option: 'from' | 'to'): void {
 
 /**
  * Makes a board that holds the old content and the device module.
+ * @param network - what it is connected to; default: nothing that is used
  * @throws InputError if something of the setup does not fit the rest
  */
-export function makeBoard(setup: Setup): Board {
+export function makeBoard(setup: Setup, network?: Network): Board {
   const { table, partition, backup, from, bundle } = setup;
   assertLabel(setup, 'partition', partition);
   if (backup !== undefined) assertLabel(setup, 'backup', backup);
@@ -82,7 +84,7 @@ export function makeBoard(setup: Setup): Board {
   if (!size)
     throw new InputError(`--table: it ends at ${end} bytes; ${CHIP_SIZES.at(-1)} are simulated`);
   if (!rows.some(({ type }) => type === 0)) throw new InputError('--table: there is no app in it');
-  const board = new Board({ table, size, partitions: { [partition]: from } });
+  const board = new Board({ table, size, partitions: { [partition]: from }, network });
   board.upload('ota', bundle);
   return board;
 }

@@ -80,7 +80,22 @@ export const PORT_WORDS: Words<PortFacts> = {
   E_GARBLED: ({ port, text }) => `${port}: an answer arrived damaged: ${quoted(text)}`,
 };
 
-export const BOARD_WORDS: Words<ThrownFacts> = { E_THROWN: ({ message }) => printable(message) };
+const MORE_MEMORY =
+  'make room: reset() on its console stops the app until the next boot, then run the same command again';
+
+/** @returns that memory has ended, and what can be done. */
+function memoryText({ port, memory, line, needed }: ThrownFacts['E_MEMORY']): string {
+  const free = memory && `: ${grouped(memory.free)} of ${grouped(memory.total)} JsVars free`;
+  const need = needed === undefined ? '' : `, an update needs about ${grouped(needed)}`;
+  const says = line === undefined ? '' : `; Espruino says ${quoted(line)}`;
+  return `${port}: E_MEMORY out of memory${free ?? ''}${need}${says}; ${MORE_MEMORY}`;
+}
+
+/** @returns what a board has thrown, and what can be done if the module lacks memory. */
+const thrownText = ({ code, message }: ThrownFacts['E_THROWN']) =>
+  printable(message) + (code === 'E_MEMORY' ? `; ${MORE_MEMORY}` : '');
+
+export const BOARD_WORDS: Words<ThrownFacts> = { E_THROWN: thrownText, E_MEMORY: memoryText };
 
 const noModule = (port: string, names: string[], remedy: string) =>
   `${port}: the board has no module ${names.map((name) => `"${printable(name)}"`).join(' and ')}; ${remedy}`;
@@ -149,10 +164,21 @@ function resetText({ port, partition, hasBackup }: Rest): string {
   );
 }
 
+function openText({ port, partition, hasBackup }: Rest): string {
+  const fate = hasBackup
+    ? `part-ota recover --port ${port} puts the old content back, as does a boot with ota.recover().`
+    : NO_COPY;
+  return (
+    `The partition "${partition}" holds a mix of the old and the new content, and the board has stopped. ` +
+    `The same command goes on. ${fate}`
+  );
+}
+
 const RESTS: Record<Rest['holds'], (rest: Rest) => string> = {
   old: ({ partition }) => `The partition "${partition}" holds what it held.`,
   mixed: mixedText,
   reset: resetText,
+  open: openText,
   told: ({ port }) =>
     `part-ota status --port ${port} tells what the partition holds: the old content, if there was a copy of it.`,
 };
@@ -164,12 +190,37 @@ export const restText = (rest: Rest) => RESTS[rest.holds](rest);
 function whyText(why: UpdateFacts['E_LOST']['why']): string {
   return why instanceof PortError
     ? (PORT_WORDS[why.code] as (facts: object) => string)(why.facts)
-    : BOARD_WORDS[why.code](why.facts);
+    : (BOARD_WORDS[why.code] as (facts: object) => string)(why.facts);
+}
+
+/** Errors of Espruino's that tell of lost characters (E.getErrorFlags). */
+const LOST_FLAGS = ['FIFO_FULL', 'UART_OVERFLOW'];
+
+/** @returns what a board asks for in vain, how often, and what to do. */
+function stuckText({ port, stuck, memory, flags }: UpdateFacts['E_STUCK']): string {
+  const { why, file, from, to, times } = stuck;
+  const asked = `bytes ${grouped(from)} to ${grouped(to)} of ${quoted(file)}`;
+  const free = memory
+    ? `; ${grouped(memory.free)} of ${grouped(memory.total)} JsVars are free`
+    : '; it does not tell what memory it has';
+  const lost = LOST_FLAGS.filter((flag) => flags?.includes(flag));
+  const told = lost.length ? `; Espruino has seen ${lost.join(' and ')}` : '';
+  const ends =
+    why === 'again'
+      ? 'they were sent each time: they are lost on the way, or it has no memory for them'
+      : 'the line takes no answer';
+  return why === 'empty'
+    ? `${port}: the board has asked ${times} times for ${asked}, which are none: its script was interrupted, ` +
+        `most likely out of memory${free}; ${MORE_MEMORY}`
+    : `${port}: the board has asked ${times} times for ${asked}, and ${ends}${free}${told}; ` +
+        'try another cable or port, or reset the board, and run the same command again';
 }
 
 export const UPDATE_WORDS: Words<UpdateFacts> = {
   E_LOST: ({ why, rest }) => `${whyText(why)}\n${restText(rest)}`,
-  E_FAILED: ({ message, rest }) => `${printable(message)}\n${restText(rest)}`,
+  E_FAILED: ({ rest, ...thrown }) => `${thrownText(thrown)}\n${restText(rest)}`,
+  E_MEMORY: ({ rest, ...facts }) => `${memoryText(facts)}\n${restText(rest)}`,
+  E_STUCK: (facts) => `${stuckText(facts)}\n${restText(facts.rest)}`,
   E_OVER: ({ rest }) => `the update is over\n${restText(rest)}`,
 };
 
@@ -181,6 +232,7 @@ const REMEDIES: [message: RegExp, remedy: string][] = [
     'part-ota recover undoes that update, part-ota forget gives it up',
   ],
   [/^E_PENDING .*: on trial$/, 'part-ota confirm keeps the new content, part-ota restore the old'],
+  [/^E_MEMORY /, MORE_MEMORY],
   [/^E_SPACE ota_journal/, 'docs/backup-and-journal.md tells how to make room'],
 ];
 

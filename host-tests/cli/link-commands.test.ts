@@ -4,6 +4,7 @@ import { encodeTable, TABLES } from '../../host/index.ts';
 import { FakeBoard } from '../support/fake-board.ts';
 import { evaluate, stubs } from '../support/fake-port.ts';
 import { describeCommands } from '../support/link-commands-cases.ts';
+import type { BoardStatus } from '../../link/status.ts';
 import { ended, startCommand } from '../support/link-commands-fixtures.ts';
 
 describe('part-ota on the simulated board', () => {
@@ -93,6 +94,36 @@ describe('part-ota on a board that does as a test says', () => {
     assert.match(stderr, /The board goes on by itself, and may lose power at any moment/);
     assert.match(stderr, /"part-ota status --port tcp:\S+" tells/);
     assert.equal(board.received.includes('\x03'), false);
+  });
+});
+
+describe('part-ota on a board with little memory', () => {
+  afterEach(() => board.stop());
+
+  it('has too little memory for an update, and status says what is missing', async () => {
+    await start(encodeTable(TABLES.example));
+    const environment = board.globals.process as { memory: () => object };
+    environment.memory = () => ({ free: 1300, total: 2300, blocksize: 14 });
+    const short = await command('status');
+    assert.equal(short.status, 0, short.stderr);
+    assert.match(short.stdout, /^ {2}JsVars +1,300 of 2,300 free, 14 bytes each$/m);
+    assert.match(
+      short.stdout,
+      /^ {2}update +needs about 1,250 by ota; 1,600 by ota-http, 300 too few; 1,600 over the console, 300 too few; /m,
+    );
+    const { needs } = JSON.parse((await command('status', '--json')).stdout) as BoardStatus;
+    assert.deepEqual(needs.console, { jsVars: 1600, fits: false });
+    assert.deepEqual(needs.ota, { jsVars: 1250, fits: true });
+    environment.memory = () => ({ free: 2000, total: 2300, blocksize: 14 });
+    assert.match(
+      (await command('status')).stdout,
+      /^ {2}update .* put the old content back: fits$/m,
+    );
+    // What the app has loaded is not needed again.
+    board.globals.Modules = { getCached: () => ['ota', 'ota-http'], removeCached: () => undefined };
+    modules.ota = { status: () => ({ state: 'none' }), plan: () => undefined };
+    environment.memory = () => ({ free: 1300, total: 2300, blocksize: 14 });
+    assert.match((await command('status')).stdout, /^ {2}update +needs about 770 by ota; 800 by/m);
   });
 });
 

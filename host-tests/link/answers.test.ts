@@ -16,7 +16,7 @@ type Instead = [kind: '=' | '!' | '>', value: unknown] | undefined;
 /** A board that has a table and `ota`. @param insteadOf - gets a script */
 async function open(insteadOf: (script: string) => Instead): Promise<Session> {
   const behaviour: Behaviour = (line, board) => {
-    const [, mark] = /\}\)\("@"\+"(\w+:\d+)"\)$/.exec(line) ?? [];
+    const [, mark] = /print\("@"\+"(\w+:\d+)"\+\(/.exec(line) ?? [];
     const instead = mark === undefined ? undefined : insteadOf(line);
     if (!instead) return evaluate(line, board);
     const json = JSON.stringify([instead[1]]);
@@ -109,7 +109,9 @@ describe('an answer of another form is refused as damaged', () => {
     ['nothing, for how far it is', ['>', null]],
   ] as [string, Instead][])
     it(`in an update: ${what}`, async () => {
-      const session = await open((script) => (script.includes('port.done') ? instead : undefined));
+      const session = await open((script) =>
+        script.includes('.then(port.end') ? instead : undefined,
+      );
       await assert.rejects(
         update(session),
         (error: Fault<{ E_LOST: { why: { code: string } } }>) => {
@@ -132,7 +134,7 @@ it('an error of the network has no code of the module', async () => {
 });
 
 it('an update that ends before it is joined is over', async () => {
-  const running = { partitions: [{ label: 'www', size: 8192 }], state: 'updating', running: 'www' };
+  const running = { fresh: [], labels: [], size: 8192, state: 'updating', running: 'www' };
   const session = await open((script) => (script.includes('missing') ? ['=', running] : undefined));
   await assert.rejects(update(session), { name: 'UpdateError', code: 'E_OVER' });
 });

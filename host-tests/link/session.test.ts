@@ -270,6 +270,20 @@ describe('Session.run on a board that is silent or wants a pause', () => {
     assert.equal(await opened.run('return "in time"'), 'in time');
   });
 
+  it('sends one text at a time: lines that are sent meanwhile are not within a script', async () => {
+    const board = await start();
+    const opened = await open(board);
+    const text = 'x'.repeat(1000);
+    const sent = [opened.run(`return "${text}".length`), opened.send([`print("a${text}")`])];
+    sent.push(opened.run(`return "${text}y".length`), opened.send([`print("b${text}")`]));
+    const [first, , second] = await Promise.all(sent);
+    assert.deepEqual([first, second], [1000, 1001]);
+    const whole = (letter: string) =>
+      board.lines.filter((line) => line === `print("${letter}${text}")`);
+    while (whole('a').length + whole('b').length < 2)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+  });
+
   it('sends no more while the board wants a pause', async () => {
     const board = await start();
     let sent = 0;
