@@ -5,17 +5,25 @@
  *     ESPRUINO=path/to/espruino npm run cost -- writes memory      some of them: writes, air, recoveries, memory
  *     ESPRUINO=path/to/espruino npm run cost -- --profile changed  which C functions of Espruino take most of it:
  *                                                                  changed, unchanged or recover
- *     ESPRUINO=path/to/espruino npm run cost -- --json FILE        writes them there, too
+ *     ESPRUINO32=path/to/espruino npm run cost -- room             what updates take of a board with few variables: tables
+ *                                                                  in Markdown; see room.ts for what ESPRUINO32 names
+ *     … npm run cost -- --write                                    puts these into ARCHITECTURE.md, too
+ *     … npm run cost -- --json FILE                                writes all there, too
  *
  * An ESP32 runs other instructions, and waits for its flash; but what takes half of these takes about half of those.
  * Goals are for Espruino built with -Os. Built with -O0, as make does without RELEASE=1, it takes some twice as many.
  */
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { makeManifest } from '../formats/manifest/make.ts';
 import { encodeTable } from '../formats/table/binary.ts';
 import { row } from '../host/tables.ts';
 import { type Job, Lab } from './espruino.ts';
+import { noise } from './noise.ts';
+import { fillFile, markdown } from './markdown.ts';
+import { Room } from './room.ts';
+import { tablesOf } from './room-measure.ts';
 
 const SECTOR = 4096;
 const MEGABYTE = 0x100000;
@@ -25,17 +33,6 @@ interface Figure {
   what: string;
   value: number;
   goal?: number;
-}
-
-/** Bytes that look like chance. */
-function noise(length: number, seed: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  let x = seed;
-  for (let i = 0; i < length; i++) {
-    x = (Math.imul(x, 1103515245) + 12345) >>> 0;
-    bytes[i] = x >>> 16;
-  }
-  return bytes;
 }
 
 /** What is written, over and over; and what else is in the partition. */
@@ -268,34 +265,66 @@ function profile(lab: Lab, what: string): void {
   process.stdout.write(lab.profile({ act, chunk: 512, sectors: MANY, calls: 10 }));
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { profile: { type: 'string' }, json: { type: 'string' } },
-});
-const parts = Object.keys(PARTS) as Part[];
-const wanted = parts.filter((part) => !positionals.length || positionals.includes(part));
-const command = process.env.ESPRUINO;
-
-/** Ends with a message and exit code 2. */
-function refuse(message: string): void {
-  console.error(message);
-  process.exitCode = 2;
+/** Prints the tables of a board with few variables. @param command - see Room.open. @returns them, in Markdown */
+async function printRoom(command: string): Promise<string> {
+  const room = await Room.open(command);
+  try {
+    const { version, blockSize } = room.engine;
+    console.log(`\nEspruino ${version}, 32 bits, JsVars of ${blockSize} bytes`);
+    if (!room.obeys) console.log('It knows no JSVARS: the app takes what is too much.');
+    const texts: string[] = [];
+    for await (const table of tablesOf(room)) {
+      texts.push(markdown(table));
+      console.log(`\n${texts.at(-1)}`);
+    }
+    return texts.join('\n');
+  } finally {
+    await room.close();
+  }
 }
 
-if (!command) refuse('ESPRUINO names no interpreter: ESPRUINO=path/to/espruino npm run cost');
-else if (wanted.length < positionals.length) refuse(`there is: ${parts.join(', ')}`);
-else {
-  let lab: Lab | undefined;
-  try {
-    lab = new Lab(command);
-    if (values.profile) profile(lab, values.profile);
-    else {
-      const all = print(lab, wanted);
-      if (values.json) writeFileSync(values.json, `${JSON.stringify(all, null, 2)}\n`);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    profile: { type: 'string' },
+    json: { type: 'string' },
+    write: { type: 'boolean', default: false },
+  },
+});
+const { ESPRUINO: command, ESPRUINO32: command32 } = process.env;
+const parts = Object.keys(PARTS) as Part[];
+const isWanted = (part: string) => !positionals.length || positionals.includes(part);
+const wanted = command ? parts.filter(isWanted) : [];
+const hasRoom = !!command32 && !values.profile && isWanted('room');
+const unknown = positionals.filter((word) => ![...parts, 'room'].includes(word));
+
+async function main(): Promise<void> {
+  if (unknown.length) throw new Error(`there is: ${[...parts, 'room'].join(', ')}`);
+  if (!wanted.length && !hasRoom)
+    throw new Error(
+      'ESPRUINO names no interpreter: ESPRUINO=path/to/espruino npm run cost; for "room": ESPRUINO32',
+    );
+  const all: Record<string, Figure[] | string> = {};
+  if (wanted.length) {
+    const lab = new Lab(command!);
+    try {
+      if (values.profile) return profile(lab, values.profile);
+      Object.assign(all, print(lab, wanted));
+    } finally {
+      lab.remove();
     }
-  } catch (error) {
-    refuse((error as Error).message);
-  } finally {
-    lab?.remove();
   }
+  if (hasRoom) all.room = await printRoom(command32);
+  if (values.json) writeFileSync(values.json, `${JSON.stringify(all, null, 2)}\n`);
+  if (values.write && hasRoom) {
+    const file = fileURLToPath(new URL('../ARCHITECTURE.md', import.meta.url));
+    await fillFile(file, 'room', all.room as string);
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 2;
 }

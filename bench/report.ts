@@ -1,9 +1,7 @@
 /** Makes tables of what was measured, for people. */
 import { FLASH_TIMING, type FlashProfile } from '../host/index.ts';
+import { fill, markdown, type Table } from './markdown.ts';
 import { type IdleRecovery, JOURNAL_SECTORS, type Measurement, PROFILES } from './measure.ts';
-
-/** Cells by row; the first row is the head. */
-type Table = string[][];
 
 /** The chip that ratios are given for. */
 const TYPICAL: FlashProfile = 'w25q32jv_typ';
@@ -131,22 +129,11 @@ export function toText(measurements: Measurement[], recoveries: IdleRecovery[]):
   ].join('');
 }
 
-const markdown = (table: Table) =>
-  [table[0], table[0].map((_, column) => (column ? '--:' : '---')), ...table.slice(1)]
-    .map((row) => `| ${row.join(' | ')} |\n`)
-    .join('');
-
-const BEGIN = '<!-- bench: begin -->';
-const END = '<!-- bench: end -->';
-
 /**
  * Puts the table between the marks in a Markdown text.
  * @throws Error if the marks are missing
  */
 export function fillTable(text: string, measurements: Measurement[]): string {
-  const from = text.indexOf(BEGIN);
-  const to = text.indexOf(END);
-  if (from < 0 || to < from) throw new Error(`no ${BEGIN} … ${END}`);
   const head = [
     '',
     'sectors changed',
@@ -167,5 +154,5 @@ export function fillTable(text: string, measurements: Measurement[]): string {
     ratio(all.ours[TYPICAL] / all.bound[TYPICAL]),
     `${time(all.reference[TYPICAL])} / ${time(all.referenceByBlocks[TYPICAL])}`,
   ]);
-  return `${text.slice(0, from)}${BEGIN}\n\n${markdown([head, ...rows])}\n${text.slice(to)}`;
+  return fill(text, 'bench', markdown([head, ...rows]));
 }
