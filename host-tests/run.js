@@ -40,6 +40,7 @@ const OUTPUTS = ['dist/ota.js', 'dist/board.d.ts'];
 const SEARCHES = ['device/two-cuts', 'device/closure', 'device/hostile', 'device/bits'];
 /** What begins first, so that no processor has nothing to do in the end: jobs, by name and subject; the longest first. */
 const ORDER = [
+  'chip/chip',
   'other suites',
   'cli/update',
   'cli/link-commands',
@@ -65,6 +66,9 @@ const options = Object.entries(config)
 
 /** Jobs that run beside those of device code. */
 const WAITING = 3;
+
+/** Lives of the emulated chip in `npm test`: the others are for `npm run test:chip` and `npm run test:full`. */
+const CHIP_LIVES = '25';
 
 const scratch = mkdtempSync(join(tmpdir(), 'ota-tests-'));
 
@@ -137,6 +141,7 @@ function run(job) {
   return new Promise((resolve) => {
     const env = { ...process.env, SUBJECT: job.subject || 'sources' };
     if (isFull) env.CUTS = 'full';
+    else env.CHIP_LIVES ??= CHIP_LIVES;
     const child = spawn(process.execPath, [...args, ...job.files], { cwd: ROOT, env });
     let output = '';
     child.stdout.on('data', (text) => (output += text));
