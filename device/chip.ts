@@ -161,7 +161,10 @@ export function readChip(rows?: Partition[]): void {
     const flags = words[7];
     if (at && magic === END_MAGIC) break;
     if (magic === ROW_MAGIC) {
-      const label = text.substr((at % ROWS) + 12, 16).split('\0')[0];
+      const name = text.substr((at % ROWS) + 12, 16);
+      const end = name.indexOf('\0');
+      // Where memory ends, Espruino's `split` reads address 0.
+      const label = end < 0 ? name : name.substr(0, end);
       if (rows)
         rows.push({
           label: label,
