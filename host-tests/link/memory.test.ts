@@ -198,7 +198,7 @@ describe('part-ota update, where memory ends,', () => {
     assert.equal(code, 'E_MEMORY');
     assert.match(
       message,
-      /out of memory: 412 of 2,300 JsVars free, an update needs about 1,600; .*\nThe partition "www" holds what it held\.$/,
+      /out of memory: 412 of 2,300 JsVars free, an update needs about 2,590; .*\nThe partition "www" holds what it held\.$/,
     );
     assert.equal(exit, 1);
   });
