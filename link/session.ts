@@ -45,7 +45,7 @@ const PROBE_MS = 300;
 
 /** In which a board that has failed has to tell what memory it has. */
 const ASK_MS = 3000;
-/** In which a script that goes on has to show that it does, after memory has ended on the board. */
+/** In which a script has to show that it goes on, after memory has ended on the board: Espruino may hang then. */
 const GRACE_MS = 15_000;
 
 /** In which a last word has to leave this machine. */
@@ -60,6 +60,8 @@ interface Waiting {
   reject: (error: Error) => void;
   /** Milliseconds. */
   silence: number;
+  /** The same after memory has ended, until the script says something. */
+  grace: number;
   timer: Timer | undefined;
   onSay: ((value: unknown) => void) | undefined;
   isLast: ((value: unknown) => boolean) | undefined;
@@ -137,6 +139,7 @@ export class Session {
         resolve: () => resolve(),
         reject,
         silence: Infinity,
+        grace: Infinity,
         timer,
         onSay: undefined,
         isLast: undefined,
@@ -206,6 +209,7 @@ export class Session {
         resolve,
         reject,
         silence: options.silence ?? this.#silence,
+        grace: Infinity,
         timer: undefined,
         onSay: options.onSay,
         isLast: options.isLast,
@@ -263,12 +267,12 @@ export class Session {
     how(waiting);
   }
 
-  /** Starts the time anew in which the board has to give a sign of life. @param most - milliseconds of it */
-  #heardSomething(most = Infinity): void {
+  /** Starts the time anew in which the board has to give a sign of life. */
+  #heardSomething(): void {
     const waiting = this.#waiting;
     if (!waiting || waiting.silence === Infinity) return;
     cancel(waiting.timer);
-    waiting.timer = after(Math.min(waiting.silence, most), () => {
+    waiting.timer = after(Math.min(waiting.silence, waiting.grace), () => {
       const facts = { port: this.port.name, seconds: waiting.silence / 1000 };
       this.#settle(({ reject }) => reject(new PortError('E_SILENT', facts)));
     });
@@ -304,7 +308,8 @@ export class Session {
   /** Memory has ended, in a script that is awaited or in the app. Whoever that was, it was interrupted. */
   #memoryEnds(line: string): void {
     this.#memoryLine ??= line;
-    if (this.#waiting?.isGoingOn) this.#heardSomething(GRACE_MS);
+    if (this.#waiting) this.#waiting.grace = GRACE_MS;
+    this.#heardSomething();
   }
 
   #answered(text: string): void {
@@ -316,6 +321,7 @@ export class Session {
       const facts = { port: this.port.name, text };
       return this.#settle(({ reject }) => reject(new PortError('E_GARBLED', facts)));
     }
+    waiting.grace = Infinity;
     this.#heardSomething();
     if (kind === '~') {
       waiting.isGoingOn = true;

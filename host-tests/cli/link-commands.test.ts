@@ -123,7 +123,10 @@ describe('part-ota on a board with little memory', () => {
     board.globals.Modules = { getCached: () => ['ota', 'ota-http'], removeCached: () => undefined };
     modules.ota = { status: () => ({ state: 'none' }), plan: () => undefined };
     environment.memory = () => ({ free: 1300, total: 2300, blocksize: 14 });
-    assert.match((await command('status')).stdout, /^ {2}update +needs about 770 by ota; 1,550 by/m);
+    assert.match(
+      (await command('status')).stdout,
+      /^ {2}update +needs about 770 by ota; 1,550 by/m,
+    );
   });
 });
 

@@ -173,6 +173,19 @@ describe('Session, where memory ends,', () => {
     });
   });
 
+  it('says so soon where Espruino hangs then, however long the script may take', async function () {
+    this.timeout(60_000);
+    const hang = NO_ROOM.slice(0, NO_ROOM.indexOf('Execution'));
+    const { session } = await open({
+      behaviour: (line, board) => {
+        if (line.includes('return 7')) board.send(hang);
+        else if (!board.lines.some((other) => other.includes('return 7'))) evaluate(line, board);
+      },
+    });
+    const silence = 600_000;
+    await assert.rejects(session.run('return 7', { silence }), { code: 'E_MEMORY' });
+  });
+
   it('is not asked whether it is a board', async () => {
     const { port, board } = fakePort((_, it) => it.send(NO_ROOM));
     void board;
