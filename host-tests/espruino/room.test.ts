@@ -24,8 +24,8 @@ const COUNTS = 40;
 /** Milliseconds in which something has to come of an update: over the console it takes twenty seconds. */
 const PATIENCE = { chunks: 30_000, http: 30_000, console: 60_000 };
 
-/** Where device code and commands do not fulfil what is demanded where memory ends. */
-const PENDING: Way[] = ['chunks', 'http', 'console'];
+/** Of COUNTS counts, how many may end otherwise: the goal is none. It only ever goes down. */
+const OTHERWISE = { chunks: 2, http: 3, console: 20 };
 
 let room: Room;
 
@@ -153,14 +153,14 @@ function describeEnds(way: 'chunks' | 'http' | 'console'): void {
     assert.ok(done.length < COUNTS, 'every count was enough');
   });
 
-  const test = PENDING.includes(way) ? it.skip : it;
-  test('ends in the same boot: committed, or with a clear error and the old content', () => {
-    lines(
-      lives.flatMap((life) => {
-        const problem = problemOf(way, life);
-        return problem ? [`${life.count} JsVars: ${problem}; ${short(life.ending)}`] : [];
-      }),
-    );
+  const most = OTHERWISE[way];
+  it(`ends in the same boot: committed, or with a clear error and the old content; not so at most ${most} times (goal 0)`, () => {
+    const problems = lives.flatMap((life) => {
+      const problem = problemOf(way, life);
+      return problem ? [`${life.count} JsVars: ${problem}; ${short(life.ending)}`] : [];
+    });
+    for (const problem of problems) console.log(`      ▸ ${problem.slice(0, 160)}`);
+    if (problems.length > most) lines(problems);
   });
 }
 
