@@ -113,7 +113,8 @@ export interface Update {
    * Takes the next bytes of the image as the partition holds them: nobody needs to hand them over. `crc32` proves at the end
    * that they are right.
    * @param size - bytes, from the start of a sector on
-   * @throws E_SIZE if that is more than the image may have; E_STATE in the middle of a sector, or behind `back`
+   * @throws E_SIZE if that is more than the image may have; E_ARGUMENT if it is no such number; E_STATE in the middle of a
+   * sector, or behind `back`
    * @example
    * var update = require('ota').begin({ partition: 'www', crc32: 0xcbf43926 });
    * update.keep(4096); // the first sector stays

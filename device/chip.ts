@@ -190,7 +190,7 @@ export function readChip(rows?: Partition[]): void {
                 ? 'for booting'
                 : 0,
         need:
-          kind === NVS || (live! - address) >>> 0 < size
+          kind === NVS || (live - address) >>> 0 < size
             ? 2
             : +((kind - OTADATA) >>> 0 < SYSTEM_END - OTADATA),
       });

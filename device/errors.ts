@@ -7,7 +7,8 @@ import type { Code, OtaError } from './api.ts';
  */
 export function fail(failure: string): never {
   const error = new Error('E_' + failure) as OtaError;
-  error.code = error.message.split(' ')[0] as Code;
+  // Not by `split`: where memory ends, Espruino's reads address 0.
+  error.code = error.message.substr(0, error.message.indexOf(' ')) as Code;
   throw error;
 }
 

@@ -16,8 +16,8 @@ import * as updating from './update.ts';
 import { isUpdating, startUpdate } from './update.ts';
 
 /**
- * How many of Espruino's JsVars an update in chunks of 512 bytes takes at most, from before `begin` on, of a target of 1 MiB:
- * `npm run cost room` measures it.
+ * How many of Espruino's JsVars have to be free when `begin` has started, for an update in chunks of 512 bytes of a target of
+ * 1 MiB: the least count that `npm run cost -- room` finds, without what is in use by then.
  */
 const NEEDED = 480;
 

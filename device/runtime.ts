@@ -102,7 +102,7 @@ export let running: Runtime['running'] = () => {
   const entry = process.env.BOARD === 'ESP32' ? peek32(MMU_ENTRY) : MMU_INVALID;
   return entry & MMU_INVALID ? 0 : (entry & 0xff) << 16;
 };
-export let live: number | undefined;
+export let live: number;
 export let free: Runtime['free'] = () => process.memory().free;
 
 /**
@@ -128,7 +128,7 @@ export function use(runtime: Runtime): void {
 
 /** Works on an Espruino board, unless there is a runtime already. */
 export function useEspruino(): void {
-  if (live != null) return;
+  if (crc32 as unknown) return;
   flash = require('Flash') as FlashModule;
   text = join = E.toString;
   program = flash.write;

@@ -250,7 +250,8 @@ function write(this: Update | void, chunk: string | Uint8Array | ArrayBuffer): v
 
 function keep(this: Update | void, size: number): void {
   enter(this as Update);
-  checkNumber('keep', size, most);
+  // A missing one is no number, too.
+  checkNumber('keep', size == null ? NaN : size, -1 >>> 0);
   checkRest(size);
   if (isWrong || received % SECTOR) fail('STATE keep: not at a sector');
   attempt(takeHeld, size);

@@ -109,7 +109,7 @@ function takeHead(bytes: Bytes): void {
   found = readHead(bytes) as AirResult;
   const { label, digest, size } = found;
   // The server has the same image, and sent something else twice: each sector was written twice at most.
-  if (last === digest) stream.giveUp(stream.reason);
+  if (last === digest) fail(stream.reason);
   undo();
   const name = options.partition || label;
   const partition = ota.partitions().filter((row) => row.label === name)[0];

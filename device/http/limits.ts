@@ -13,7 +13,7 @@ export const QUEUE_HASHES = 32;
 export const QUEUE_BYTES = QUEUE_HASHES * HASH_BYTES;
 
 /**
- * How many of Espruino's JsVars an update takes at most, beside the modules: `npm run cost room` measures it, of 1 MiB in which
- * every sector changes.
+ * How many of Espruino's JsVars have to be free when an update of 1 MiB begins in which every sector changes: the least count
+ * that `npm run cost -- room` finds, without what is in use by then.
  */
 export const NEEDED = 1260;

@@ -2,8 +2,9 @@
  * The seam: all that `ota-http` needs of the engine and its network, beside `Promise`, `setTimeout` and
  * `clearTimeout`.
  *
- * Two functions are its own: `request` and `sha256`. The others are those of the core's runtime (`../runtime.ts`): if you
- * wrote that for another engine, hand on the same functions. `espruino.ts` is the binding to Espruino.
+ * Its own are `request` and `sha256`, and three that may be missing: `put`, `sha256At` and `free`. The others are those of the
+ * core's runtime (`../runtime.ts`): if you wrote that for another engine, hand on the same functions. `espruino.ts` is the
+ * binding to Espruino.
  */
 
 import type { Bytes, Runtime } from '../runtime.ts';

@@ -82,7 +82,7 @@ let current = 0;
 let timer = 0;
 /** Content-Encoding of the last response. It may explain why nothing is right. */
 let encoding: string;
-/** Why the last piece was wrong. Only `wrong` writes it. */
+/** The error of the last piece that was wrong, without its E_. Only `wrong` writes it. */
 export let reason: string;
 /**
  * Whether an event is being handled. Where memory ends, Espruino leaves all functions at once, and this stays true. Only
@@ -190,7 +190,7 @@ function pause(act: () => void): void {
   later((PAUSE << Math.min(faults, DOUBLINGS)) * (1 + Math.random()), act);
 }
 
-export function giveUp(message: string, kind?: string): never {
+function giveUp(message: string, kind?: string): never {
   return fail((kind || 'HTTP') + ' ' + url + ': ' + message);
 }
 
@@ -203,12 +203,12 @@ function fault(message: string, kind?: string): void {
 /** The piece is not what it should be: asks for it again; the next time begins again; then gives up. */
 function wrong(message: string, newKind?: string): void {
   const again = restart;
-  reason = message + ', encoding ' + encoding;
+  reason = (newKind || 'HTTP') + ' ' + url + ': ' + message + ', encoding ' + encoding;
   if (sink && from > first) sink.back();
   from = first;
   clearRoom();
   if (!wrongs++) return fault(message, newKind);
-  if (!again) giveUp(reason, newKind);
+  if (!again) fail(reason);
   restart = false;
   pause(again);
 }

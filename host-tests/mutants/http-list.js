@@ -4,6 +4,31 @@ const FAULTS = ['air/faults', 'air/update'];
 /** @type {{ name: string, suites: string[], edits: [file: string, text: string, by: string][] }[]} */
 const LIST = [
   {
+    name: 'an update over the air does not look whether memory will do',
+    suites: ['air/memory'],
+    edits: [['air', 'stream.seam.free() < NEEDED', 'stream.seam.free() < 0']],
+  },
+  {
+    name: 'memory that ends in an event is told by nobody',
+    suites: ['air/memory'],
+    edits: [['stream', '        if (isBusy) failMemory();\n', '']],
+  },
+  {
+    name: 'memory that ends in what a timer calls is told by nobody',
+    suites: ['air/memory'],
+    edits: [['stream', '    wait();\n    act();\n', '    act();\n']],
+  },
+  {
+    name: 'the old content stays away where memory has ended in the core',
+    suites: ['air/memory'],
+    edits: [['air', '      if (isMemory) ota.recover();\n', '      void isMemory;\n']],
+  },
+  {
+    name: 'a manifest that is wrong twice is the fault of HTTP',
+    suites: ['air/update'],
+    edits: [['stream', "(newKind || 'HTTP') + ' ' + url", "'HTTP ' + url"]],
+  },
+  {
     name: 'what is fetched is not proven',
     suites: FAULTS,
     edits: [
@@ -27,7 +52,7 @@ const LIST = [
   {
     name: 'a server that sends something else may do so for ever',
     suites: ['air/faults', 'air/pieces'],
-    edits: [['air', '  if (last === digest) stream.giveUp(stream.reason);\n', '  void last;\n']],
+    edits: [['air', '  if (last === digest) fail(stream.reason);\n', '  void last;\n']],
   },
   {
     name: 'what is copied is not proven',

@@ -975,6 +975,26 @@ export const MUTANTS = [
     ],
   },
   {
+    name: 'begin does not look whether memory will do',
+    suites: ['device/memory'],
+    edits: [['ota', '  if (room < NEEDED) fail(', '  if (room < 0) fail(']],
+  },
+  {
+    name: 'an update that memory has ended stays open',
+    suites: ['device/memory'],
+    edits: [['update', '  if (isBusy) active = 0;\n', '']],
+  },
+  {
+    name: 'onProgress that memory has ended refuses all calls from then on',
+    suites: ['device/memory'],
+    edits: [['progress', '      isCalling = false;\n    }, 0);', '    }, 0);']],
+  },
+  {
+    name: 'keep takes no number for none',
+    suites: ['device/pieces'],
+    edits: [['update', 'size == null ? NaN : size', 'size']],
+  },
+  {
     name: 'an image of no bytes is taken',
     suites: ['device/api'],
     edits: [['update', 'places.options.size || 1;', 'places.options.size || 0;']],

@@ -14,6 +14,7 @@ const {
   inlineExpressions,
   inlineStatements,
   loosen,
+  nestFunctions,
   shareNumber,
   shareStrings,
   shareVariables,
@@ -349,6 +350,16 @@ describe('shareStrings', () => {
     assert.deepEqual(resultOf(made, ['abc']), resultOf(code, ['abc']));
   });
 
+  it('stays ASCII, and apart from the word before', () => {
+    const text = '\\xff\\xff\\xff\\xff';
+    const code = `var n=1;out.f=function(x){return"${text}"==x||"${text}"+n+"${text}"};`;
+    const made = shareStrings(code, 1);
+    assert.match(made, /^[ -~]*$/);
+    assert.equal(made.split(text).length, 2);
+    for (const x of ['\xff\xff\xff\xff', 'no'])
+      assert.deepEqual(resultOf(made, [x]), resultOf(code, [x]));
+  });
+
   it('calls methods on what they belong to', () => {
     const code =
       'var n=1;out.f=function(x){return x.substr(n).substr(n).substr(n).substr(n).substr(n)};';
@@ -408,6 +419,42 @@ describe('abbreviate', () => {
   it('leaves out what assigns nothing in front of a loop', () => {
     const code = 'out.f=function(a){for(a=a;a--;)note(a)};';
     assertMade(abbreviate(code), 'out.f=function(a){for(;a--;)note(a)};', code, [2]);
+  });
+});
+
+describe('nestFunctions', () => {
+  const nest = (code: string, ...more: unknown[]) => shortenNames(nestFunctions(code, ...more));
+
+  it('puts what only one exported function uses into it, whatever its variables are called', () => {
+    const code =
+      'var k=1;function g(a){return a+k+h()}function h(){return k=k+1}' +
+      'out.f=function(k){return g(k)+k};';
+    const wanted =
+      'var k=1;out.f=function(x){function g(a){return a+k+h()}function h(){return k=k+1}' +
+      'return g(x)+x};';
+    assertMade(nest(code, []), shortenNames(wanted), code, [1], [5]);
+  });
+
+  it('leaves what two use, what runs when the module loads, and what is to stay', () => {
+    for (const code of [
+      'function g(){return 1}out.f=function(){return g()};out.e=function(){return g()};',
+      'function g(a){return a}var b=g(1);out.f=function(a){return g(a)+b};',
+    ])
+      assert.equal(nest(code, []), shortenNames(code));
+    const code =
+      'function kept(){return h()}function h(){return 2}out.f=function(){return kept()};';
+    assert.equal(nest(code, [], ['kept']), shortenNames(code));
+  });
+
+  it('puts functions into a named one as well, and that one into the one that uses it', () => {
+    const code =
+      'function host(a){return g(a)}function g(a){return a*2}' +
+      'out.f=function(a){return host(a)+host(1)};';
+    const wanted =
+      'out.f=function(a){function host(b){function g(c){return c*2}return g(b)}' +
+      'return host(a)+host(1)};';
+    assertMade(nest(code, ['host']), shortenNames(wanted), code, [3]);
+    assert.throws(() => nestFunctions(code, ['gone']), /no functions of the module: gone/);
   });
 });
 
