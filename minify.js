@@ -201,6 +201,68 @@ export function nestFunctions(code, others, kept = []) {
   return edited(code, edits);
 }
 
+/**
+ * Makes one function of several: in Espruino each takes 5 JsVars, and one for each parameter. All of its text is read at
+ * each call, so it is for functions that are called rarely.
+ * @param names - functions of the module; they are called and nothing else
+ */
+export function mergeFunctions(code, names) {
+  if (!names.length) return code;
+  code = nameUniquely(code);
+  const ast = parse(code, { ecmaVersion: 5 });
+  const members = names.map((name) => ast.body.find(({ id }) => id?.name === name));
+  const isMember = ({ type, name }) => type === 'Identifier' && names.includes(name);
+  const edits = [];
+  const called = members.map((member) => member?.id);
+  for (const call of nodesIn(ast, ({ type }) => type === 'CallExpression', true)) {
+    const { callee } = call;
+    // It may be `(test?one:other)(…)`.
+    const { test, consequent = callee, alternate = callee } = callee;
+    const chosen = test ? [consequent, alternate] : [callee];
+    if (!chosen.every(isMember)) continue;
+    called.push(...chosen);
+    const [first] = call.arguments;
+    const isClose = /\w/.test(code[call.start - 1]);
+    if (test) edits.push([call.start, test.start, `${isClose ? ' ' : ''}merged(`]);
+    for (const { start, end, name } of chosen)
+      edits.push([start, end, (test ? '' : 'merged(') + names.indexOf(name)]);
+    edits.push([alternate.end, first?.start ?? call.end - 1, first ? ',' : '']);
+  }
+  const missing = names.find((_, which) => !members[which]);
+  const stray = nodesIn(ast, isMember, true).find((node) => !called.includes(node));
+  if (stray || missing) throw new Error(`cannot be merged: ${missing ?? stray.name}`);
+
+  const count = Math.max(...members.map(({ params }) => params.length));
+  const params = Array.from({ length: count }, (_, n) => `merged$${n}`);
+  for (const { params: own, body } of members)
+    for (const node of nodesIn({ body }, ({ type }) => type === 'Identifier', true)) {
+      const n = own.findIndex(({ name }) => name === node.name);
+      if (n >= 0) edits.push([node.start, node.end, params[n]]);
+    }
+  members.forEach(({ start, body }, which) => {
+    edits.push([start, body.start, `if(merged$which==${which})`]);
+  });
+  return joined(code, edits, members, `function merged(${['merged$which', ...params].join()})`);
+}
+
+/** @returns code in which some of its functions, once it is edited, are the statements of one. */
+function joined(code, edits, members, head) {
+  const within = ({ start, end }) => edits.filter(([from, to]) => start <= from && to <= end);
+  const texts = members.map((node) =>
+    edited(
+      code.slice(node.start, node.end),
+      within(node).map(([from, to, by]) => [from - node.start, to - node.start, by]),
+    ),
+  );
+  const inside = new Set(members.flatMap(within));
+  const [first, ...others] = members;
+  return edited(code, [
+    ...edits.filter((edit) => !inside.has(edit)),
+    [first.start, first.end, `${head}{${texts.join('')}}`],
+    ...others.map(({ start, end }) => [start, end, '']),
+  ]);
+}
+
 const LOOPS = /^(For|ForIn|While|DoWhile)Statement$/;
 
 /** @returns the nodes under a node for which `isWanted`; what is inside of functions only with `isDeep`. */

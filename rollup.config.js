@@ -15,6 +15,7 @@ import {
   inlineStatements,
   liftVariables,
   loosen,
+  mergeFunctions,
   nestFunctions,
   shareNumber,
   shareStrings,
@@ -54,10 +55,46 @@ const INLINED = [
   'decide',
 ];
 
-const INLINED_HTTP = ['wait', 'advance', 'sourceOf', 'hashAt'];
+const INLINED_HTTP = ['wait', 'advance', 'sourceOf', 'hashAt', 'packQueue'];
 
 /** Functions that are called a few times in a call of the API: what only they use is in memory only then. */
 const HOSTS = ['choosePlaces', 'readChip', 'open'];
+
+/** Functions that are called rarely, and are one: that takes less memory. */
+const MERGED = [
+  'firm',
+  'replay',
+  'settle',
+  'retireOthers',
+  'readJournal',
+  'isTarget',
+  'isUsable',
+  'stateOf',
+  'restore$1',
+  'checkUnsaved',
+  'walkBackup',
+  'finish',
+  'look',
+  'lookAll',
+  'report',
+  'reset',
+  'tidy',
+];
+
+const MERGED_HTTP = [
+  'fault',
+  'wrong',
+  'pause',
+  'open',
+  'failMemory',
+  'undo',
+  'complete',
+  'drop',
+  'later',
+  'clearRoom',
+  'startTimer',
+  'copyTo',
+];
 
 /**
  * What terser must not do for Espruino in the end: a function that it inlines leaves its variables where it was, and
@@ -122,14 +159,16 @@ const namedExports = {
   name: 'named-exports',
   renderChunk: (code) => `var api = exports;${code.replaceAll('exports.', 'api.')}`,
 };
-/** @param least - bytes that a text in a variable has to save, which takes two JsVars */
-const forEspruino = (least, hosts, kept) => ({
+/** Bytes that a text in a variable has to save, which takes two JsVars. */
+const SHARED = 12;
+const forEspruino = (hosts, kept, merged) => ({
   name: 'for-espruino',
   renderChunk: (code) => {
     const hoisted = [4096, 255].reduce(shareNumber, hoistVariables(loosen(code)));
     const constant = declareConstants(shortenFlags(hoisted));
-    const shared = abbreviate(shareVariables(shareStrings(constant, least)));
-    return shortenNames(endReturns(nestFunctions(shared, hosts, kept)));
+    const shared = abbreviate(shareVariables(shareStrings(constant, SHARED)));
+    const nested = nestFunctions(shared, hosts, kept);
+    return shortenNames(endReturns(mergeFunctions(nested, merged)));
   },
 });
 const es5 = { format: 'cjs', generatedCode: 'es5', strict: false, freeze: false, esModule: false };
@@ -161,9 +200,8 @@ const types = (input, file) => ({ input, external, output: { file }, plugins: [d
  * A module for the chip, readable and small.
  * @param internal - properties that get short names in the small one
  * @param functions - functions that are smaller where they are called
- * @param least - see `forEspruino`
  */
-const device = (input, name, internal, functions, least, hosts, kept = []) => ({
+const device = (input, name, internal, functions, hosts, kept, merged) => ({
   input,
   output: [
     { ...es5, file: `dist/${name}.js`, banner, plugins: [readable] },
@@ -175,8 +213,8 @@ const device = (input, name, internal, functions, least, hosts, kept = []) => ({
         terser(inlined),
         inUse(internal),
         inlining(functions),
-        terser(small(internal, [...hosts, ...kept])),
-        forEspruino(least, hosts, kept),
+        terser(small(internal, [...hosts, ...kept, ...merged])),
+        forEspruino(hosts, kept, merged),
       ],
     },
   ],
@@ -200,8 +238,8 @@ const sent = {
 };
 
 export default [
-  device('device/index.ts', 'ota', AREA, INLINED, 40, HOSTS),
-  device('device/http/index.ts', 'ota-http', [], INLINED_HTTP, Infinity, ['askHead'], ['step']),
+  device('device/index.ts', 'ota', AREA, INLINED, HOSTS, [], MERGED),
+  device('device/http/index.ts', 'ota-http', [], INLINED_HTTP, ['askHead'], ['step'], MERGED_HTTP),
   sent,
   host('host/index.ts', 'dist/board.js'),
   host('cli/index.ts', 'dist/part-ota.js', { banner: '#!/usr/bin/env node' }),

@@ -251,18 +251,23 @@ function reset(newBegin: Words, sector: number): void {
 function lookAt(sector: number, isLast: boolean): Words | boolean | 0 | undefined {
   const address = sector * SECTOR;
   const text = read(address, 3 * SLOT);
-  const recordIn = (slot: number, isMending?: 1): Words | undefined =>
-    recordOf(text.substr(slot * SLOT, SLOT), address + slot * SLOT, isMending);
-  // Almost always these are no records. One that is right makes it worth to mend the others.
-  if (!recordIn(0) && !recordIn(1) && !recordIn(2)) return isBlank(text);
-  heads.push(sector);
   const newSolid = text.substr(SLOT, SLOT);
+  const third = text.substr(2 * SLOT);
+  // Almost always these are no records. One that is right makes it worth to mend the others.
+  if (
+    !recordOf(text.substr(0, SLOT), address) &&
+    !recordOf(newSolid, address + SLOT) &&
+    !recordOf(third, address + 2 * SLOT)
+  )
+    return isBlank(text);
+  heads.push(sector);
   if (newSolid === fill(0, SLOT)) return true;
   // Zeros that are read wrong once do not let a retired journal speak.
-  const witness = recordIn(1, 1) || (isLast && recordIn(2, 1));
+  const witness =
+    recordOf(newSolid, address + SLOT, 1) || (isLast && recordOf(third, address + 2 * SLOT, 1));
   if (!witness) return isLast;
   const found = witness[0]! >>> 16;
-  let words: Words | 0 | undefined = recordIn(0, 1);
+  let words: Words | 0 | undefined = recordOf(text.substr(0, SLOT), address, 1);
   if (words && ((words[0]! & 255) !== BEGIN || words[0]! >>> 16 !== found)) words = 0;
   if ((words || isLast) && (!decision || (found - id) << 16 > 0)) {
     // Without its BEGIN it is one of which nothing can be put back.
@@ -277,10 +282,10 @@ function lookAt(sector: number, isLast: boolean): Words | boolean | 0 | undefine
 function lookAtHeads(): void {
   decision = head = id = 0;
   heads = [];
-  tops.forEach((top) => {
-    for (let sector = top; sector > top - HEADS; sector--)
+  // Not by forEach: nowhere is the stack deeper.
+  for (let n = 0; n < tops.length; n++)
+    for (let sector = tops[n]; sector > tops[n] - HEADS; sector--)
       if (!lookAt(sector, false)) lookAt(sector, true);
-  });
 }
 
 /**

@@ -226,7 +226,13 @@ export const MUTANTS = [
   {
     name: 'zeros that are read wrong once let a retired journal speak',
     suites: ['lives/found'],
-    edits: [['journal', '(isLast && recordIn(2, 1))', 'recordIn(2, 1)']],
+    edits: [
+      [
+        'journal',
+        '(isLast && recordOf(third, address + 2 * SLOT, 1))',
+        'recordOf(third, address + 2 * SLOT, 1)',
+      ],
+    ],
   },
   {
     name: 'a head that does not take zeros is taken as erased',

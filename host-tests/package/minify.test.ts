@@ -14,6 +14,7 @@ const {
   inlineExpressions,
   inlineStatements,
   loosen,
+  mergeFunctions,
   nestFunctions,
   shareNumber,
   shareStrings,
@@ -455,6 +456,46 @@ describe('nestFunctions', () => {
       'return host(a)+host(1)};';
     assertMade(nest(code, ['host']), shortenNames(wanted), code, [3]);
     assert.throws(() => nestFunctions(code, ['gone']), /no functions of the module: gone/);
+  });
+});
+
+describe('mergeFunctions', () => {
+  const merge = (code: string, names: string[]) => shortenNames(mergeFunctions(code, names));
+
+  it('makes one function of several, whatever their variables are called', () => {
+    const code =
+      'var k=1;function g(a,b){var c=a-b;return c*k}function h(b){k+=b;if(b<5)h(b+1)}' +
+      'out.f=function(a){h(a);return g(k,a)+g(a,1)};';
+    const wanted =
+      'var k=1;function m(w,x,y){if(w==0){var c=x-y;return c*k}if(w==1){k+=x;if(x<5)m(1,x+1)}}' +
+      'out.f=function(a){m(1,a);return m(0,k,a)+m(0,a,1)};';
+    assertMade(merge(code, ['g', 'h']), shortenNames(wanted), code, [1], [4], [9]);
+  });
+
+  it('calls one of two, one that has no parameters, and one from within another', () => {
+    const code =
+      'function g(){note(1);return 2}function h(a){note(g());return a}function i(a){return a*3}' +
+      'out.f=function(a){g();return(a>1?h:i)(a)};';
+    const wanted =
+      'function m(w,x){if(w==0){note(1);return 2}if(w==1){note(m(0));return x}if(w==2){return x*3}}' +
+      'out.f=function(a){m(0);return m(a>1?1:2,a)};';
+    assertMade(merge(code, ['g', 'h', 'i']), shortenNames(wanted), code, [1], [2]);
+  });
+
+  it('keeps variables apart that functions inside of them use', () => {
+    const code =
+      'function g(a){var b=a+1;return function(a){return a+b}}function h(b,a){return g(b)(a)+a}' +
+      'out.f=function(a){return h(a,2)+g(1)(a)};';
+    const made = merge(code, ['g', 'h']);
+    assert.equal(made.match(/function/g)!.length, 3);
+    for (const args of [[1], [7]]) assert.deepEqual(resultOf(made, args), resultOf(code, args));
+  });
+
+  it('refuses one that is not there, or is used otherwise than by calls', () => {
+    const code = 'function g(){}function h(){g()}out.f=function(){note(h)};';
+    assert.throws(() => mergeFunctions(code, ['g', 'gone']), /cannot be merged: gone/);
+    assert.throws(() => mergeFunctions(code, ['g', 'h']), /cannot be merged: h/);
+    assert.equal(mergeFunctions(code, []), code);
   });
 });
 
