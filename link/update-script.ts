@@ -1,15 +1,24 @@
 /** What an update runs on a board: bodies of functions for `Session.run`, each on one line. */
 import type { Report } from '../device/api.ts';
+import { type Memory, needScript } from './memory.ts';
 import { type Is, isText, listOf, isNumber, objectOf, orMissing } from './shapes.ts';
 
 /** Modules that a board lacks. */
 interface Lacking {
   missing: string[];
+  free?: undefined;
+}
+
+/** Too little memory for an update. */
+interface Short extends Memory {
+  missing?: undefined;
+  fresh: string[];
 }
 
 /** What a board is before an update. */
 export interface Examined {
   missing?: undefined;
+  free?: undefined;
   /** Modules that are loaded for the update, and are to be freed after it. */
   fresh: string[];
   /** Bytes of the partition; missing if there is none with this label. */
@@ -21,9 +30,17 @@ export interface Examined {
   running?: string | undefined;
 }
 
-const isLacking = objectOf<Lacking>({ missing: listOf(isText) });
+const isAbsent: Is<undefined> = (value) => value === undefined;
+const isLacking = objectOf<Lacking>({ missing: listOf(isText), free: isAbsent });
+const isShort = objectOf<Short>({
+  free: isNumber,
+  total: isNumber,
+  fresh: listOf(isText),
+  missing: isAbsent,
+});
 const isComplete = objectOf<Examined>({
-  missing: (value) => value === undefined,
+  missing: isAbsent,
+  free: isAbsent,
   fresh: listOf(isText),
   size: orMissing(isNumber),
   labels: listOf(isText),
@@ -31,7 +48,8 @@ const isComplete = objectOf<Examined>({
   running: orMissing(isText),
 });
 /** Whether it is what `examineScript` returns. */
-export const isExamined: Is<Lacking | Examined> = (value) => isLacking(value) || isComplete(value);
+export const isExamined: Is<Lacking | Short | Examined> = (value) =>
+  isLacking(value) || isShort(value) || isComplete(value);
 
 /** Options of `update` on the board. */
 export interface UpdateOptions {
@@ -52,10 +70,12 @@ export function onOneLine(script: string): string {
 /**
  * Reads as little as it can: where Storage is not mapped into memory, what is read is copied. Frees `ota` unless the app
  * has it, and forgets errors that Espruino has seen before: what it counts from now on are ours.
+ *
+ * Loads nothing where memory will not do: an Espruino that finds none may fail in ways of its own.
  * @param label - of the partition
  * @returns the script that asks for what `isExamined` takes
  */
-export const examineScript = (label: string): string =>
+export const examineScript = (label: string, work: 'otaHttp' | 'console'): string =>
   onOneLine(`
   var cached = Modules.getCached();
   var fresh = ["ota", "ota-http"].filter(function (name) {
@@ -65,6 +85,9 @@ export const examineScript = (label: string): string =>
     return !require("Storage").read(name, 0, 1);
   });
   if (missing.length) return { missing: missing };
+  ${needScript(work)}
+  var memory = process.memory();
+  if (!global.otaPort && memory.free < need) return { free: memory.free, total: memory.total, fresh: fresh };
   if (E.getErrorFlags) E.getErrorFlags();
   var ota = require("ota");
   var found = { fresh: fresh, labels: [], state: ota.status().state };

@@ -166,10 +166,17 @@ export class BoardUpdate {
    */
   async run(): Promise<Outcome> {
     const started = now();
-    const examine = examineScript(this.#request.partition);
+    const examine = examineScript(this.#request.partition, this.#work);
     const examined = checked(this.#port, await this.#session.run(examine), isExamined);
     if (examined.missing)
       throw new UpdateRefused('E_NO_MODULE', { port: this.#port, missing: examined.missing });
+    this.#fresh = examined.fresh;
+    if (examined.free !== undefined)
+      throw new UpdateError('E_MEMORY', {
+        ...this.#memoryFacts,
+        memory: examined,
+        rest: this.#rest('told'),
+      });
     this.#check(examined);
     const id = this.#id;
     const { running } = examined;
@@ -178,7 +185,6 @@ export class BoardUpdate {
     const isRunning = running !== undefined;
     this.#wasOpen = isRunning || isMixed(examined.state);
     if (isRunning) this.#listener.onJoin?.();
-    this.#fresh = examined.fresh;
     const result = await this.#talk(isRunning);
     return { result, sent: this.#pieces?.sent, seconds: (now() - started) / 1000 };
   }
@@ -267,10 +273,13 @@ export class BoardUpdate {
     throw new UpdateError('E_FAILED', { code, message, rest });
   }
 
+  get #work(): 'otaHttp' | 'console' {
+    return 'url' in this.#request.source ? 'otaHttp' : 'console';
+  }
+
   get #memoryFacts(): { port: string; needed: number } {
-    const work = 'url' in this.#request.source ? 'otaHttp' : 'console';
     const loaded = MODULES.filter((name) => !this.#fresh.includes(name));
-    return { port: this.#port, needed: neededFor(work, loaded) };
+    return { port: this.#port, needed: neededFor(this.#work, loaded) };
   }
 
   /** @returns what came of it on the board: a result, or an error. @throws UpdateError E_LOST */

@@ -25,6 +25,8 @@ const NO_ROOM =
   'Execution Interrupted\r\nNew interpreter error: LOW_MEMORY,MEMORY\r\n';
 const FREE = 412;
 const TOTAL = 2300;
+/** Without 1,820 JsVars no update over the console begins: the modules take 720, and it refuses with less than 1,100. */
+const ENOUGH = 1820;
 const SECTOR = 4096;
 const image = pattern('new', 3 * SECTOR);
 const manifest = makeManifest(image, { partition: 'www' });
@@ -40,6 +42,8 @@ interface Setup {
   /** In place of the call; it gets the port, and what prints. */
   update?: (port: Record<string, unknown>, board: FakeConsole) => Promise<unknown>;
   behaviour?: Behaviour;
+  /** JsVars that are free until the board has been asked once. */
+  before?: number;
 }
 
 async function open(setup: Setup): Promise<{ session: Session; board: FakeConsole }> {
@@ -52,7 +56,12 @@ async function open(setup: Setup): Promise<{ session: Session; board: FakeConsol
   let flags: string[] = [];
   Object.assign(board.globals, globals, { global: board.globals });
   const environment = globals.process as { memory: () => object };
-  environment.memory = () => ({ free: FREE, total: TOTAL });
+  let free = setup.before ?? FREE;
+  environment.memory = () => {
+    const memory = { free, total: TOTAL };
+    free = FREE;
+    return memory;
+  };
   (globals.E as Record<string, unknown>).getErrorFlags = () => {
     const found = flags;
     flags = setup.flags ?? [];
@@ -85,7 +94,7 @@ const source = {
 
 /** @returns the error by which an update fails, and what the command says of it. */
 async function failureOf(setup: Setup): Promise<{ code: string; message: string; exit: number }> {
-  const { session } = await open(setup);
+  const { session } = await open({ before: ENOUGH, ...setup });
   try {
     await new BoardUpdate(session, { source, partition: 'www' }).run();
   } catch (error) {
@@ -200,6 +209,24 @@ describe('Session, where memory ends,', () => {
   });
 });
 
+describe('part-ota update, where memory would end,', () => {
+  it('loads nothing where it would be refused', async () => {
+    for (const before of [ENOUGH - 1, 1464, 40]) {
+      let isAsked = false;
+      const update = () => Promise.resolve((isAsked = true));
+      const { code, message, exit } = await failureOf({ before, update });
+      assert.equal(code, 'E_MEMORY');
+      const free = before.toLocaleString('en-US');
+      assert.ok(
+        message.includes(`${free} of 2,300 JsVars free, an update needs about 2,260; make`),
+      );
+      assert.match(message, /\nThe partition "www" holds what it held\.$/);
+      assert.equal(exit, 1);
+      assert.ok(!isAsked);
+    }
+  });
+});
+
 describe('part-ota update, where memory ends,', () => {
   it('says so where the update is interrupted, and that nothing was written', async () => {
     const { code, message, exit } = await failureOf({
@@ -211,7 +238,7 @@ describe('part-ota update, where memory ends,', () => {
     assert.equal(code, 'E_MEMORY');
     assert.match(
       message,
-      /out of memory: 412 of 2,300 JsVars free, an update needs about 2,590; .*\nThe partition "www" holds what it held\.$/,
+      /out of memory: 412 of 2,300 JsVars free, an update needs about 2,260; .*\nThe partition "www" holds what it held\.$/,
     );
     assert.equal(exit, 1);
   });
@@ -319,7 +346,7 @@ describe('part-ota update, where the board asks for the same again and again,', 
       setTimeout(next, 5);
       return new Promise(() => undefined);
     };
-    const { session } = await open({ update });
+    const { session } = await open({ before: ENOUGH, update });
     const { result } = await new BoardUpdate(session, { source, partition: 'www' }).run();
     assert.equal(result.state, 'committed');
     assert.deepEqual(taken, Array(7).fill(512));

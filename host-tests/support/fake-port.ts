@@ -127,7 +127,7 @@ export function stubs(table: Uint8Array, files: Map<string, string>): Stubs {
       require: (name: string) => modules[name],
       process: {
         env: { BOARD: 'STUB', VERSION: '2v29', STORAGE: 200_000 },
-        memory: () => ({ free: 1, total: 2 }),
+        memory: () => ({ free: 3000, total: 4000 }),
       },
       Modules: { getCached: () => [], removeCached: () => undefined },
       E: { toString: toLatin1, CRC32: (text: string) => crc32(fromLatin1(text)) },
