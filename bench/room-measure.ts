@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { planBoot } from '../link/boot-script.ts';
-import { LOADED, ROOM, RUNS, stackBudget } from './budgets.ts';
+import type { Budget } from './budgets.ts';
+import { LOADED, ROOM, RUNS, STACK } from './budgets.ts';
 import type { Table } from './markdown.ts';
 import { SECTORS } from './room-chip.ts';
 import { type Job, type Limits, PLENTY, type Room } from './room.ts';
@@ -115,60 +116,84 @@ async function slowness(room: Room, job: Job, count: number): Promise<string> {
   return `${(scattered / (await timeOf(room, job, count))).toFixed(2)} ×`;
 }
 
-/** @returns the cells of one job: least counts, and what short runs of free JsVars cost. */
-async function roomRow(room: Room, job: Job, goal: number): Promise<string[]> {
+/** What was found of one of ROOM: least counts, and what short runs of free JsVars cost. */
+interface Found {
+  least: string;
+  there: string;
+  time: string;
+  reported: string;
+}
+
+async function findRoom(room: Room, name: keyof typeof ROOM): Promise<Found> {
+  const job = JOBS[name];
   const least = await leastFor(room, job);
   const there = await leastFor(room, { ...job, runs: RUNS });
-  const time = await slowness(room, job, Math.max(least, there, goal));
-  const reported = await slowness(room, job, Math.max(least, there, REPORTED));
-  return [shown(least), shown(there), time, reported];
+  const most = Math.max(least, there, ROOM[name].goal);
+  return {
+    least: shown(least),
+    there: shown(there),
+    time: await slowness(room, job, most),
+    reported: await slowness(room, job, Math.max(most, REPORTED)),
+  };
 }
 
-/** @returns the table of least counts. */
-async function roomTable(room: Room): Promise<Table> {
-  const rows = [
-    [
-      `JsVars of ${room.engine.blockSize} bytes in all: 1 MiB, ${SECTORS} sectors change`,
-      'at most',
-      'least',
-      `in runs of ${RUNS}`,
-      'time there',
-      `with ${shown(REPORTED)}`,
-    ],
-  ];
-  for (const name of Object.keys(ROOM) as (keyof typeof ROOM)[]) {
-    const { what, goal } = ROOM[name];
-    const cells = await roomRow(room, JOBS[name], goal).catch((error: Error) => {
-      console.error(`${what}: ${error.message}`);
-      return ['—', '—', '—', '—'];
-    });
-    rows.push([what, shown(goal), ...cells]);
-  }
-  return rows;
-}
+const NOTHING: Found = { least: '—', there: '—', time: '—', reported: '—' };
 
-async function loadedTable(room: Room): Promise<Table> {
-  const { loaded } = await room.run({ act: 'loaded' }, PLENTY);
-  const rows = [['JsVars of a loaded module', 'at most', 'it takes']];
-  for (const name of Object.keys(LOADED) as (keyof typeof LOADED)[])
-    rows.push([`\`${name}\``, shown(LOADED[name].goal), shown(loaded?.[name])]);
-  return rows;
-}
-
-async function stackTable(room: Room): Promise<Table> {
-  const rows = [['bytes of stack, x86-32', 'at most', 'used']];
-  for (const [what, job] of Object.entries(CALLS))
-    rows.push([
-      what,
-      shown(stackBudget(what).goal),
-      await stackOf(room, job).then(shown, () => '—'),
+/** @returns what was found of each of ROOM. */
+async function findAll(room: Room): Promise<[keyof typeof ROOM, Found][]> {
+  const all: [keyof typeof ROOM, Found][] = [];
+  for (const name of Object.keys(ROOM) as (keyof typeof ROOM)[])
+    all.push([
+      name,
+      await findRoom(room, name).catch((error: Error) => {
+        console.error(`${ROOM[name].what}: ${error.message}`);
+        return NOTHING;
+      }),
     ]);
-  return rows;
+  return all;
 }
 
-/** @returns all tables, one after the other: they take some minutes. */
+/** @returns bytes of stack by call; undefined where it is not known. */
+async function findStacks(room: Room): Promise<[string, number | undefined][]> {
+  const all: [string, number | undefined][] = [];
+  for (const [what, job] of Object.entries(CALLS))
+    all.push([what, await stackOf(room, job).catch(() => undefined)]);
+  return all;
+}
+
+/**
+ * @returns two tables, one after the other, which take some minutes: the stack of each call, with what short runs cost; then
+ * all that has a budget, for a document
+ */
 export async function* tablesOf(room: Room): AsyncGenerator<Table> {
-  yield await loadedTable(room);
-  yield await stackTable(room);
-  yield await roomTable(room);
+  const stacks = await findStacks(room);
+  yield [['bytes of stack, x86-32', 'used'], ...stacks.map(([what, used]) => [what, shown(used)])];
+  const rooms = await findAll(room);
+  yield [
+    [`time in runs of ${RUNS}`, 'with the least count', `with ${shown(REPORTED)}`],
+    ...rooms.map(([name, { time, reported }]) => [ROOM[name].what, time, reported]),
+  ];
+  const { loaded } = await room.run({ act: 'loaded' }, PLENTY);
+  const row = (what: string, { goal, before }: Budget, least?: string, there = '') => [
+    what,
+    shown(before),
+    shown(goal),
+    least ?? '—',
+    there,
+  ];
+  const [deepest, used] = stacks.reduce((a, b) => ((b[1] ?? 0) > (a[1] ?? 0) ? b : a));
+  yield [
+    [
+      `JsVars of ${room.engine.blockSize} bytes; ${SECTORS} sectors change`,
+      'before',
+      'goal',
+      'now',
+      `in runs of ${RUNS}`,
+    ],
+    ...(Object.keys(LOADED) as (keyof typeof LOADED)[]).map((name) =>
+      row(`\`${name}\`, loaded`, LOADED[name], shown(loaded?.[name])),
+    ),
+    ...rooms.map(([name, { least, there }]) => row(ROOM[name].what, ROOM[name], least, there)),
+    row(`bytes of stack, x86-32: ${deepest}`, STACK, shown(used)),
+  ];
 }

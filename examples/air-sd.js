@@ -37,35 +37,14 @@ function request(path, first, last, onHead, onData, onEnd) {
   };
 }
 
-var flash = require('Flash');
-var sha256 = require('crypto').SHA256;
-
 /* What was interrupted stays open, so that the update goes on where it stopped. */
 var recovered = { state: 'incomplete' };
 recovered = require('ota').recover({ resume: true });
 /* The app tests that, too: until the update has ended, or recover() has, the partition is not to be opened. */
 if (recovered.state === 'interrupted' || recovered.state === 'incomplete')
   print(recovered.partition, 'is', recovered.state);
-require('ota-http').use({
-  request: request,
-  /* The rest is as Espruino has it. */
-  read: function (address, length) {
-    E.kickWatchdog();
-    return E.toString(flash.read(length, address));
-  },
-  sha256: function (bytes) {
-    return E.toString(sha256(bytes));
-  },
-  crc32: E.CRC32,
-  fill: function (value, length) {
-    return E.toString({ data: value, count: length });
-  },
-  join: E.toString,
-  bytes: E.toString,
-  put: function (room, bytes, at) {
-    room.set(new Uint8Array(E.toArrayBuffer(bytes)), at);
-  },
-});
+/* The rest is as Espruino has it. */
+require('ota-http').use({ request: request });
 require('ota-http')
   .update({ url: 'storage.bin', partition: 'storage', retries: 2 })
   .then(

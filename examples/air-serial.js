@@ -28,9 +28,6 @@
 var OPTIONS = { url: 'storage.bin', partition: 'storage', timeout: 120000, retries: 4 };
 
 (function (port) {
-  var flash = require('Flash');
-  var sha256 = require('crypto').SHA256;
-  var text = E.toString;
   /* The file, the next byte that is missing of it, and the end of the request. */
   var file;
   var next;
@@ -92,30 +89,6 @@ var OPTIONS = { url: 'storage.bin', partition: 'storage', timeout: 120000, retri
         timer = 0;
         next = last;
       };
-    },
-    /* The rest is as Espruino has it. */
-    read: function (address, length) {
-      E.kickWatchdog();
-      return text(flash.read(length, address));
-    },
-    sha256: function (bytes) {
-      return text(sha256(bytes));
-    },
-    free: function () {
-      return process.memory().free;
-    },
-    crc32: E.CRC32,
-    fill: function (value, length) {
-      return text({ data: value, count: length });
-    },
-    join: text,
-    bytes: text,
-    put: function (room, bytes, at) {
-      room.set(new Uint8Array(E.toArrayBuffer(bytes)), at);
-    },
-    sha256At: function (address, length) {
-      E.kickWatchdog();
-      return text(sha256(flash.read(length, address)));
     },
   });
 })(OPTIONS);

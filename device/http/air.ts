@@ -9,8 +9,8 @@ import { espruino } from './espruino.ts';
 import * as head from './head.ts';
 import { headLength, readHead, refuse } from './head.ts';
 import { BLOCK_HASHES, CRC_BYTES, HASH_BYTES, METADATA_AT } from './manifest.ts';
-import { NEEDED, QUEUE_BYTES, QUEUE_HASHES } from './limits.ts';
-import type { Seam } from './seam.ts';
+import { CONNECTION, NEEDED, QUEUE_BYTES, QUEUE_HASHES } from './limits.ts';
+import type { Seam, Source } from './seam.ts';
 import * as sectors from './sectors.ts';
 import { hashAt, lengthOf } from './sectors.ts';
 import * as stream from './stream.ts';
@@ -33,8 +33,8 @@ declare const Promise: new <T>(
 /** Bytes of the manifest that are fetched first: all that is before the hashes, if there is no metadata. */
 const START = METADATA_AT + CRC_BYTES;
 
-/** The engine, if it is not Espruino. */
-let given: Seam | undefined;
+/** The engine, if it is not Espruino, or where the bytes come from. */
+let given: Seam | Source | undefined;
 let ota: Ota;
 let options: UpdateOptions & Options;
 let isUpdate: boolean | undefined;
@@ -60,12 +60,12 @@ let wanted: Bytes;
 
 /**
  * Works over another engine, or takes the bytes from elsewhere, from the next call on.
- * @param seam - default: Espruino's
+ * @param seam - of another engine all of it; on Espruino `request` alone will do. Default: Espruino's
  * @example
  * // `seam` is what the firmware has made of its network
  * require('ota-http').use(seam);
  */
-export function use(seam?: Seam): void {
+export function use(seam?: Seam | Source): void {
   given = seam;
 }
 
@@ -113,7 +113,7 @@ function takeHead(bytes: Bytes): void {
   undo();
   const name = options.partition || label;
   const partition = ota.partitions().filter((row) => row.label === name)[0];
-  if (!partition) fail('NO_PARTITION ' + name);
+  if (!partition) fail('NO_PARTITION partition: no ' + (name || 'label'));
   // Espruino's indexOf also finds what is cut off at the end.
   if (options.digest != null && options.digest.toLowerCase().split(':').pop() !== digest)
     refuse('digest: ' + digest + ', not ' + options.digest);
@@ -169,7 +169,8 @@ function compare(): void {
   else if (!isTall) askBlock();
   else
     askHashes(headSize, hashesAt, wanted, (box) => {
-      wanted = box[0];
+      // Without the zeros behind it.
+      wanted = box.pop()!.substr(0, held.length);
       askBlock();
     });
 }
@@ -281,8 +282,14 @@ function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
     isUpdate = isForUpdate;
     manifest = options.url + '.ota';
     ota = require('ota') as Ota;
-    start(given || espruino(), options, finish, askHead);
-    if (isUpdate && stream.seam.free && stream.seam.free() < NEEDED) failMemory(NEEDED);
+    start(
+      (given && (given as Seam).read ? given : espruino(given)) as Seam,
+      options,
+      finish,
+      askHead,
+    );
+    const needed = given ? NEEDED - CONNECTION : NEEDED;
+    if (isUpdate && stream.seam.free && stream.seam.free() < needed) failMemory(needed);
     resolve = newResolve as (result: unknown) => void;
     reject = newReject;
     later(0, askHead);

@@ -1,7 +1,8 @@
 /** The seam over stock Espruino: its modules `http`, `crypto` and `Flash`, its `E`. */
 
 import type { Bytes } from '../runtime.ts';
-import type { Header, Seam } from './seam.ts';
+import type { Header, Seam, Source } from './seam.ts';
+import { failMemory } from './stream.ts';
 
 /** What this module uses of Espruino (reference: https://www.espruino.com/Reference). */
 interface Response {
@@ -27,7 +28,7 @@ interface Flash {
   read: (length: number, address: number) => Uint8Array;
 }
 interface Crypto {
-  SHA256: (data: Bytes | Uint8Array) => ArrayBuffer;
+  SHA256: (data: Bytes | Uint8Array) => ArrayBuffer | undefined;
 }
 declare const require: (name: string) => unknown;
 declare const process: { memory: () => { free: number } };
@@ -60,12 +61,13 @@ function put(room: Uint8Array, bytes: Bytes, at: number): void {
 }
 
 function sha256(data: Bytes): Bytes {
-  return text(hash(data));
+  // Without memory for its result it returns nothing.
+  return text(hash(data) || failMemory());
 }
 
 function sha256At(address: number, length: number): Bytes {
   E.kickWatchdog();
-  return text(hash(flash.read(length, address)));
+  return text(hash(flash.read(length, address)) || failMemory());
 }
 
 function free(): number {
@@ -102,8 +104,8 @@ function request(
   };
 }
 
-/** @returns the seam of an Espruino board. */
-export function espruino(): Seam {
+/** @returns the seam of an Espruino board. @param source - where the bytes come from, if not from its network */
+export function espruino(source?: Source): Seam {
   flash = require('Flash') as Flash;
   hash = (require('crypto') as Crypto).SHA256;
   text = E.toString;
@@ -117,6 +119,6 @@ export function espruino(): Seam {
     sha256: sha256,
     sha256At: sha256At,
     free: free,
-    request: request,
+    request: source ? source.request : request,
   };
 }

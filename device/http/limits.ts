@@ -16,4 +16,6 @@ export const QUEUE_BYTES = QUEUE_HASHES * HASH_BYTES;
  * How many of Espruino's JsVars have to be free when an update of 1 MiB begins in which every sector changes: the least count
  * that `npm run cost -- room` finds, without what is in use by then.
  */
-export const NEEDED = 1260;
+export const NEEDED = 1230;
+/** What of these Espruino's own connection takes: not needed where the bytes come from elsewhere. */
+export const CONNECTION = 130;

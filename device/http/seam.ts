@@ -9,16 +9,8 @@
 
 import type { Bytes, Runtime } from '../runtime.ts';
 
-/** What the engine can do. */
-export interface Seam extends Pick<Runtime, 'read' | 'fill' | 'join' | 'bytes' | 'crc32'> {
-  /** Writes bytes into an array, from an index on. Without this a loop does so. */
-  put?: (room: Uint8Array, bytes: Bytes, at: number) => void;
-  /** @returns how many variables of the engine are free (Espruino's JsVars). Without this nothing is said of memory. */
-  free?: () => number;
-  /** @returns the SHA-256 of `length` bytes of flash, without another copy of them. Without it they are read. */
-  sha256At?: (address: number, length: number) => Bytes;
-  /** @returns the SHA-256 of `data`, 32 bytes. */
-  sha256: (data: Bytes) => Bytes;
+/** Where the bytes come from. On Espruino this may be all that is replaced. */
+export interface Source {
   /**
    * Sends a GET for bytes `first` to `last` of a file, both included: with the header `Range: bytes=first-last`, and
    * `Connection: close`. Asks for no compression, follows no redirect, has no timeout of its own. It may throw. None of
@@ -38,6 +30,18 @@ export interface Seam extends Pick<Runtime, 'read' | 'fill' | 'join' | 'bytes' |
     onData: (bytes: Bytes) => void,
     onEnd: (why?: string) => void,
   ) => () => void;
+}
+
+/** What the engine can do. */
+export interface Seam extends Source, Pick<Runtime, 'read' | 'fill' | 'join' | 'bytes' | 'crc32'> {
+  /** Writes bytes into an array, from an index on. Without this a loop does so. */
+  put?: (room: Uint8Array, bytes: Bytes, at: number) => void;
+  /** @returns how many variables of the engine are free (Espruino's JsVars). Without this nothing is said of memory. */
+  free?: () => number;
+  /** @returns the SHA-256 of `length` bytes of flash, without another copy of them. Without it they are read. */
+  sha256At?: (address: number, length: number) => Bytes;
+  /** @returns the SHA-256 of `data`, 32 bytes. */
+  sha256: (data: Bytes) => Bytes;
 }
 
 /** @returns the value of the header whose name is this in lower case, if there is one. */

@@ -32,6 +32,8 @@ export let count: number;
 
 /** The first four bytes of the hash of each sector, as the partition will hold it when it is looked for. */
 let known: Uint32Array;
+/** The hash of an erased sector. */
+let blank: Bytes;
 /** By block: where each sector comes from. */
 let sources: Uint16Array[];
 /** What proves each QUEUE_HASHES hashes when they are fetched once more. */
@@ -52,6 +54,8 @@ export function begin(newPartition: Partition, newCheck: Check): void {
   sources = [];
   hashQueue = checks = '';
   hashesUsed = sector = runEnd = 0;
+  // Not later: beside the hashes of a block there is no room for a sector.
+  blank = hashOf(seam.fill(255, SECTOR));
 }
 
 /** @returns how many bytes of the image are in a sector. */
@@ -63,17 +67,31 @@ export function lengthOf(sector: number): number {
 export function hashHeld(sector: number): Bytes {
   const address = partition.address + sector * SECTOR;
   const length = lengthOf(sector);
-  return length === SECTOR && seam.sha256At
-    ? seam.sha256At(address, length)
-    : hashOf(seam.read(address, length));
+  if (length === SECTOR && seam.sha256At) return seam.sha256At(address, length);
+  const room = new Uint8Array(SECTOR);
+  // Both a sector that is read and one that is filled up would not fit.
+  for (let at = 0; at < length; at += PIECE)
+    put(room, seam.read(address + at, Math.min(PIECE, length - at)), at);
+  return seam.sha256(seam.bytes(room) as Bytes);
+}
+
+/**
+ * @param erased - what PIECE blank bytes read: to make it takes as long as to read them
+ * @returns whether the partition is blank between two of its bytes, the second one not included
+ */
+function isBlank(erased: Bytes, from: number, until: number): boolean {
+  for (; from < until; from += PIECE) {
+    const length = Math.min(PIECE, until - from);
+    if (length < PIECE) erased = erased.substr(0, length);
+    if (seam.read(partition.address + from, length) !== erased) return false;
+  }
+  return true;
 }
 
 /** @returns the same; of another content if what is behind the image is not blank: then the sector is another. */
 function hashSector(sector: number): Bytes {
   const length = lengthOf(sector);
-  const rest = SECTOR - length;
-  return !rest ||
-    seam.read(partition.address + sector * SECTOR + length, rest) === seam.fill(255, rest)
+  return length === SECTOR || isBlank(seam.fill(255, PIECE), check.size, (sector + 1) * SECTOR)
     ? hashHeld(sector)
     : seam.fill(0, HASH_BYTES);
 }
@@ -99,24 +117,19 @@ export function hashBlock(block: number): Bytes {
 
 /** @returns whether all sectors behind the image are blank. */
 export function isRestBlank(): boolean {
-  const blank = seam.fill(255, PIECE);
-  for (let n = count; n * SECTOR < partition.size; n++) {
-    let at = 0;
-    while (at < SECTOR && seam.read(partition.address + n * SECTOR + at, PIECE) === blank)
-      at += PIECE;
-    if (at < SECTOR) check.changed++;
-  }
+  const erased = seam.fill(255, PIECE);
+  for (let n = count; n * SECTOR < partition.size; n++)
+    if (!isBlank(erased, n * SECTOR, (n + 1) * SECTOR)) check.changed++;
   return !check.changed;
 }
 
 /**
  * Plans a block: which sectors stay, which are elsewhere, which have to be fetched.
- * @param hashes - of the image
+ * @param hashes - of the image, filled up with zeros
  * @param isHeld - whether the partition holds all of it
  */
 export function planBlock(block: number, hashes: Bytes, isHeld: boolean): void {
   const row = new Uint16Array(BLOCK_HASHES);
-  const blank = hashOf(seam.fill(255, SECTOR));
   sources[block] = row;
   for (let n = block * BLOCK_HASHES; n < count && n >> 7 === block; n++) {
     const i = n % BLOCK_HASHES;
@@ -124,7 +137,9 @@ export function planBlock(block: number, hashes: Bytes, isHeld: boolean): void {
     row[i] = n;
     const short = numberAt(hash, 0, 4);
     if (!(n % QUEUE_HASHES))
-      checks += seam.sha256(hashes.substr(i * HASH_BYTES, QUEUE_BYTES)).substr(0, CHECK_BYTES);
+      checks += seam
+        .sha256(hashes.substr(i * HASH_BYTES, Math.min(QUEUE_BYTES, (count - n) * HASH_BYTES)))
+        .substr(0, CHECK_BYTES);
     // Where these four bytes differ, the sector need not be in memory beside the hashes.
     if (!isHeld && ((n < KNOWN && short !== known[n]) || hash !== hashSector(n))) {
       // Where it is found nowhere, -1 becomes FETCH.
@@ -138,9 +153,16 @@ export function planBlock(block: number, hashes: Bytes, isHeld: boolean): void {
   }
 }
 
+/** Holds the queue in one piece, which takes less memory than one that has grown. */
+function packQueue(): void {
+  hashQueue = seam.join([hashQueue]);
+}
+
 /** Frees the data that only planning needs. */
 export function freePlanData(): void {
   known = [] as never;
+  blank = '';
+  packQueue();
 }
 
 /** Frees all data of the update. */
@@ -165,6 +187,7 @@ export function queueHashes(hashes: Bytes): void {
   hashesUsed = 0;
   for (let n = sector; n < count && (n === sector || n % QUEUE_HASHES); n++)
     if (sourceOf(n) !== n) hashQueue += hashAt(hashes, n % QUEUE_HASHES);
+  packQueue();
 }
 
 /** Makes the content of a sector that of the next one, piece by piece. */

@@ -10,6 +10,7 @@
 import { fail } from '../errors.ts';
 import type { Bytes } from '../runtime.ts';
 import { SECTOR } from '../runtime.ts';
+import { PIECE } from '../records.ts';
 import { HASH_BYTES } from './manifest.ts';
 import type { Header, Seam } from './seam.ts';
 
@@ -24,9 +25,6 @@ export interface Sink {
   /** @returns the hash of what has become of the piece. */
   hash: () => Bytes;
 }
-
-/** How many zeros are in memory where many are needed. */
-const ZEROS = 256;
 
 /** How many redirects a request follows. */
 const REDIRECTS = 3;
@@ -114,20 +112,12 @@ export function start(
   isBusy = false;
 }
 
-/** @returns `bytes`, filled up to a sector with zeros. */
-export function filled(bytes: Bytes): Bytes {
-  let left = SECTOR - bytes.length;
-  if (!left) return bytes;
-  const zeros = seam.fill(0, ZEROS);
-  const parts = [bytes];
-  // The same few zeros again and again: all of them would take as much memory as the sector.
-  for (; left > 0; left -= ZEROS) parts.push(left < ZEROS ? zeros.substr(0, left) : zeros);
-  return seam.join(parts);
-}
-
 /** @returns the hash of a sector, or of a block of hashes. What is missing of it is zero. */
 export function hashOf(bytes: Bytes): Bytes {
-  return seam.sha256(filled(bytes));
+  if (bytes.length === SECTOR) return seam.sha256(bytes);
+  const whole = new Uint8Array(SECTOR);
+  put(whole, bytes, 0);
+  return seam.sha256(seam.bytes(whole) as Bytes);
 }
 
 /** Ends the call, because there is too little memory. @param limit - how much has to be free, if that is known */
@@ -283,7 +273,9 @@ export function put(room: Uint8Array, bytes: Bytes, at: number): void {
 function clearRoom(): void {
   // Not both at once.
   room = undefined;
-  if (!sink) room = new Uint8Array(until - first);
+  const length = until - first;
+  // Most of a sector is filled up with zeros here: where its hash is taken, a copy would not fit.
+  if (!sink) room = new Uint8Array(hash && length > PIECE ? SECTOR : length);
 }
 
 /** @returns a hash of some bytes: that of a sector or block, or as many bytes of their SHA-256 as there are of another. */
@@ -311,10 +303,12 @@ function take(bytes: Bytes): void {
   at += bytes.length;
   fetched += bytes.length;
   while (mine === current && from < at) {
-    const piece = from > start || until < at ? bytes.substr(from - start, until - from) : bytes;
+    let piece = from > start || until < at ? bytes.substr(from - start, until - from) : bytes;
     from = Math.min(at, until);
     if (sink) sink.take(piece);
     else put(room!, piece, from - piece.length - first);
+    // Memory is needed for what follows.
+    piece = '';
     if (from === until) prove();
   }
   if (mine === current && start >> 12 < at >> 12) wait();

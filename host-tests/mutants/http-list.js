@@ -6,7 +6,7 @@ const LIST = [
   {
     name: 'an update over the air does not look whether memory will do',
     suites: ['air/memory'],
-    edits: [['air', 'stream.seam.free() < NEEDED', 'stream.seam.free() < 0']],
+    edits: [['air', 'stream.seam.free() < needed', 'stream.seam.free() < 0']],
   },
   {
     name: 'memory that ends in an event is told by nobody',
@@ -250,8 +250,8 @@ const LIST = [
     edits: [
       [
         'sectors',
-        'return !rest ||\n    seam.read(partition.address + sector * SECTOR + length, rest) === seam.fill(255, rest)\n',
-        'return rest >= 0\n',
+        'length === SECTOR || isBlank(seam.fill(255, PIECE), check.size, (sector + 1) * SECTOR)',
+        'length > 0',
       ],
     ],
   },
@@ -279,6 +279,21 @@ const LIST = [
     name: 'hashes that are fetched once more are of the wrong sectors',
     suites: ['air/update'],
     edits: [['sectors', 'hashAt(hashes, n % QUEUE_HASHES);', 'hashAt(hashes, n - sector);']],
+  },
+  {
+    name: 'the last hashes of a block are proven with the zeros behind them',
+    suites: ['air/update'],
+    edits: [['sectors', 'Math.min(QUEUE_BYTES, (count - n) * HASH_BYTES)', 'QUEUE_BYTES']],
+  },
+  {
+    name: 'a source of bytes is taken for all of another engine',
+    suites: ['air/update'],
+    edits: [['air', 'given && (given as Seam).read ?', 'given ?']],
+  },
+  {
+    name: 'a source of bytes needs room for a connection',
+    suites: ['air/update'],
+    edits: [['air', 'given ? NEEDED - CONNECTION : NEEDED', 'NEEDED']],
   },
   {
     name: 'all hashes are kept in memory',
