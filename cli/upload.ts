@@ -1,6 +1,5 @@
 /** `part-ota upload` */
 import { Command } from 'commander';
-import { BOOT } from '../link/facts.ts';
 import {
   isWritten,
   planUpload,
@@ -53,14 +52,14 @@ async function printPorts(): Promise<void> {
 const PLANNED: Record<Wanted['step'], string> = {
   stored: 'to be stored',
   replaced: 'to replace another version',
-  appended: "to be appended to the board's own",
+  added: "to be put before the board's own",
   kept: 'is there already',
   foreign: "recovers already; it is the board's own, and stays as it is",
 };
 const DONE: Record<Wanted['step'], string> = {
   stored: 'stored',
   replaced: 'stored in place of another version',
-  appended: "appended to the board's own",
+  added: "put before the board's own",
   kept: 'was there already',
   foreign: PLANNED.foreign,
 };
@@ -122,13 +121,7 @@ async function run(flags: Flags): Promise<void> {
 }
 
 function nextSteps({ files }: UploadPlan): string[] {
-  const boot = files.find(({ name }) => name === BOOT);
   return [
-    ...(boot?.step === 'appended'
-      ? [
-          `${BOOT}: recovering comes after your own part; what that throws would keep it from running`,
-        ]
-      : []),
     files.some(isWritten)
       ? 'What was stored is in use from the next boot on. part-ota status tells what is on the board.'
       : 'part-ota status tells what is on the board.',

@@ -47,8 +47,8 @@ export function readBootScript(content: string): BootScript {
 export interface BootPlan {
   content: string;
   /** `kept`: our part is there already. `foreign`: the user's own script does the same. */
-  step: 'stored' | 'replaced' | 'appended' | 'kept' | 'foreign';
-  /** What of the old one stays: so many bytes of its beginning, and all from here on. */
+  step: 'stored' | 'replaced' | 'added' | 'kept' | 'foreign';
+  /** What of the old one stays: so many bytes of its beginning, and all from here on; ours is between them. */
   keep?: { first: number; from: number };
 }
 
@@ -64,9 +64,8 @@ export function planBoot(source: BootSource, resume: boolean, old?: string): Boo
   const part = OUR_PART.exec(old);
   if (!part) {
     if (RECOVERS.test(old)) return { content: old, step: 'foreign' };
-    const glue = old.endsWith('\n') ? '' : '\n';
-    const keep = { first: old.length, from: old.length };
-    return { content: old + glue + ours, step: 'appended', keep };
+    // Before the user's own part: that may open the partition, and what it throws ends the script.
+    return { content: ours + old, step: 'added', keep: { first: 0, from: 0 } };
   }
   // The newline before it is the end of the user's own part.
   const start = part.index + (part[0].startsWith('\n') ? 1 : 0);

@@ -43,3 +43,18 @@ for (const [what, boot] of [
 
     it('is one that recovers', () => assert.equal(readBootScript(boot).recovers, true));
   });
+
+it('goes before the own part of a boot script, whatever that throws', () => {
+  const own = 'print("own", recovered.state);throw new Error("of the own part")';
+  const { content, step } = planBoot({ version: '1.2.3', script }, false, own);
+  assert.equal(step, 'added');
+  const board = new Board();
+  board.upload('ota', 'exports.recover = function () { return { state: "none" }; }');
+  board.upload('.boot0', content);
+  board.upload('.bootcde', 'print("app", recovered.state)');
+  board.powerOn();
+  assert.deepEqual(
+    board.output.filter((line) => /^(own|app) /.test(line)),
+    ['own none', 'app none'],
+  );
+});

@@ -171,12 +171,12 @@ function describeUpload(tested: Tested): void {
 }
 
 function describeBootScripts(tested: Tested): void {
-  it("upload appends to the board's own boot script, once, and replaces its part in the middle", async () => {
+  it("upload goes before the board's own boot script, once, and replaces its part in the middle", async () => {
     await tested.bench.store('.boot0', USER_BOOT);
     const first = await tested.bench.command('upload');
     assert.equal(first.status, 0, first.stderr);
-    assert.match(first.stdout, /^ {2}\.boot0 +\d+ bytes {2}appended to the board's own$/m);
-    assert.equal(await tested.bench.stored('.boot0'), `${USER_BOOT}\n${tested.boot}`);
+    assert.match(first.stdout, /^ {2}\.boot0 +\d+ bytes {2}put before the board's own$/m);
+    assert.equal(await tested.bench.stored('.boot0'), `${tested.boot}${USER_BOOT}`);
     const free = await tested.bench.free();
     assert.equal((await tested.bench.command('upload')).status, 0);
     assert.equal(await tested.bench.free(), free);
