@@ -239,7 +239,15 @@ const sent = {
 
 export default [
   device('device/index.ts', 'ota', AREA, INLINED, HOSTS, [], MERGED),
-  device('device/http/index.ts', 'ota-http', [], INLINED_HTTP, ['askHead'], ['step'], MERGED_HTTP),
+  device(
+    'device/http/index.ts',
+    'ota-http',
+    [],
+    INLINED_HTTP,
+    ['askHead'],
+    ['step', 'hashNext'],
+    MERGED_HTTP,
+  ),
   sent,
   host('host/index.ts', 'dist/board.js'),
   host('cli/index.ts', 'dist/part-ota.js', { banner: '#!/usr/bin/env node' }),

@@ -25,6 +25,7 @@ interface Ota {
   status: () => Report;
   recover: () => Report;
 }
+type Session = Update & Sink;
 declare const require: (name: string) => unknown;
 declare const Promise: new <T>(
   executor: (resolve: (value: T) => void, reject: (error: unknown) => void) => void,
@@ -41,8 +42,8 @@ let isUpdate: boolean | undefined;
 /** They settle the promise of the present call; without `resolve` there is no call. */
 let resolve: ((result: unknown) => void) | false;
 let reject: (error: unknown) => void;
-/** The update of the core. */
-let session: Update | false | undefined;
+/** The update of the core: where sectors go that are fetched. */
+let session: Session | false | undefined;
 
 let manifest: string;
 /** Bytes of the manifest up to its hashes. */
@@ -143,7 +144,13 @@ function settle(): void {
 }
 
 function begin(): void {
-  session = ota.begin(options);
+  session = ota.begin(options) as Session;
+  session.hash = hashNext;
+}
+
+/** @returns the hash of what has become of the sector that is fetched. */
+function hashNext(): Bytes {
+  return sectors.hashHeld(sectors.sector);
 }
 
 /** Hashes the next block of what the partition holds. */
@@ -231,7 +238,7 @@ function step(): void {
   while (sectors.sector < sectors.count) {
     const { sector } = sectors;
     const source = sectors.sourceOf(sector);
-    if (source === sector) (session as Update).keep(lengthOf(sector));
+    if (source === sector) (session as Session).keep(lengthOf(sector));
     else {
       const hash = hashAt(sectors.hashQueue, sectors.hashesUsed);
       if (!hash) return askQueue();
@@ -239,7 +246,7 @@ function step(): void {
       sectors.copyTo(session as Update, source - sectors.COPY);
       // Content that is elsewhere was found by four bytes of its hash only.
       if (sectors.hashHeld(sector) !== hash) {
-        sink.back();
+        (session as Session).back();
         return askSector(hash);
       }
     }
@@ -250,17 +257,10 @@ function step(): void {
 }
 
 function end(): void {
-  const result = (session as Update).end();
+  const result = (session as Session).end();
   found.changed = result.changed;
   complete(result.state);
 }
-
-/** Where a sector goes that is fetched. */
-const sink: Sink = {
-  take: (bytes) => (session as Update).write(bytes),
-  back: () => (session as Update).back(),
-  hash: () => sectors.hashHeld(sectors.sector),
-};
 
 /** Fetches the next sector, and goes on. */
 function askSector(hash: Bytes): void {
@@ -270,7 +270,7 @@ function askSector(hash: Bytes): void {
     step();
   };
   const until = from + lengthOf(sectors.sector);
-  ask(options.url, from, until, sectors.endOfRun(), take, found.size, hash, '', sink);
+  ask(options.url, from, until, sectors.endOfRun(), take, found.size, hash, '', session as Session);
 }
 
 function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {

@@ -26,7 +26,9 @@ const CHECK_BYTES = 16;
 
 /** What is known of the image and of the update so far. */
 let check: Check;
-let partition: Partition;
+/** Of the partition, in bytes. */
+let address: number;
+let size: number;
 /** Sectors of the image. */
 export let count: number;
 
@@ -46,8 +48,9 @@ export let sector: number;
 let runEnd: number;
 
 /** Begins with an image. */
-export function begin(newPartition: Partition, newCheck: Check): void {
-  partition = newPartition;
+export function begin(partition: Partition, newCheck: Check): void {
+  address = partition.address;
+  size = partition.size;
   check = newCheck;
   count = (check.size + (SECTOR - 1)) >> 12;
   known = new Uint32Array(Math.min(count, KNOWN));
@@ -65,13 +68,13 @@ export function lengthOf(sector: number): number {
 
 /** @returns the hash of what the partition holds of a sector of the image, whatever is behind the image. */
 export function hashHeld(sector: number): Bytes {
-  const address = partition.address + sector * SECTOR;
+  const start = address + sector * SECTOR;
   const length = lengthOf(sector);
-  if (length === SECTOR && seam.sha256At) return seam.sha256At(address, length);
+  if (length === SECTOR && seam.sha256At) return seam.sha256At(start, length);
   const room = new Uint8Array(SECTOR);
   // Both a sector that is read and one that is filled up would not fit.
   for (let at = 0; at < length; at += PIECE)
-    put(room, seam.read(address + at, Math.min(PIECE, length - at)), at);
+    put(room, seam.read(start + at, Math.min(PIECE, length - at)), at);
   return seam.sha256(seam.bytes(room) as Bytes);
 }
 
@@ -83,7 +86,7 @@ function isBlank(erased: Bytes, from: number, until: number): boolean {
   for (; from < until; from += PIECE) {
     const length = Math.min(PIECE, until - from);
     if (length < PIECE) erased = erased.substr(0, length);
-    if (seam.read(partition.address + from, length) !== erased) return false;
+    if (seam.read(address + from, length) !== erased) return false;
   }
   return true;
 }
@@ -118,7 +121,7 @@ export function hashBlock(block: number): Bytes {
 /** @returns whether all sectors behind the image are blank. */
 export function isRestBlank(): boolean {
   const erased = seam.fill(255, PIECE);
-  for (let n = count; n * SECTOR < partition.size; n++)
+  for (let n = count; n * SECTOR < size; n++)
     if (!isBlank(erased, n * SECTOR, (n + 1) * SECTOR)) check.changed++;
   return !check.changed;
 }
@@ -196,9 +199,7 @@ export function copyTo(update: Update, from: number): void {
   for (let at = 0; at < length; at += PIECE) {
     const part = Math.min(PIECE, length - at);
     update.write(
-      from === BLANK
-        ? seam.fill(255, part)
-        : seam.read(partition.address + from * SECTOR + at, part),
+      from === BLANK ? seam.fill(255, part) : seam.read(address + from * SECTOR + at, part),
     );
   }
 }

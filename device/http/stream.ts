@@ -17,9 +17,9 @@ import type { Header, Seam } from './seam.ts';
 declare const setTimeout: (call: () => void, ms: number) => number;
 declare const clearTimeout: (id: number) => void;
 
-/** Takes a piece that is never in memory whole. */
+/** Takes a piece that is never in memory whole: an update of the core, and a hash. */
 export interface Sink {
-  take: (bytes: Bytes) => void;
+  write: (bytes: Bytes) => void;
   /** Takes back what it has taken of the piece. */
   back: () => void;
   /** @returns the hash of what has become of the piece. */
@@ -305,7 +305,7 @@ function take(bytes: Bytes): void {
   while (mine === current && from < at) {
     let piece = from > start || until < at ? bytes.substr(from - start, until - from) : bytes;
     from = Math.min(at, until);
-    if (sink) sink.take(piece);
+    if (sink) sink.write(piece);
     else put(room!, piece, from - piece.length - first);
     // Memory is needed for what follows.
     piece = '';

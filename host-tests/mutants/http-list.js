@@ -47,7 +47,7 @@ const LIST = [
   {
     name: 'a copy that is another is left as it is',
     suites: ['air/update'],
-    edits: [['air', '        sink.back();\n', '']],
+    edits: [['air', '        (session as Session).back();\n', '']],
   },
   {
     name: 'a server that sends something else may do so for ever',
