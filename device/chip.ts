@@ -55,6 +55,8 @@ export let areas: Area[];
 export let runningApp: string;
 /** The app slot after that of the app that runs. */
 export let passive: Area | false | undefined;
+/** The address of otadata, which may be in the middle of a sector; 0 without. Of two, that further down, as in `lastOf`. */
+let otadata: number;
 
 /** Frees the memory that all this takes, until `readChip` is called again. */
 export function forgetChip(): void {
@@ -89,13 +91,12 @@ function lastOf(kind: number): Area | undefined {
  */
 export function readBoot(): void {
   const slots = areas.filter((area) => area.kind >> 4 === 1).sort((a, b) => a.kind - b.kind);
-  const otadata = lastOf(OTADATA);
   let sequence = -1;
   let isOnTrial: boolean | undefined;
   let chosen = lastOf(0) || lastOf(SLOT_0);
   if (otadata)
     for (let offset = 0; offset <= SECTOR; offset += SECTOR) {
-      const entry = unpack(read(otadata.first * SECTOR + offset, 32));
+      const entry = unpack(read(otadata + offset, 32));
       const state = entry[6];
       if (
         entry[0] > sequence &&
@@ -149,6 +150,7 @@ export function readChip(rows?: Partition[]): void {
   // Of the rows so far, the one that reaches furthest.
   let before = { label: 'table' } as Area;
   let text = '';
+  otadata = 0;
   areas = [];
   for (let at = 0; ; at += ROW_SIZE) {
     // All of the table would take much memory.
@@ -165,6 +167,7 @@ export function readChip(rows?: Partition[]): void {
       const end = name.indexOf('\0');
       // Where memory ends, Espruino's `split` reads address 0.
       const label = end < 0 ? name : name.substr(0, end);
+      if (kind === OTADATA) otadata = address;
       if (rows)
         rows.push({
           label: label,

@@ -20,7 +20,7 @@ import { runtimeOf } from '../support/runtime.ts';
 import type { Ota } from '../support/subject.ts';
 
 const OTADATA = 0x0d;
-const BASE = [row('nvs', 1, 2, 0x09, 4), row('otadata', 1, 0, OTADATA, 2)];
+const baseWith = (otadata: number) => [row('nvs', 1, 2, 0x09, 4), row('otadata', 1, 0, otadata, 2)];
 const REST = [row('storage', 1, 0x82, 0x60, 2), row('ota_journal', 1, 6, 0x62, 4)];
 const app = (label: string, subtype: number, place: number) =>
   row(label, 0, subtype, place * 0x10, 4);
@@ -71,9 +71,13 @@ class Chip {
   /** What the chip says of where its code is; 0: nothing. */
   told = 0;
 
-  constructor(apps: Row[], entries = true) {
+  readonly #otadata: number;
+
+  /** @param otadata - the sector in which it begins; it may be in the middle of one */
+  constructor(apps: Row[], entries = true, otadata = OTADATA) {
     this.apps = apps;
-    this.table = [...BASE.slice(0, entries ? 2 : 1), ...apps, ...REST];
+    this.#otadata = otadata;
+    this.table = [...baseWith(otadata).slice(0, entries ? 2 : 1), ...apps, ...REST];
     this.board = boardWith({ table: this.table, partitions: { storage: pattern('old', 8192) } });
     this.ota = boot(this.board);
     this.ota.use({ ...runtimeOf(this.board), running: () => this.told });
@@ -83,7 +87,7 @@ class Chip {
   set(entries: Entry[], isGood: (row: Row) => boolean): void {
     const { flash } = this.board;
     if (this.table[1].label === 'otadata')
-      entries.forEach((entry, n) => flash.load((OTADATA + n) * SECTOR, bytesOf(entry)));
+      entries.forEach((entry, n) => flash.load((this.#otadata + n) * SECTOR, bytesOf(entry)));
     for (const row of this.apps)
       flash.load(row.address, Uint8Array.of(isGood(row) ? 0xe9 : row.subtype % 2 ? 0 : 0xff));
   }
@@ -210,6 +214,17 @@ describe('a chip that can tell which app runs', () => {
     chip.set([entry(2), ERASED], () => true);
     chip.told = chip.board.partition('ota_2').address;
     assertBackups(chip, undefined, []);
+  });
+});
+
+describe('otadata in the middle of a sector', () => {
+  it('is read where the bootloader reads it', () => {
+    const chip = new Chip(FACTORY, true, OTADATA + 0.5);
+    chip.told = chip.board.partition('factory').address;
+    chip.set([entry(1), ERASED], () => true);
+    assertBackups(chip, undefined, ['ota_1']);
+    chip.set([entry(2), entry(1)], () => true);
+    assertBackups(chip, 'ota_0', ['ota_0']);
   });
 });
 

@@ -518,6 +518,17 @@ export const MUTANTS = [
     ],
   },
   {
+    name: 'otadata is read from the beginning of its sector on',
+    suites: ['device/boot'],
+    edits: [
+      [
+        'chip',
+        'unpack(read(otadata + offset, 32))',
+        'unpack(read((otadata & -SECTOR) + offset, 32))',
+      ],
+    ],
+  },
+  {
     name: 'the app that otadata names runs where the chip cannot tell',
     suites: ['device/boot'],
     edits: [
