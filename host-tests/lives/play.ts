@@ -33,6 +33,7 @@ import {
   random,
   rangeOf,
   isIn,
+  type Range,
 } from './world.ts';
 
 /** What makes the modules anew, as a boot does: nothing of them is shared. */
@@ -327,9 +328,14 @@ export class Player {
     this.flash.load(sector * SECTOR, bytes);
     const range = { first: sector, span: count };
     this.promise.wrote(range);
+    this.#spoil(range);
+    if (this.promise.places.some((place) => meet(place, range))) this.#revive();
+  }
+
+  /** Notes updates whose sector in hand others have written: a part of it was compared before, or written. */
+  #spoil(range: Range): void {
     for (const { work } of this.copies) {
       const first = work?.tracked?.target.first;
-      // Of the sector in hand a part was compared before, or written.
       if (
         first !== undefined &&
         work!.at % SECTOR &&
@@ -340,7 +346,6 @@ export class Player {
         this.flash.strict = false;
       }
     }
-    if (this.promise.places.some((place) => meet(place, range))) this.#revive();
   }
 
   /** Nothing on the chip tells any more that another copy has written: an update may go on after all. */
@@ -364,7 +369,9 @@ export class Player {
     this.#isForged = true;
     this.flash.strict = false;
     this.flash.load(step.sector * SECTOR, bytes);
-    this.promise.wrote({ first: step.sector, span: 1 });
+    const range = { first: step.sector, span: 1 };
+    this.promise.wrote(range);
+    this.#spoil(range);
   }
 
   #appOta({ slot, seed, torn, entry, isBad }: Extract<Step, { do: 'ota' }>): void {
