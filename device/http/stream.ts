@@ -317,7 +317,8 @@ function take(bytes: Bytes): void {
 /**
  * Asks for the next piece: bytes `start` to `end` of a file, `end` not included.
  * @param last - where the request ends, if one has to be made: further pieces may be asked for up to there
- * @param act - called with the piece in a box, so that it can free it; it asks for the next one, or calls `later` or `drop`
+ * @param act - called with the piece in a box, so that it can free it; zeros may follow it there if it has a hash. It asks for the
+ * next one, or calls `later` or `drop`
  * @param newSize - bytes of the file, if they are known
  * @param newHash - of the piece, if it is known; see `hashLike`
  * @param newKind - the code, without its E_, of the error if the piece has another hash; default HTTP
