@@ -53,6 +53,7 @@ const INLINED = [
   'isQuiet',
   'sign',
   'decide',
+  'checkRest',
 ];
 
 const INLINED_HTTP = ['wait', 'advance', 'sourceOf', 'hashAt', 'packQueue'];
@@ -94,6 +95,10 @@ const MERGED_HTTP = [
   'clearRoom',
   'startTimer',
   'copyTo',
+  'failureOf',
+  'printable',
+  'homeOf',
+  'takeUrl',
 ];
 
 /**
@@ -186,6 +191,17 @@ const host = (input, file, options) => ({
   // `#hashes` is what package.json names for Node.
   plugins: [nodeResolve({ exportConditions: ['node'] }), blankTypes],
 });
+/** What the simulated board runs as where there is no Node: see cli/board/cell.ts. */
+const NODE_INSIDE = fileURLToPath(new URL('cli/board/inside/node.ts', import.meta.url));
+const withoutNode = {
+  name: 'without-node',
+  resolveId: (name) => (name.startsWith('node:') ? NODE_INSIDE : null),
+};
+const inside = {
+  input: 'cli/board/inside/index.ts',
+  output: { file: 'dist/board-inside.js', format: 'iife', name: 'board' },
+  plugins: [withoutNode, nodeResolve({ exportConditions: ['default'] }), blankTypes],
+};
 /** Types of globals: they are for programs as they are, not modules. */
 const ambient = {
   name: 'ambient-types',
@@ -250,6 +266,8 @@ export default [
   ),
   sent,
   host('host/index.ts', 'dist/board.js'),
+  inside,
+  host('cli/board/cell.ts', 'dist/board-cell.js'),
   host('cli/index.ts', 'dist/part-ota.js', { banner: '#!/usr/bin/env node' }),
   { ...types('device/index.ts', 'dist/ota.d.ts'), plugins: [dts(), ambient] },
   types('device/http/index.ts', 'dist/ota-http.d.ts'),

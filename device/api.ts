@@ -140,12 +140,13 @@ export interface Update {
   end: () => Result;
   /**
    * Gives up. Puts the old content back if anything was touched.
+   * @param keep - true: leaves the update open, as a power cut does; `begin` goes on with it, `recover` undoes it
    * @example
    * var update = require('ota').begin({ partition: 'www' });
    * update.write('half of it');
    * update.abort();
    */
-  abort: () => Result;
+  abort: (keep?: boolean) => Result;
 }
 
 /** What `recover` and `restore` did, and what `status` found. */

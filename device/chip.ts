@@ -2,13 +2,14 @@
 
 import type { Partition } from './api.ts';
 import { fail, failSize } from './errors.ts';
-import { isIn } from './flash.ts';
+import { isIn, readTwice } from './flash.ts';
 import type { Range } from './flash.ts';
 import {
   BOOTLOADER,
   CUSTOM,
   ENCRYPTED,
   INVALID,
+  LAST_BOOTLOADER,
   ROW_MAGIC,
   END_MAGIC,
   MD5_MAGIC,
@@ -22,8 +23,7 @@ import {
   TABLE_SIZE,
   VALID,
 } from './partitions.ts';
-import { SECTOR, crc32, live, pack, read, running, unpack } from './runtime.ts';
-import type { Bytes } from './runtime.ts';
+import { SECTOR, crc32, live, pack, read, running, table, unpack } from './runtime.ts';
 
 /** Kind of flash in no partition; see partitions.ts for those of partitions. */
 const FREE = -1;
@@ -33,9 +33,6 @@ const IMAGE_MAGIC = '\xe9';
 
 /** Bytes of the table that are read at once. */
 const ROWS = 4 * ROW_SIZE;
-
-/** The first sector after the table. */
-const AFTER_TABLE = 9;
 
 /** A partition or a run of free flash: all sectors that it touches. */
 export interface Area extends Range {
@@ -66,15 +63,6 @@ export function forgetChip(): void {
 /** @returns the first area that a sector is in. */
 export function areaAt(sector: number): Area | undefined {
   return areas.filter((area) => isIn(area, sector))[0];
-}
-
-/** @returns what two reads agree on. One alone may err, and then nothing of what depends on it would be true. */
-function readTwice(address: number, length: number): Bytes {
-  let tries = 9;
-  let text: Bytes;
-  do text = read(address, length);
-  while (read(address, length) !== text && tries--);
-  return text;
 }
 
 /** @returns the partition of a kind. Of two, the bootloader takes the one further down in the table. */
@@ -126,15 +114,6 @@ export function readBoot(): void {
   });
 }
 
-/** @returns how many sectors of flash the firmware reaches, by the bootloader's image header; 0 unknown. */
-function chipSectors(): number {
-  // At 0x1000 on an ESP32, at 0 on its successors. Byte 3, high nibble: 0 is 1 MB, each step doubles it
-  // (esp_app_format.h).
-  const first = read(0, 4);
-  const header = first[0] === IMAGE_MAGIC ? first : readTwice(0x1000, 4);
-  return header[0] === IMAGE_MAGIC ? 256 << (header.charCodeAt(3) >> 4) : 0;
-}
-
 /** Adds the flash between two sectors that is in no partition. */
 function addFree(first: number, until: number): void {
   if (until > first) areas.push({ kind: FREE, first: first, span: until - first } as Area);
@@ -146,7 +125,8 @@ function addFree(first: number, until: number): void {
  * @throws E_NO_PARTITION if the table is missing, torn, or larger than the chip
  */
 export function readChip(rows?: Partition[]): void {
-  let next = AFTER_TABLE;
+  const start = table || TABLE_ADDRESS;
+  let next = (start >>> 12) + 1;
   // Of the rows so far, the one that reaches furthest.
   let before = { label: 'table' } as Area;
   let text = '';
@@ -154,13 +134,12 @@ export function readChip(rows?: Partition[]): void {
   areas = [];
   for (let at = 0; ; at += ROW_SIZE) {
     // All of the table would take much memory.
-    if (!(at % ROWS)) text = readTwice(TABLE_ADDRESS + at, ROWS);
+    if (!(at % ROWS)) text = readTwice(start + at, ROWS);
     const words = unpack(text.substr(at % ROWS, ROW_SIZE));
     const magic = at < TABLE_SIZE && words[0] & 0xffff;
     const kind = ((words[0] >> 8) & 0xff00) | (words[0] >>> 24);
     const address = words[1];
     const size = words[2];
-    const flags = words[7];
     if (at && magic === END_MAGIC) break;
     if (magic === ROW_MAGIC) {
       const name = text.substr((at % ROWS) + 12, 16);
@@ -175,8 +154,8 @@ export function readChip(rows?: Partition[]): void {
           subtype: kind & 255,
           address: address,
           size: size,
-          encrypted: (flags & ENCRYPTED) > 0,
-          readonly: (flags & READONLY) > 0,
+          encrypted: (words[7] & ENCRYPTED) > 0,
+          readonly: (words[7] & READONLY) > 0,
         });
       areas.push({
         label: label,
@@ -185,8 +164,8 @@ export function readChip(rows?: Partition[]): void {
         // A size may be almost 2^32, so the sum is no number of 32 bits, and `>>> 12` would lose a bit of it.
         span: (((address % SECTOR) + size + SECTOR - 1) / SECTOR) | 0,
         why:
-          flags & (ENCRYPTED | READONLY)
-            ? 'readonly/encrypted'
+          words[7] & READONLY
+            ? 'readonly'
             : (address | size) % SECTOR || !size
               ? 'not whole sectors'
               : kind === OTADATA || (kind >= BOOTLOADER && kind < CUSTOM)
@@ -199,22 +178,25 @@ export function readChip(rows?: Partition[]): void {
       });
     } else if (magic !== MD5_MAGIC) fail('NO_PARTITION table: missing/torn');
   }
-  areas
-    .slice()
-    .sort((a, b) => a.first - b.first)
-    .forEach((area) => {
-      const end = area.first + area.span;
-      addFree(next, area.first);
-      if (area.first < next) {
-        area.why = 'overlaps ' + before.label;
-        before.why = 'overlaps ' + area.label;
-      }
-      if (end > next) {
-        next = end;
-        before = area;
-      }
-    });
-  const chip = chipSectors();
+  const sorted = areas.slice().sort((a, b) => a.first - b.first);
+  sorted.forEach((area) => {
+    const end = area.first + area.span;
+    addFree(next, area.first);
+    if (area.first < next) {
+      area.why = 'overlaps ' + before.label;
+      before.why = 'overlaps ' + area.label;
+    }
+    if (end > next) {
+      next = end;
+      before = area;
+    }
+  });
+  // How many sectors of flash the firmware reaches; 0 unknown. Here, since terser makes a function of what has a loop.
+  let chip = 0;
+  // The first bootloader counts: what lies behind it is its own code.
+  for (let at = 0; !chip && at <= LAST_BOOTLOADER; at += SECTOR)
+    // Byte 3, high nibble: 0 is 1 MB, each step doubles it (esp_app_format.h).
+    if ((text = readTwice(at, 4))[0] === IMAGE_MAGIC) chip = 256 << (text.charCodeAt(3) >> 4);
   if (chip && next > chip) failSize('NO_PARTITION table', next * SECTOR, chip * SECTOR);
   addFree(next, chip);
 }

@@ -18,6 +18,15 @@ export function isIn(range: Range, sector: number): boolean {
   return (sector - range.first) >>> 0 < range.span;
 }
 
+/** @returns what two reads agree on. One alone may err, and then nothing of what depends on it would be true. */
+export function readTwice(address: number, length: number): Bytes {
+  let tries = 9;
+  let text: Bytes;
+  do text = read(address, length);
+  while (read(address, length) !== text && tries--);
+  return text;
+}
+
 /** @returns whether all of some bytes is 0xff */
 export function isBlank(data: Bytes): boolean {
   // The first byte decides almost always, and saves making bytes to compare with.

@@ -106,6 +106,9 @@ let tops: number[];
 /** The heads that have a record in one of their first slots. */
 let heads: number[] = [];
 
+/** What a slot reads that nothing was programmed to. Only `readJournal` writes it. */
+let erased: Bytes;
+
 /** @returns an address. @throws E_FORBIDDEN if it is outside the fence */
 export function guard(address: number): number {
   const sector = address >>> 12;
@@ -293,6 +296,7 @@ function lookAtHeads(): void {
  * @param places - where a journal may lie
  */
 export function readJournal(places: Range[]): void {
+  erased = fill(255, SLOT);
   tops = places.map((place) => place.first + place.span - 1);
   lookAtHeads();
   replay(false);
@@ -316,8 +320,7 @@ export function replay(isFull: boolean): void {
     if (!text || !offset) text = read(addressOf(slot) - offset, PAGE);
     const found = text.substr(offset, SLOT);
     blanks++;
-    // The first byte saves a call for almost every slot.
-    if (found[0] !== '\xff' || !isBlank(found)) {
+    if (found !== erased) {
       blanks = 0;
       next = slot + 1;
       before = bytes;
@@ -384,8 +387,8 @@ export function checkAlone(): void {
     if (
       wasNone
         ? !decision
-        : read(addressOf(1), SLOT) === solid &&
-          (next >= end || isBlank(read(addressOf(next), SLOT)))
+        : read(head * SECTOR + SLOT, SLOT) === solid &&
+          (next >= end || read(addressOf(next), SLOT) === erased)
     )
       return;
   failAlone();
@@ -404,7 +407,7 @@ export function appendRecord(words: Words): void {
       return apply(next++, words);
     }
     // A slot that holds something else now is left behind. A blank one is tried again: three of them would end the log.
-    if (!isBlank(read(address, SLOT))) next++;
+    if (read(address, SLOT) !== erased) next++;
   }
   failFlash();
 }

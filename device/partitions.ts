@@ -3,8 +3,17 @@
  * nothing is imported.
  */
 
-/** Where ESP-IDF puts the table (CONFIG_PARTITION_TABLE_OFFSET). */
+/**
+ * Where ESP-IDF puts the table (CONFIG_PARTITION_TABLE_OFFSET) unless it is told otherwise. Each firmware of Espruino has it
+ * here (targets/esp32/Changes_V3.1/sdkconfig, IDF4/sdkconfig*).
+ */
 export const TABLE_ADDRESS = 0x8000;
+
+/**
+ * Where the bootloader may lie (CONFIG_BOOTLOADER_OFFSET_IN_FLASH): on an ESP32 and an S2 at 0x1000, on a C5, H4 and P4
+ * at 0x2000, on all others at 0. Below it flash is blank, or a key; what lies behind it is its own.
+ */
+export const LAST_BOOTLOADER = 0x2000;
 
 /** Bytes that rows may take; the rest of the sector is for a signature (esp_flash_partitions.h). */
 export const TABLE_SIZE = 0xc00;
@@ -22,9 +31,16 @@ export const NVS = 0x102;
 /** After otadata, phy, nvs, coredump, nvs_keys, efuse: what belongs to the firmware. */
 export const SYSTEM_END = 0x106;
 export const BOOTLOADER = 0x200;
-export const CUSTOM = 0x4000;
+/**
+ * From this type on nothing belongs to ESP-IDF itself: 0x3f are certificates and keys (esp_secure_cert_mgr,
+ * ESP_SECURE_CERT_TLV_PARTITION_TYPE), 0x40 to 0xfe are free to use.
+ */
+export const CUSTOM = 0x3f00;
 
-/** Flags of a row. */
+/**
+ * Flags of a row. Without flash encryption ESP-IDF ignores ENCRYPTED (esp_partition/partition.c). With it this module sees no
+ * table at all: that is always encrypted, and what the module reads is not decrypted.
+ */
 export const ENCRYPTED = 1;
 export const READONLY = 2;
 

@@ -11,6 +11,7 @@ import * as journal from './journal.ts';
 import { readJournal as readHeads } from './journal.ts';
 import { OTADATA } from './partitions.ts';
 import {
+  AREA_MASK,
   BEGIN,
   FORGET,
   HEADS,
@@ -113,8 +114,13 @@ function placeJournal(): void {
   const own = chip.areas.filter((area) => isForJournal(area))[0];
   const place =
     chip.areas
-      // A backup must have room for more than the journal.
-      .filter((area) => isPlace(area) && area.span >= count + +(area.first === backup.first))
+      // A backup must have room for more than the journal. BEGIN cannot tell of a longer one.
+      .filter(
+        (area) =>
+          isPlace(area) &&
+          count <= AREA_MASK &&
+          area.span >= count + +(area.first === backup.first),
+      )
       .sort((a, b) => b.kind - a.kind || a.span - b.span)[0] ||
     failSize('SPACE ota_journal', count * SECTOR, own ? own.span * SECTOR : 0);
   area = { first: place.first + place.span - count, span: count };

@@ -51,6 +51,8 @@ export interface Runtime {
   running: () => number;
   /** An address in a partition that the engine itself lives on (Espruino's Storage); 0 none. */
   live: number;
+  /** Address of the partition table, a multiple of 4096. Default: 0x8000. */
+  table?: number | undefined;
   /** @returns how many variables of the engine are free (Espruino's JsVars). Without this nobody looks whether memory will do. */
   free?: (() => number) | undefined;
 }
@@ -103,15 +105,21 @@ export let running: Runtime['running'] = () => {
   return entry & MMU_INVALID ? 0 : (entry & 0xff) << 16;
 };
 export let live: number;
+export let table: number | undefined;
 export let free: Runtime['free'] = () => process.memory().free;
 
 /**
  * Works on this chip from now on. Without it, the first call makes a runtime for Espruino.
+ * @param runtime - without `read`: on Espruino, whose partition table lies at `table`
  * @example
  * // `runtime` is what the firmware has made of the chip and of the engine
  * require('ota').use(runtime);
+ * // or on an Espruino of one's own, built with CONFIG_PARTITION_TABLE_OFFSET=0x10000
+ * require('ota').use({ table: 0x10000 });
  */
-export function use(runtime: Runtime): void {
+export function use(runtime: Runtime | { read?: undefined; table: number }): void {
+  table = runtime.table;
+  if (!runtime.read) return;
   read = runtime.read;
   program = runtime.program;
   erase = runtime.erase;

@@ -186,12 +186,20 @@ export function rewrite(sector: number, size: number): void {
   const address = sector * SECTOR;
   let kept: Bytes = '';
   // They are in the backup, too, unless this is a direct update, or the sector was saved before and written since.
-  for (let at = 0; at < size && !kept; at += PIECE) {
+  let tries = 9;
+  for (let at = 0; at < size;) {
     const length = Math.min(PIECE, size - at);
-    if (
-      read(address + at, length) !== (slot ? read(slot * SECTOR + at, length) : fill(255, length))
-    )
+    // What is kept is compared in pieces, too: one read may err.
+    const held = kept
+      ? kept.substr(at, length)
+      : slot
+        ? read(slot * SECTOR + at, length)
+        : fill(255, length);
+    if (read(address + at, length) === held || !tries--) at += PIECE;
+    else {
       kept = read(address, size);
+      at = 0;
+    }
   }
   copy(slot, sector, slot && !kept ? size : 0, 2);
   if (kept) put(address, kept);

@@ -6,7 +6,7 @@
 import type { Result, Update } from './api.ts';
 import { forgetChip } from './chip.ts';
 import { checkNumber, fail, failSize } from './errors.ts';
-import { PAGE, isSectorBlank } from './flash.ts';
+import { PAGE, isSectorBlank, readTwice } from './flash.ts';
 import * as journal from './journal.ts';
 import { append, checkAlone, openJournal } from './journal.ts';
 import * as places from './places.ts';
@@ -37,7 +37,7 @@ let isRewritten: boolean;
 let isWrong: boolean | 0;
 /** Sectors that were rewritten. */
 let changed: number;
-/** The next bytes to be programmed: less than a page of them. */
+/** The next bytes to be programmed: less than a piece of them. */
 let rest: Bytes;
 
 /**
@@ -86,65 +86,62 @@ function open(): void {
   ownsJournal = true;
 }
 
-/** Puts bytes behind those that wait to be programmed. @returns whole pages of them; the others wait */
-function pagesOf(data: Bytes): Bytes {
-  const until = received + data.length;
-  const odd = until % PAGE;
-  const bytes = join([rest, data]);
-  rest = '';
-  if (!odd) return bytes;
-  // The image is over: all of it can be read back now.
-  if (until === most) return join([bytes, fill(255, PAGE - odd)]);
-  rest = bytes.substr(bytes.length - odd);
-  return bytes.substr(0, bytes.length - odd);
+/** Begins to write the sector of the next byte anew. @param offset - how many of its bytes are right already */
+function rewriteFrom(offset: number): void {
+  const sector = places.target.first + (received >>> 12);
+  const odd = offset % PAGE;
+  if (ownsJournal) checkAlone();
+  else open();
+  isRewritten = true;
+  isWrong = false;
+  changed++;
+  rest = odd ? readTwice(sector * SECTOR + offset - odd, odd) : '';
+  rewrite(sector, offset - odd);
 }
 
 /**
- * Makes the next bytes of the image, all in one sector, content of the target.
- * @param data - at most PIECE bytes; none: those that the target holds
+ * Programs what waits, and the last bytes that were received.
+ * @param isBegun - whether the sector was begun before: else `rewriteFrom` has just looked for other copies
+ */
+function flush(piece: Bytes, isBegun: boolean): void {
+  // Where the image ends: a page is programmed once.
+  const odd = received % PAGE;
+  const start = received - rest.length - piece.length;
+  if (rest || odd) piece = join([rest, piece, odd ? fill(255, PAGE - odd) : '']);
+  rest = '';
+  if (isBegun) checkAlone();
+  put(places.target.first * SECTOR + start, piece);
+}
+
+/**
+ * Makes the next bytes of the image content of the target.
+ * @param data - none: those that the target holds
  * @param length - how many bytes that are
  */
 function take(data: Bytes, length: number): void {
-  const offset = received % SECTOR;
-  const address = places.target.first * SECTOR + received;
-  if (!offset) isRewritten = false;
-  if (isRewritten) checkAlone();
-  else if (isSuspect || (data && (isWrong || read(address, length) !== data))) {
-    const sector = places.target.first + (received >>> 12);
-    // So many of its bytes are right already.
-    const right = data ? offset : length;
-    const odd = right % PAGE;
-    if (ownsJournal) checkAlone();
-    else open();
-    isRewritten = true;
-    isWrong = false;
-    changed++;
-    rest = odd ? read(sector * SECTOR + right - odd, odd) : '';
-    rewrite(sector, right - odd);
-  }
-  if (isRewritten && data) {
-    const before = rest.length;
-    // A page is programmed once.
-    if (before || (received + length) % PAGE) data = pagesOf(data);
-    if (data) put(address - before, data);
-  }
-  received += length;
-  if (!(received % SECTOR)) tick('write', received / SECTOR, places.target.span);
-}
-
-/** Takes the next bytes of the image, and cuts them to pieces. */
-function cut(bytes: Bytes): void {
-  const { length } = bytes;
   for (let at = 0; at < length;) {
-    const room = Math.min(PIECE - (received % PIECE), length - at);
-    take(room < length ? bytes.substr(at, room) : bytes, room);
+    const offset = received % SECTOR;
+    let room = data ? PIECE - (received % PIECE) : SECTOR;
+    if (room > length - at) room = length - at;
+    const piece = room < length ? data.substr(at, room) : data;
+    if (!offset) isRewritten = false;
+    const isBegun = isRewritten;
+    // This runs for each piece, and Espruino reads all of its text each time. What is rare is elsewhere.
+    if (
+      !isRewritten &&
+      (isSuspect ||
+        (data && (isWrong || read(places.target.first * SECTOR + received, room) !== piece)))
+    )
+      rewriteFrom(data ? offset : room);
+    received += room;
     at += room;
+    if (isRewritten && data) {
+      // This copies: Espruino's `E.toString` makes strings that share their memory with an array of the caller.
+      if (received % PIECE && received !== most) rest += piece;
+      else flush(piece, isBegun);
+    }
+    if (!(received % SECTOR)) tick('write', received / SECTOR, places.target.span);
   }
-}
-
-/** Takes the next bytes of the image as the target holds them. */
-function takeHeld(bytes: number): void {
-  for (; bytes > 0; bytes -= SECTOR) take('', Math.min(bytes, SECTOR));
 }
 
 /**
@@ -175,7 +172,10 @@ function complete(): void {
   const size = received;
   const end = places.target.span * SECTOR;
   let blank = fill(255, PIECE);
-  while (received < end) cut(received % PIECE ? blank.substr(received % PIECE) : blank);
+  while (received < end) {
+    const room = PIECE - (received % PIECE);
+    take(room < PIECE ? blank.substr(0, room) : blank, room);
+  }
   blank = '';
   if (places.options.crc32 != null) verify(size);
   tick('verify', places.target.span, places.target.span);
@@ -189,19 +189,22 @@ function saveAhead(bytes: number): void {
   if (ownsJournal) checkAlone();
   else open();
   for (let n = 0; n * SECTOR < bytes; n++) if (!journal.index[n]) save(places.target.first + n);
+  // The sector that is being written is the one in flight, again.
+  if (isRewritten && received % SECTOR) save(places.target.first + (received >>> 12));
 }
 
-function undo(): void {
+/** @param isKept - whether the update stays open all the same */
+function undo(isKept?: boolean): void {
   if (!ownsJournal) return;
   checkAlone();
-  restore(journal.decision > INCOMPLETE, false);
+  if (!isKept) restore(journal.decision > INCOMPLETE, false);
 }
 
 /** Does a part of an update. If the part fails, the update is over, and the old content is put back. */
-function attempt<A>(part: (value: A) => void, value: A): void {
+function attempt<A>(part: (value: A, length: number) => void, value: A, length?: number): void {
   isBusy = true;
   try {
-    part(value);
+    part(value, length as number);
   } catch (error) {
     active = 0;
     try {
@@ -241,11 +244,13 @@ function backup(this: Update | void, bytes?: number): void {
 }
 
 function write(this: Update | void, chunk: string | Uint8Array | ArrayBuffer): void {
-  enter(this as Update);
+  // Almost always all is well, and to see that here saves two calls. In a progress callback a part is running, too.
+  if (this !== active || isBusy) enter(this as Update);
   const bytes = typeof chunk === 'string' ? chunk : bytesOf(chunk);
   if (bytes === false) return fail('ARGUMENT write: no bytes');
-  checkRest(bytes.length);
-  attempt(cut, bytes);
+  const { length } = bytes;
+  checkRest(length);
+  attempt(take, bytes, length);
 }
 
 function keep(this: Update | void, size: number): void {
@@ -254,7 +259,7 @@ function keep(this: Update | void, size: number): void {
   checkNumber('keep', size == null ? NaN : size, -1 >>> 0);
   checkRest(size);
   if (isWrong || received % SECTOR) fail('STATE keep: not at a sector');
-  attempt(takeHeld, size);
+  attempt(take, '', size);
 }
 
 function back(this: Update | void): void {
@@ -274,9 +279,9 @@ function end(this: Update | void): Result {
   return finish();
 }
 
-function abort(this: Update | void): Result {
+function abort(this: Update | void, isKept?: boolean): Result {
   enter(this as Update);
-  attempt(undo, 0);
+  attempt(undo, isKept);
   return finish();
 }
 

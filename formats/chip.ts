@@ -3,8 +3,8 @@
 /** Bytes that are erased together. */
 export const SECTOR = 4096;
 
-/** Where the bootloader may lie: at 0x1000 on an ESP32, at 0 on its successors. */
-export const BOOTLOADERS = [0, 0x1000] as const;
+/** Where the bootloader may lie, in the order in which device/chip.ts looks; see LAST_BOOTLOADER in device/partitions.ts. */
+export const BOOTLOADERS = [0, 0x1000, 0x2000] as const;
 
 /** What the header of an app or a bootloader begins with (esp_app_format.h). */
 const MAGIC = 0xe9;

@@ -4,7 +4,7 @@
  */
 import { crc32 } from '#hashes';
 import type { Area } from '../device/api.ts';
-import { BOOTLOADER, CUSTOM, OTADATA, TABLE_ADDRESS } from '../device/partitions.ts';
+import { BOOTLOADER, CUSTOM, OTADATA, READONLY, TABLE_ADDRESS } from '../device/partitions.ts';
 import {
   AREA_AT,
   AREA_MASK,
@@ -40,7 +40,7 @@ import { BOOTLOADERS, flashSizeOf, SECTOR } from './chip.ts';
 import { flagBitsOf, gapsOf, type Place, type Row } from './table/row.ts';
 
 /** The partition in which journals lie; without it, free flash. */
-const JOURNAL_LABEL = 'ota_journal';
+export const JOURNAL_LABEL = 'ota_journal';
 
 /** A record; what argument and words are of each type device/records.ts tells. */
 export interface JournalRecord {
@@ -110,9 +110,9 @@ function inSectors({ address, size }: Place): Place {
 }
 
 /** @returns whether a partition may be written to: it is whole sectors, unprotected, not for booting, and on its own. */
-function isWritable(row: Row, partitions: readonly Row[]): boolean {
+export function isWritable(row: Row, partitions: readonly Row[]): boolean {
   const kind = (row.type << 8) | row.subtype;
-  if (flagBitsOf(row) & 3 || (row.address | row.size) % SECTOR || !row.size) return false;
+  if (flagBitsOf(row) & READONLY || (row.address | row.size) % SECTOR || !row.size) return false;
   if (kind <= OTADATA || (kind >= BOOTLOADER && kind < CUSTOM)) return false;
   return partitions.every((other) => {
     const { address, size } = inSectors(other);
@@ -121,10 +121,10 @@ function isWritable(row: Row, partitions: readonly Row[]): boolean {
 }
 
 /** @returns the places of journals, in whole sectors, in the order in which the module looks. */
-function placesOf(chip: Uint8Array, partitions: readonly Row[]): Place[] {
+function placesOf(chip: Uint8Array, partitions: readonly Row[], table: number): Place[] {
   const headers = BOOTLOADERS.map((address) => chip.subarray(address, address + 4));
   const taken = partitions.map(inSectors);
-  const free = gapsOf(taken, flashSizeOf(headers) ?? 0, TABLE_ADDRESS + SECTOR);
+  const free = gapsOf(taken, flashSizeOf(headers) ?? 0, table + SECTOR);
   const own = partitions.filter(
     (row) => row.label === JOURNAL_LABEL && isWritable(row, partitions),
   );
@@ -299,9 +299,9 @@ function areaOf(first: number, span: number, partitions: readonly Row[]): Area {
 }
 
 /** Steps 1 to 4. @returns the head whose journal counts */
-function newestHead(chip: Uint8Array, partitions: readonly Row[]): Head | undefined {
+function newestHead(chip: Uint8Array, partitions: readonly Row[], table: number): Head | undefined {
   let newest: Head | undefined;
-  for (const place of placesOf(chip, partitions)) {
+  for (const place of placesOf(chip, partitions, table)) {
     const last = (place.address + place.size) / SECTOR - 1;
     for (const isLower of [false, true]) {
       const found = headOf(chip, last - (isLower ? 1 : 0), isLower);
@@ -315,11 +315,16 @@ function newestHead(chip: Uint8Array, partitions: readonly Row[]): Head | undefi
 /**
  * Reads the journal that counts.
  * @param chip - all of its flash
- * @param partitions - its table, as the module reads it at TABLE_ADDRESS
+ * @param partitions - its table, as the module reads it
+ * @param table - where that lies, in bytes
  * @returns undefined if no journal counts
  */
-export function readJournal(chip: Uint8Array, partitions: readonly Row[]): Journal | undefined {
-  const head = newestHead(chip, partitions);
+export function readJournal(
+  chip: Uint8Array,
+  partitions: readonly Row[],
+  table = TABLE_ADDRESS,
+): Journal | undefined {
+  const head = newestHead(chip, partitions, table);
   if (!head) return undefined;
   const { sector, isLower, id, begin, span, last } = head;
   const slots = slotsOf(chip, head);

@@ -21,6 +21,8 @@ export interface BoardConsole {
 export interface BoardOptions {
   /** The partition table: rows, or its binary form. Default: `TABLES.example`. */
   table?: readonly Row[] | Uint8Array;
+  /** Where the table lies, as a firmware of one's own may have it; a multiple of 4096. Default 0x8000. */
+  tableAddress?: number;
   /** Bytes of the flash chip; default 4 MB. */
   size?: number;
   /** Which chip, as in `process.env.BOARD`; default ESP32. */

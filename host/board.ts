@@ -28,8 +28,6 @@ interface World extends Loaded {
   onInit: (() => void)[];
 }
 
-/** ESP-IDF refuses writes from 0 up to here (spi_flash/partition.c, is_safe_write_address). */
-const DANGEROUS_END = TABLE_ADDRESS + TABLE_SIZE;
 /** The entry of an ESP32's MMU table for 0x400d0000, where code is mapped (dport_reg.h). */
 const MMU_ENTRY = 0x3ff10000 + 77 * 4;
 /** Boots in a row that end in a reboot before the board counts as hung. */
@@ -67,6 +65,7 @@ export class Board {
   readonly table: readonly TableRow[];
 
   readonly #options: BoardOptions;
+  readonly #tableAddress: number;
   readonly #files = new Files();
   readonly #modules: ModuleSource;
   readonly #globals: Globals;
@@ -92,7 +91,8 @@ export class Board {
     if (!first) throw new RangeError('a partition table without an app');
     this.#running = options.running === undefined ? first : this.partition(options.running);
 
-    fillChip(this.flash, this.table, binary, this.#board === 'ESP32');
+    this.#tableAddress = options.tableAddress ?? TABLE_ADDRESS;
+    fillChip(this.flash, this.table, binary, this.#board === 'ESP32', this.#tableAddress);
     this.setRunning(this.#running.label);
     for (const [label, content] of Object.entries(options.partitions ?? {}))
       this.load(label, content);
@@ -280,11 +280,22 @@ export class Board {
     while (!signal.aborted) {
       // The host has to come to its sockets, and a turn of the board's idle loop is not long.
       await new Promise((resolve) => setImmediate(resolve));
-      const now = performance.now() - start;
-      if (signal.aborted || this.#step(now)) continue;
-      this.#agenda.now = Math.max(this.now, now);
-      await this.#isTold(Math.min(this.#agenda.untilNext(), LIVE_PAUSE));
+      if (signal.aborted) continue;
+      const wait = this.turn(performance.now() - start);
+      if (wait > 0) await this.#isTold(Math.min(wait, LIVE_PAUSE));
     }
+  }
+
+  /**
+   * One turn of a life like that of `live`, for a host that counts the time itself.
+   * @param now - what the board's clock is to come to, milliseconds
+   * @returns milliseconds until something is due; 0: at once; Infinity: nothing, unless the network tells something
+   * @throws PowerCut, Panic or FlashMisuse if a script runs into one
+   */
+  turn(now: number): number {
+    if (this.#step(now)) return 0;
+    this.#agenda.now = Math.max(this.now, now);
+    return this.#agenda.untilNext();
   }
 
   /** @returns what survives a reboot: the chip, the files, which app runs. Takes microseconds. */
@@ -353,7 +364,8 @@ export class Board {
   #assertSafe(address: number, length: number): void {
     const app = this.#running;
     const what = `${length} bytes at 0x${address.toString(16)}`;
-    if (address <= DANGEROUS_END)
+    // ESP-IDF refuses writes from 0 up to here (spi_flash/partition.c, is_safe_write_address).
+    if (address <= this.#tableAddress + TABLE_SIZE)
       this.#panic(`write or erase of ${what}: bootloader or partition table`);
     if (address < app.address + app.size && address + length > app.address) {
       this.#panic(`write or erase of ${what}: the running app, "${app.label}"`);

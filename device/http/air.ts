@@ -14,7 +14,7 @@ import type { Seam, Source } from './seam.ts';
 import * as sectors from './sectors.ts';
 import { hashAt, lengthOf } from './sectors.ts';
 import * as stream from './stream.ts';
-import { ask, drop, failMemory, hashOf, later, start } from './stream.ts';
+import { ask, drop, failMemory, hashOf, later, options, start, takeUrl } from './stream.ts';
 import type { Sink } from './stream.ts';
 
 /** What this module uses of the core, `require("ota")`. */
@@ -27,17 +27,22 @@ interface Ota {
 }
 type Session = Update & Sink;
 declare const require: (name: string) => unknown;
+declare const setTimeout: (call: () => void, ms: number) => number;
+declare const clearTimeout: (id: number) => void;
 declare const Promise: new <T>(
   executor: (resolve: (value: T) => void, reject: (error: unknown) => void) => void,
 ) => Promise<T>;
 
+/** What the name of a manifest has behind that of its image. */
+const SUFFIX = '.ota';
+/** How many bytes are shown of what is no manifest. */
+const SHOWN = 16;
 /** Bytes of the manifest that are fetched first: all that is before the hashes, if there is no metadata. */
 const START = METADATA_AT + CRC_BYTES;
 
 /** The engine, if it is not Espruino, or where the bytes come from. */
 let given: Seam | Source | undefined;
 let ota: Ota;
-let options: UpdateOptions & Options;
 let isUpdate: boolean | undefined;
 /** They settle the promise of the present call; without `resolve` there is no call. */
 let resolve: ((result: unknown) => void) | false;
@@ -70,20 +75,50 @@ export function use(seam?: Seam | Source): void {
   given = seam;
 }
 
-/** Gives up the update: the old content comes back. @param isMemory - whether memory has ended, maybe in the core */
-function undo(isMemory?: boolean): void {
+/**
+ * Ends the update of the core, if there is one.
+ * @param isKept - whether it stays open; else the old content comes back
+ * @returns whether that has failed
+ */
+function undo(isKept?: boolean): boolean {
   const last = session;
   session = false;
   if (last)
     try {
-      last.abort();
+      last.abort(isKept);
     } catch {
-      // The core has given up already, unless memory has ended in it.
-      if (isMemory) ota.recover();
+      // The core has given up already, another copy of it has taken over, or memory has ended in it.
+      return true;
     }
+  return false;
 }
 
-/** Ends the call: the connection, the timer, the update, the promise. */
+/** After an error: brings the old content back, whatever was open before, or keeps the update open. */
+function putBack(error: HttpError | undefined): void {
+  const { keep, partition } = options;
+  // Memory may end in what follows, or have ended in a callback, so that the core refuses all calls until a timer has run.
+  const again = setTimeout(() => {
+    try {
+      if (!resolve && !keep && ota.status().partition === partition) ota.recover();
+    } catch {
+      // The next boot tries again.
+    }
+  }, 1);
+  const isOther = undo(keep);
+  const isMemory = error && error.code === 'E_MEMORY';
+  try {
+    let report = ota.status();
+    // What another copy of the core has in hand is its own.
+    if (!keep && report.state === 'interrupted' && report.partition === partition)
+      if (!isOther || isMemory) report = ota.recover();
+    clearTimeout(again);
+    if (report.partition === partition) error!.state = report.state;
+  } catch {
+    // The first error tells more than this one.
+  }
+}
+
+/** Ends the call: the connection, the timer, the promise, the update. */
 function finish(value: unknown, isResult?: boolean): void {
   const resolveOrReject = isResult ? (resolve as typeof reject) : reject;
   drop();
@@ -91,14 +126,18 @@ function finish(value: unknown, isResult?: boolean): void {
   // Before what follows: memory may end in it, too.
   resolveOrReject(value);
   resolve = false;
-  if (!isResult) undo((value as HttpError).code === 'E_MEMORY');
+  if (!isResult && isUpdate) putBack(value as HttpError);
   session = false;
 }
 
 /** Begins with the manifest; a second time, if the image on the server may have changed meanwhile. */
 function askHead(): void {
+  // Memory has ended before it was known.
+  if (!manifest) failMemory();
   ask(manifest, 0, START, START, (box) => {
     headSize = headLength(box[0]);
+    if (!headSize)
+      fail(stream.failureOf('no manifest, begins "' + box[0].substr(0, SHOWN) + '"', 'MANIFEST'));
     if (headSize === START) takeHead(box[0]);
     else ask(manifest, START, headSize, headSize, (more) => takeHead(box[0] + more[0]));
   });
@@ -122,7 +161,8 @@ function takeHead(bytes: Bytes): void {
   if (size > partition.size) refuse(name + ': ' + size + ' bytes, limit ' + partition.size);
   sectors.begin(partition, found);
   options.size = size;
-  options.crc32 = head.crc32;
+  // It is not in the digest: what that proves by hashes is not refused for another CRC-32.
+  options.crc32 = options.digest != null ? undefined : head.crc32;
   if (isUpdate) settle();
   held = '';
   later(0, hash);
@@ -273,26 +313,43 @@ function askSector(hash: Bytes): void {
   ask(options.url, from, until, sectors.endOfRun(), take, found.size, hash, '', session as Session);
 }
 
+/** @returns a URL of the options as it is asked for. Another source of bytes may have names of its own. */
+function nameOf(name: string, text: string): string {
+  return given && !/:\/\//.test(text) ? text : takeUrl(text, name, options.headers)!;
+}
+
+/** Checks memory and options. */
+function prepare(): void {
+  const needed = given ? NEEDED - CONNECTION : NEEDED;
+  if (isUpdate && stream.seam.free && stream.seam.free() < needed) failMemory(needed);
+  if (!options.url) fail('ARGUMENT url: missing');
+  const url = nameOf('url', options.url);
+  const path = url.split('?')[0];
+  options.url = url;
+  manifest = nameOf('manifest', options.manifest || path + SUFFIX + url.substr(path.length));
+}
+
 function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
   return new Promise<T>((newResolve, newReject) => {
     if (resolve) fail('STATE ota-http: busy');
-    if (!newOptions.url) fail('ARGUMENT url: missing');
-    session = false;
-    options = Object.create(newOptions) as UpdateOptions;
-    isUpdate = isForUpdate;
-    manifest = options.url + '.ota';
     ota = require('ota') as Ota;
     start(
       (given && (given as Seam).read ? given : espruino(given)) as Seam,
-      options,
+      Object.create(newOptions) as UpdateOptions,
       finish,
       askHead,
     );
-    const needed = given ? NEEDED - CONNECTION : NEEDED;
-    if (isUpdate && stream.seam.free && stream.seam.free() < needed) failMemory(needed);
+    isUpdate = isForUpdate;
+    session = false;
     resolve = newResolve as (result: unknown) => void;
     reject = newReject;
+    manifest = '';
     later(0, askHead);
+    try {
+      prepare();
+    } catch (error) {
+      finish(error);
+    }
   });
 }
 

@@ -1,11 +1,18 @@
 /** The public API of `ota-http`: types only. `air.ts` implements it. */
 
-import type { Code as CoreCode, Options, Result } from '../api.ts';
+import type { Code as CoreCode, Options, Report, Result } from '../api.ts';
 
 /** What `check` is asked for. */
 export interface CheckOptions {
-  /** Of the image, http or https. Its manifest lies beside it, as `url` + `.ota`. */
+  /**
+   * Of the image: `http://host:port/path?query`, or https, port up to 65535, no IPv6 address. `user:password@` before the
+   * host becomes Basic authorization. What is not printable ASCII is percent-encoded, what follows `#` is dropped.
+   */
   url: string;
+  /** URL of the manifest. Default: `url`, with `.ota` behind its path. */
+  manifest?: string;
+  /** Headers of each request, by name. After a redirect to another host they are not sent. */
+  headers?: Record<string, string>;
   /** Label of the partition to compare with. Default: the label in the manifest. */
   partition?: string;
   /**
@@ -17,12 +24,31 @@ export interface CheckOptions {
   retries?: number;
   /** Milliseconds in which each 4096 bytes have to arrive; default 15000. */
   timeout?: number;
+  /**
+   * Called with each fault of network or server that is survived. What it throws ends the call.
+   * @param message - as that of an error: code, URL, what happened
+   * @param ms - until the next request, in milliseconds
+   * @example
+   * require('ota-http').update({
+   *   url: 'http://192.168.1.2:8080/www.bin',
+   *   partition: 'www',
+   *   onRetry: function (message, ms) {
+   *     print(message, 'next try in ' + ms + ' ms');
+   *   },
+   * });
+   */
+  onRetry?: (message: string, ms: number) => void;
 }
 
 /** The options of `update`: those of `ota.begin`, but for size and CRC-32, which are in the manifest. */
 export interface UpdateOptions extends CheckOptions, Omit<Options, 'size' | 'crc32'> {
   /** Label of the partition to update. The label in the manifest, if there is one, has to be the same. */
   partition: string;
+  /**
+   * Whether an update that fails stays open: the partition holds a mix then, the error's `state` is `interrupted`, and the
+   * next `update` goes on. Default: false, the old content comes back.
+   */
+  keep?: boolean;
   /**
    * Called before the first sector is fetched. What it throws stops the update: nothing is written, or, if it would
    * have gone on with one that was interrupted, the old content is put back.
@@ -77,4 +103,6 @@ export type Code = CoreCode | 'E_HTTP' | 'E_TIMEOUT' | 'E_MANIFEST';
 /** An error of this module: `code` for programs, `message` for people (thing, fact, limit). */
 export interface HttpError extends Error {
   code: Code;
+  /** Of `update`: what the partition holds now, as `ota.status()` tells it, if the last update was one of this partition. */
+  state?: Report['state'];
 }

@@ -1,14 +1,14 @@
 /** The seam over stock Espruino: its modules `http`, `crypto` and `Flash`, its `E`. */
 
 import type { Bytes } from '../runtime.ts';
-import type { Header, Seam, Source } from './seam.ts';
+import type { Header, Headers, Seam, Source } from './seam.ts';
 import { failMemory } from './stream.ts';
 
 /** What this module uses of Espruino (reference: https://www.espruino.com/Reference). */
 interface Response {
   /** A string. */
   statusCode: string;
-  headers?: Record<string, string> | undefined;
+  headers?: Headers | undefined;
   /** `close` does not tell whether the response is complete. */
   on: (event: 'data' | 'close', call: (bytes: Bytes) => void) => void;
 }
@@ -19,7 +19,7 @@ interface Request {
   clsNow?: boolean;
 }
 interface Target {
-  headers?: Record<string, string>;
+  headers?: Headers;
 }
 interface Http {
   request: (target: Target, call: (response: Response) => void) => Request;
@@ -81,9 +81,11 @@ function request(
   onHead: (status: number, header: Header) => void,
   onData: (bytes: Bytes) => void,
   onEnd: (why?: string) => void,
+  headers?: Headers,
 ): () => void {
   const target = url.parse(address);
   target.headers = { Range: 'bytes=' + first + '-' + last };
+  for (const key in headers) target.headers[key] = headers[key];
   const sent = (require('http') as Http).request(target, (response) => {
     // Without a listener the data would fill the memory until Espruino is out of it.
     response.on('data', onData);

@@ -4,7 +4,7 @@ import { fail } from '../errors.ts';
 import type { Bytes } from '../runtime.ts';
 import type { Check } from './api.ts';
 import * as format from './manifest.ts';
-import { seam } from './stream.ts';
+import { failureOf, seam } from './stream.ts';
 
 /** Throws E_MANIFEST. */
 export function refuse(message: string): never {
@@ -18,10 +18,7 @@ export function numberAt(bytes: Bytes, at: number, count: number): number {
   return value;
 }
 
-/**
- * @returns how many bytes the head has, by its first ones
- * @throws E_MANIFEST
- */
+/** @returns how many bytes the head has, by its first ones; 0 if they are not those of a manifest. */
 export function headLength(bytes: Bytes): number {
   const metadata = numberAt(bytes, format.METADATA_LENGTH_AT, 2);
   const signature = numberAt(bytes, format.SIGNATURE_LENGTH_AT, 2);
@@ -30,7 +27,7 @@ export function headLength(bytes: Bytes): number {
     metadata > format.FREE_LIMIT ||
     signature > format.FREE_LIMIT
   )
-    refuse('manifest: not version 1');
+    return 0;
   return format.METADATA_AT + format.CRC_BYTES + metadata + signature;
 }
 
@@ -56,7 +53,7 @@ export function readHead(bytes: Bytes): Omit<Check, 'same'> {
     descriptor.substr(0, format.IMAGE_SIZE_AT) !== format.DESCRIPTOR_START ||
     !size
   )
-    refuse('manifest: damaged');
+    fail(failureOf('damaged', 'MANIFEST'));
   for (let i = 0; i < format.HASH_BYTES; i++)
     digest += (256 + hash.charCodeAt(i)).toString(16).substr(1);
   crc32 = numberAt(bytes, format.IMAGE_CRC_AT, 4);

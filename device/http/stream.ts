@@ -7,15 +7,20 @@
  * After a fault the next request begins with the first byte that is missing.
  */
 
+import type { Options } from '../api.ts';
 import { fail } from '../errors.ts';
 import type { Bytes } from '../runtime.ts';
 import { SECTOR } from '../runtime.ts';
 import { PIECE } from '../records.ts';
+import type { UpdateOptions } from './api.ts';
 import { HASH_BYTES } from './manifest.ts';
-import type { Header, Seam } from './seam.ts';
+import type { Header, Headers, Seam } from './seam.ts';
 
 declare const setTimeout: (call: () => void, ms: number) => number;
 declare const clearTimeout: (id: number) => void;
+declare const btoa: (text: string) => string;
+declare const encodeURIComponent: (text: string) => string;
+declare const decodeURIComponent: (text: string) => string;
 
 /** Takes a piece that is never in memory whole: an update of the core, and a hash. */
 export interface Sink {
@@ -31,18 +36,21 @@ const REDIRECTS = 3;
 /** Milliseconds of the shortest pause after a first fault, times two. Each further one in a row is twice as long. */
 const PAUSE = 500;
 const DOUBLINGS = 6;
+/** Milliseconds that `Retry-After` may ask for at a time, least and most, and without a piece in between. */
+const SHORTEST = 1000;
+const WAIT = 120000;
+const PATIENCE = 600000;
 
 // The call of `ota-http`. Only `start` writes these; `wrong` uses up `restart`.
 
 export let seam: Seam;
-/** Faults in a row after which the network is given up. */
-let tries: number;
-/** Milliseconds for each 4096 bytes. */
-let timeout: number;
+export let options: UpdateOptions & Options;
 /** Called with each error that is thrown here. */
 let onError: (error: unknown) => void;
 /** Begins again with the manifest; false: this was done once already. */
 let restart: (() => void) | false;
+/** By scheme, host and port: what is sent there beside the range; nothing goes anywhere else. */
+let homes: Record<string, Headers | undefined>;
 
 // The piece that is asked for. Only `ask` writes these; but `take` and `wrong` move `from`, and `wrong` and `prove` empty `room`.
 
@@ -78,8 +86,8 @@ let close: (() => void) | false | undefined;
 /** Number of the connection or timer. Events of an earlier one are ignored. */
 let current = 0;
 let timer = 0;
-/** Content-Encoding of the last response. It may explain why nothing is right. */
-let encoding: string;
+/** What the present response is: that may explain why nothing is right. */
+let answer: string;
 /** The error of the last piece that was wrong, without its E_. Only `wrong` writes it. */
 export let reason: string;
 /**
@@ -93,23 +101,85 @@ let isBusy: boolean;
 /** Faults, and pieces that were wrong, since the last piece that was right. */
 let faults: number;
 let wrongs: number;
+/** Milliseconds that are left of PATIENCE. */
+let patience: number;
 /** Bytes that have arrived. */
 export let fetched: number;
 
 /** Begins a call of `ota-http`: nothing was fetched, nothing was wrong yet. */
 export function start(
   newSeam: Seam,
-  options: { retries?: number; timeout?: number },
+  newOptions: UpdateOptions,
   newOnError: (error: unknown) => void,
   newRestart: () => void,
 ): void {
   seam = newSeam;
-  tries = (options.retries as number) + 1 || 6;
-  timeout = options.timeout || 15000;
+  options = newOptions;
+  options.timeout = options.timeout || 15000;
   onError = newOnError;
   restart = newRestart;
+  homes = {};
   fetched = faults = wrongs = 0;
+  patience = PATIENCE;
   isBusy = false;
+}
+
+/** @returns what others sent, as it may be printed: what is no printable ASCII percent-encoded. */
+function printable(text: string): string {
+  return text.replace(/[^ -~]+/g, encodeURIComponent);
+}
+
+/** @returns scheme, host and port of a URL: what a password is for. */
+function homeOf(url: string): string {
+  return url.split('/').slice(0, 3).join('/');
+}
+
+/**
+ * Takes a URL of the call, or of a redirect.
+ * @param name - of the option; without it nothing is thrown
+ * @param headers - what is sent with each request to its host
+ * @returns it as it is asked for: without a fragment, with a path, what is no printable ASCII percent-encoded, without
+ * `user:password@`. Nothing, if Espruino cannot ask for it (libs/network/jswrap_net.c, url.parse)
+ * @throws E_ARGUMENT
+ */
+export function takeUrl(text: string, name?: string, headers?: Headers): string | undefined {
+  let url = printable(text.split('#')[0]).replace(/ /g, '%20');
+  const parts = url.split('/');
+  const scheme = parts[0].toLowerCase() + '//';
+  const place = (parts[2] || '').split('?')[0];
+  const words = place.split('@');
+  const host = words.pop()!;
+  const login = words.join('@');
+  const pair = host.split(':');
+  const port = pair[1] == null ? 80 : +pair[1];
+  url = url.substr(scheme.length + place.length);
+  if (
+    (scheme !== 'http://' && scheme !== 'https://') ||
+    parts[1] ||
+    !pair[0] ||
+    // An IPv6 address has more colons.
+    pair[2] != null ||
+    !(port > 0 && port < 65536)
+  ) {
+    if (name)
+      fail(
+        // Not what may be a password.
+        'ARGUMENT ' +
+          name +
+          ': ' +
+          printable(text.split('@').pop()!) +
+          ': not http://host:port/path',
+      );
+    return undefined;
+  }
+  url = scheme + host + (url[0] === '/' ? '' : '/') + url;
+  if (name && (headers || login)) {
+    const home = homeOf(url);
+    const all = homes[home] || (homes[home] = {});
+    for (const key in headers) all[key] = headers[key];
+    if (login) all.Authorization = 'Basic ' + btoa(decodeURIComponent(login));
+  }
+  return url;
 }
 
 /** @returns the hash of a sector, or of a block of hashes. What is missing of it is zero. */
@@ -175,32 +245,39 @@ export function later(ms: number, act: () => void): void {
   });
 }
 
-/** Goes on after a pause: the more faults, the longer. It is random, so that not all boards come back at once. */
-function pause(act: () => void): void {
-  later((PAUSE << Math.min(faults, DOUBLINGS)) * (1 + Math.random()), act);
+/**
+ * Goes on after a pause: the more faults, the longer. It is random, so that not all boards come back at once.
+ * @param failure - an error without its E_
+ */
+function pause(act: () => void, failure: string, ms?: number): void {
+  if (!ms) ms = (PAUSE << Math.min(faults, DOUBLINGS)) * (1 + Math.random());
+  later(ms, act);
+  if (options.onRetry) options.onRetry('E_' + failure, ms);
 }
 
-function giveUp(message: string, kind?: string): never {
-  return fail((kind || 'HTTP') + ' ' + url + ': ' + message);
+/** @returns an error without its E_: where, what, and what the response was, if one has begun. */
+export function failureOf(message: string, kind?: string): string {
+  return (kind || 'HTTP') + ' ' + address + ': ' + printable(message) + answer;
 }
 
 /** Asks again for what is missing, unless there were too many faults. */
 function fault(message: string, kind?: string): void {
-  if (++faults >= tries) giveUp(message, kind);
-  pause(request);
+  const failure = failureOf(message, kind);
+  if (++faults >= ((options.retries as number) + 1 || 6)) fail(failure);
+  pause(request, failure);
 }
 
 /** The piece is not what it should be: asks for it again; the next time begins again; then gives up. */
 function wrong(message: string, newKind?: string): void {
   const again = restart;
-  reason = (newKind || 'HTTP') + ' ' + url + ': ' + message + ', encoding ' + encoding;
+  reason = failureOf(message, newKind);
   if (sink && from > first) sink.back();
   from = first;
   clearRoom();
   if (!wrongs++) return fault(message, newKind);
   if (!again) fail(reason);
   restart = false;
-  pause(again);
+  pause(again, reason);
 }
 
 function request(): void {
@@ -212,20 +289,29 @@ function request(): void {
 function open(): void {
   drop();
   wait();
+  answer = '';
   try {
-    close = seam.request(address, from, stop - 1, guarded(begin), guarded(take), guarded(lose));
+    close = seam.request(
+      address,
+      from,
+      stop - 1,
+      guarded(begin),
+      guarded(take),
+      guarded(lose),
+      homes[homeOf(address)],
+    );
   } catch (error) {
     fault((error as Error).message);
   }
 }
 
 function expire(): void {
-  fault('over ' + timeout + ' ms for 4096 bytes', 'TIMEOUT');
+  fault('over ' + options.timeout + ' ms for 4096 bytes', 'TIMEOUT');
 }
 
 /** Gives the server time for the next 4096 bytes. */
 function wait(): void {
-  startTimer(timeout, expire);
+  startTimer(options.timeout!, expire);
 }
 
 function lose(why?: string): void {
@@ -234,11 +320,12 @@ function lose(why?: string): void {
 
 /** Follows a redirect. */
 function follow(location: string): void {
-  const parts = address.split('/');
-  if (location[0] === '/')
-    location = (location[1] === '/' ? parts[0] : parts.slice(0, 3).join('/')) + location;
+  const parts = address.split('?')[0].split('/');
+  if (location[0] === '/') location = (location[1] === '/' ? parts[0] : homeOf(address)) + location;
   else if (!/:\/\//.test(location)) location = parts.slice(0, -1).join('/') + '/' + location;
-  address = location;
+  const next = takeUrl(location);
+  if (!next || ++redirects > REDIRECTS) return wrong('redirect to ' + location);
+  address = next;
   open();
 }
 
@@ -248,19 +335,43 @@ function begin(status: number, header: Header): void {
   const isPart = status === 206;
   const range = header(isPart ? 'content-range' : 'content-length') || '';
   const length = +range.split('/').pop()!;
-  encoding = header('content-encoding') || 'none';
+  const after = header('retry-after')!;
+  let ms = +after * 1000;
+  const coding = header('content-encoding');
+  answer = printable(
+    ' (status ' +
+      status +
+      ', ' +
+      (header('content-type') || 'no type') +
+      (coding ? ', encoding ' + coding : '') +
+      (range || header('transfer-encoding') ? ')' : ', no length)'),
+  );
   if (isPart || status === 200) {
     // A server that sends no length, or does not know it, may still send the right file.
     const isOther = size && length && length !== size;
-    if (isOther || (isPart && range.split('-')[0] !== 'bytes ' + from)) wrong('sends ' + range);
+    if (isOther || (isPart && range.split('-')[0] !== 'bytes ' + from))
+      wrong('sends ' + range + (size ? ', not of ' + size : ''));
     else {
       // A server without ranges sends all of the file.
       at = isPart ? from : 0;
       limit = isPart ? stop : 1e9;
     }
-  } else if (location && redirects++ < REDIRECTS) follow(location);
-  // The same request would get the same answer, but the file may have changed.
-  else (status > 299 && status < 500 ? wrong : fault)('status ' + status);
+  } else if (location && status < 400) follow(location);
+  else {
+    // A date is compared with that of the server: the board's clock may be wrong.
+    if (!(ms > 0)) ms = Date.parse(after) - Date.parse(header('date')!);
+    const message = status === 404 && !size ? 'no manifest, see part-ota pack' : 'refused';
+    if (ms > 0 && patience > 0) {
+      ms = Math.max(SHORTEST, Math.min(ms, WAIT));
+      patience -= ms;
+      pause(request, failureOf(message), ms);
+    }
+    // The same request would get the same answer, but the file may have changed.
+    else
+      (status > 299 && status < 500 && [408, 425, 429].indexOf(status) < 0 ? wrong : fault)(
+        message,
+      );
+  }
 }
 
 /** Writes bytes into an array, from an index on. */
@@ -292,6 +403,7 @@ function prove(): void {
     wrong('wrong hash at byte ' + first, kind);
   else {
     faults = wrongs = 0;
+    patience = PATIENCE;
     use(box);
   }
 }

@@ -9,6 +9,11 @@ export const APP = 0;
 export const DATA = 1;
 export const BOOTLOADER = 2;
 export const PARTITION_TABLE = 3;
+/**
+ * A type that esp_secure_cert_mgr has for its partition (ESP_SECURE_CERT_TLV_PARTITION_TYPE). It is no name in a CSV: ESP-IDF's
+ * tool has none for it, and prints 63.
+ */
+export const SECURE_CERT = 0x3f;
 /** Of type data. */
 export const UNDEFINED = 6;
 

@@ -58,8 +58,8 @@ describe('with too little memory', () => {
 
 describe('where memory ends in an update over the air', () => {
   it('in the core: E_MEMORY, the old content is back, and the next update is done', () => {
-    // From the first read of the table to the middle of the last sector.
-    for (let n = 1; n < 700; n += 1 + (n >> 2)) {
+    // From the first read of the table to the last sector, which the last of some 330 operations belong to.
+    for (let n = 1; n < 330; n += 1 + (n >> 2)) {
       const { site, trap, http, ota, runtime } = trapped();
       const promise = http.update(OPTIONS);
       trap.left = n;

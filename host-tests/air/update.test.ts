@@ -552,7 +552,7 @@ describe('an update that is refused', () => {
   });
 
   it('names a URL that leads nowhere', () => {
-    assert.equal(refusal(NEW, { url: 'nonsense' }), 'E_HTTP');
+    assert.equal(refusal(NEW, { url: 'http://elsewhere/image.bin' }), 'E_HTTP');
     assert.equal(refusal(NEW, { url: 'http://host/nothing' }), 'E_HTTP');
   });
 

@@ -29,7 +29,7 @@ import {
   padded,
   update,
 } from '../support/fixtures.ts';
-import { type Ota, otaOf, uploadTo } from '../support/subject.ts';
+import { type Ota, copyOn, otaOf, uploadTo } from '../support/subject.ts';
 
 const SIZE = SECTORS * SECTOR;
 /** A backup of two sectors. */
@@ -539,6 +539,72 @@ describe('the API: restore()', () => {
         assert.equal(ota.status().state, 'committed');
       }
     }
+  });
+});
+
+describe('the API: abort(true)', () => {
+  /** Leaves an update open, some sectors of which were written. */
+  function leave() {
+    const board = boardWith();
+    const update = otaOf(board).begin(STORAGE);
+    update.write(NEW.subarray(0, 10000));
+    const { operations } = board.flash.counters;
+    assert.equal(update.abort(true).state, 'interrupted');
+    assert.equal(board.flash.counters.operations, operations);
+    return { board, update };
+  }
+
+  it('leaves the update open: begin goes on with it, in the same boot', () => {
+    const { board, update } = leave();
+    const ota = otaOf(board);
+    assert.equal(ota.status().state, 'interrupted');
+    assert.throws(() => update.write('more'), { code: 'E_STATE' });
+    assert.equal(ota.plan(STORAGE).resumed, true);
+    const next = ota.begin(STORAGE);
+    next.write(NEW);
+    assert.equal(next.end().state, 'committed');
+    assertHolds(board, 'storage', NEW);
+  });
+
+  it('leaves the old content in the backup: recover puts it back, whenever power fails in that', () => {
+    for (let n = 1; ; n++) {
+      const { board } = leave();
+      board.flash.cutAt(n, TEARS.everyBit);
+      try {
+        assert.equal(otaOf(board).recover().state, 'restored');
+        assert.ok(n > 5, `${n} operations`);
+        break;
+      } catch (error) {
+        if (!(error instanceof PowerCut)) throw error;
+      }
+      board.powerOn();
+      assert.equal(otaOf(board).recover().state, 'restored');
+      assertHolds(board, 'storage', OLD);
+    }
+  });
+
+  it('is untouched where nothing was written', () => {
+    const ota = otaOf(boardWith());
+    assert.equal(ota.begin(STORAGE).abort(true).state, 'untouched');
+    assert.equal(ota.status().state, 'none');
+  });
+
+  it('is incomplete without a backup', () => {
+    const ota = otaOf(boardWith());
+    const update = ota.begin({ ...STORAGE, backup: false });
+    update.write(NEW);
+    assert.equal(update.abort(true).state, 'incomplete');
+    assert.equal(ota.recover().state, 'incomplete');
+  });
+
+  it('is E_STATE where another copy of the module has ended the update', () => {
+    const board = boardWith();
+    const first = otaOf(board).begin(STORAGE);
+    first.write(NEW.subarray(0, 10000));
+    const other = copyOn(board);
+    assert.equal(other.recover().state, 'restored');
+    assert.throws(() => first.abort(true), { code: 'E_STATE' });
+    assertHolds(board, 'storage', OLD);
   });
 });
 

@@ -25,7 +25,9 @@ import {
   assertRecovers,
   boardWith,
   boot,
+  bootStraight,
   codeOf,
+  cutIn,
   during,
   everyForm,
   fenceIn,
@@ -35,9 +37,10 @@ import {
   padded,
   random,
   record,
+  tearsIn,
   update,
 } from '../support/fixtures.ts';
-import type { Ota } from '../support/subject.ts';
+import { type Ota, otaOf } from '../support/subject.ts';
 
 const SPARE: Options = { ...STORAGE, backup: 'spare' };
 const DIRECT: Options = { ...STORAGE, backup: false };
@@ -299,7 +302,7 @@ describe('an update in pieces that goes on', () => {
     const board = fullBoard();
     boot(board)
       .begin(SPARE)
-      .write(NEW.subarray(0, 2 * SECTOR + 600));
+      .write(NEW.subarray(0, 2 * SECTOR + 1600));
     board.flash.cut();
     const ota = boot(board);
     assert.equal(ota.recover({ resume: true }).state, 'interrupted');
@@ -311,6 +314,65 @@ describe('an update in pieces that goes on', () => {
     assert.equal(update(ota, NEW, SPARE, 512).state, 'committed');
     assert.ok(left < 1);
     assertHolds(board, 'storage', NEW);
+  });
+});
+
+describe('an update that begins in the middle of a page', () => {
+  it('is right whichever read errs once', () => {
+    // The first bytes stay, and what follows the image is erased.
+    const image = OLD.subarray(0, SECTOR + 802);
+    for (const options of [STORAGE, DIRECT])
+      for (let wrong = 1; ; wrong++) {
+        const board = fullBoard();
+        const ota = boot(board);
+        let reads = 0;
+        board.flash.faults.push(({ kind }) =>
+          kind === 'read' && ++reads === wrong ? 'flip' : undefined,
+        );
+        during(
+          () => `read ${wrong} errs`,
+          () => assert.equal(update(ota, image, options).state, 'committed'),
+        );
+        board.flash.faults = [];
+        if (reads < wrong) break;
+        during(
+          () => `read ${wrong} errs`,
+          () => assertHolds(board, 'storage', padded(image)),
+        );
+      }
+  });
+});
+
+describe('backup() in the middle of a sector', () => {
+  it('leaves that sector the one in flight', () => {
+    const image = pattern('image', NEW.length);
+    const run = (board: Board) => {
+      const open = otaOf(board).begin(STORAGE);
+      open.write(image.subarray(0, 1500));
+      open.backup();
+      for (let at = 1500; at < image.length; at += 512) open.write(image.subarray(at, at + 512));
+      return open.end();
+    };
+    const board = fullBoard();
+    const steps = record(board, () => run(board));
+    const first = startOf(board);
+    let cuts = 0;
+    for (const step of steps.filter(({ address }) => address >= first && address < first + SECTOR))
+      for (const tear of tearsIn(step))
+        for (const mood of ['before', 'zeros', 'ones'] as const) {
+          cutIn(board, step, tear);
+          // What was torn reads right now, and otherwise at the next boot.
+          const ota = bootStraight(board, 'after');
+          if (ota.recover({ resume: true }).state !== 'interrupted') continue;
+          assert.equal(update(ota, image).state, 'committed');
+          board.powerOn(mood);
+          during(
+            () => nameOf(step, steps, tear),
+            () => assertHolds(board, 'storage', image),
+          );
+          cuts++;
+        }
+    assert.ok(cuts > 100, `${cuts} cuts`);
   });
 });
 

@@ -136,7 +136,6 @@ const ODD = withRows(
   row('boot', 2, 1, 0x50, 2),
   row('table', 3, 1, 0x52, 1),
   row('ro', 1, 0x82, 0x54, 2, 2),
-  row('crypt', 1, 0x82, 0x56, 2, 1),
   row('part', 1, 0x82, 0x58, 1.5),
   row('shifted', 1, 0x82, 0x5a + 0.5, 1),
   row('nothing', 1, 0x82, 0x5c, 0),
@@ -152,7 +151,6 @@ describe('places: a target', () => {
     ['boot', 'a bootloader'],
     ['table', 'a partition table'],
     ['ro', 'readonly'],
-    ['crypt', 'encrypted'],
     ['part', 'not whole sectors long'],
     ['shifted', 'not at a whole sector'],
     ['nothing', 'empty'],
@@ -222,7 +220,6 @@ const CROWDED = withRows(
   row('boot', 2, 1, 0x5c, 4),
   row('table', 3, 1, 0x60, 4),
   row('ro', 1, 0x82, 0x64, 8, 2),
-  row('crypt', 1, 0x82, 0x6c, 8, 1),
   row('part', 1, 0x82, 0x74, 8.5),
   row('low', 1, 0x82, 7, 1),
 );
@@ -242,7 +239,6 @@ describe('places: a backup', () => {
     ['boot', 'a bootloader'],
     ['table', 'a partition table'],
     ['ro', 'readonly'],
-    ['crypt', 'encrypted'],
     ['part', 'not whole sectors long'],
     ['low', 'below 0x9000'],
     ['ota_journal', 'for the journal'],
@@ -502,7 +498,6 @@ describe('places: the journal', () => {
 
   it('is no ota_journal that must not be written to', () => {
     for (const journal of [
-      row('ota_journal', 1, 6, 0x41, 2, 1),
       row('ota_journal', 1, 6, 0x41, 2, 2),
       row('ota_journal', 1, 6, 0x41, 2.5),
       row('ota_journal', 1, 6, 0x41 + 0.5, 2),

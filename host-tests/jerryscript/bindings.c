@@ -11,10 +11,14 @@
 #include "chip.h"
 #include "engine.h"
 #include "part_ota.h"
+#include "sdkconfig.h"
 
 #define CHIP_SIZE 0x100000u
 #define APP 0x10000u
 #define DATA 0x50000u
+#define TABLE (CONFIG_PARTITION_TABLE_OFFSET + 0u)
+#define TEXT_OF(number) #number
+#define TEXT(macro) TEXT_OF(macro)
 
 static unsigned s_checks;
 static unsigned s_failures;
@@ -295,7 +299,7 @@ static void test_program(void)
     CHECK(chip.operations == operations);
 
     // At the very edges it is allowed.
-    DONE(call("program", 2, repeated(1, 4), num(0x9000)));
+    DONE(call("program", 2, repeated(1, 4), num(TABLE + SECTOR_SIZE)));
     DONE(call("program", 2, repeated(1, 4), num(APP - 4)));
     DONE(call("program", 2, repeated(1, 4), num(APP + 0x20000)));
     DONE(call("program", 2, repeated(1, 4), num(CHIP_SIZE - 4)));
@@ -317,7 +321,7 @@ static void test_erase(void)
 
     unsigned operations = chip.operations;
     ERROR(call1("erase", num(DATA + 1)), "E_ARGUMENT erase: address 0x50001, not the start of a sector");
-    ERROR(call1("erase", num(0x8000)), "E_FORBIDDEN erase: address 0x8000 is for booting");
+    ERROR(call1("erase", num(TABLE)), "E_FORBIDDEN erase: address " TEXT(CONFIG_PARTITION_TABLE_OFFSET) " is for booting");
     ERROR(call1("erase", num(0)), "E_FORBIDDEN erase: address 0x0 is for booting");
     ERROR(call1("erase", num(APP)), "E_FORBIDDEN erase: address 0x10000 is in the running app");
     ERROR(call1("erase", num(APP + 0x1f000)), "E_FORBIDDEN erase: address 0x2f000 is in the running app");
@@ -327,7 +331,7 @@ static void test_erase(void)
     ERROR(call("erase", 0, num(0), num(0)), "E_ARGUMENT erase: address: not a whole number from 0 to 4294967295");
     ERROR(call1("erase", num(not_a_number())), "E_ARGUMENT erase: address: not a whole number from 0 to 4294967295");
     CHECK(chip.operations == operations);
-    DONE(call1("erase", num(0x9000)));
+    DONE(call1("erase", num(TABLE + SECTOR_SIZE)));
     DONE(call1("erase", num(CHIP_SIZE - SECTOR_SIZE)));
 
     chip.fault = ESP_FAIL;
@@ -644,6 +648,7 @@ static void test_start(void)
     s_runtime = part_ota_runtime();
     NUMBER(call("running", 0, num(0), num(0)), APP);
     NUMBER(jerry_object_get_sz(s_runtime, "live"), 0.0);
+    NUMBER(jerry_object_get_sz(s_runtime, "table"), TABLE);
 }
 
 int main(void)

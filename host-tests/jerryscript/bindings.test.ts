@@ -46,9 +46,16 @@ describe('part_ota.c', function () {
           ]);
   });
 
-  it('takes good arguments, refuses all others, and leaks nothing', () => {
+  for (const [where, ...options] of [
+    ['at 0x8000'],
+    ['elsewhere', '-DCONFIG_PARTITION_TABLE_OFFSET=0xa000'],
+  ])
+    it(`takes good arguments, refuses all others, and leaks nothing, with the table ${where}`, () =>
+      runBindings(options));
+
+  function runBindings(options: string[]): void {
     const [compiler] = compilers;
-    const args = [...STRICT, '-std=c11', ...INCLUDES, ENGINE_INCLUDE, '-O1'];
+    const args = [...STRICT, '-std=c11', ...options, ...INCLUDES, ENGINE_INCLUDE, '-O1'];
     const sources = [COMPONENT, CHIP, ...BINDINGS, '-lm'];
     let how = `${compiler}, address and undefined behaviour sanitizers`;
     let program: string;
@@ -64,5 +71,5 @@ describe('part_ota.c', function () {
     const [, checks] = /^(\d+) checks, 0 failed$/m.exec(stdout)!;
     assert.ok(Number(checks) > 150, stdout);
     console.log(`      ▸ ${checks} checks of part_ota.c: ${how}`);
-  });
+  }
 });

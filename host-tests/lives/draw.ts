@@ -359,6 +359,7 @@ export class Drawer {
         ...copy,
         ...(n < 3 && cut(2 + n)),
       });
+      if (chance(below, 5)) steps.push({ do: 'backup', ...copy });
       if (this.#happens('copies', 4)) this.#addCopy(steps);
       if (this.#happens('wrong-calls', 4)) steps.push(this.#wrong());
       this.#addOthers(steps, 3);
@@ -372,7 +373,11 @@ export class Drawer {
         ...(where > 4 && { cut: drawCut(below, chance(below, 60) ? 6 : most) }),
       });
     else if (end < 90)
-      steps.push({ do: 'abort', ...copy, ...(where > 4 && { cut: drawCut(below, most) }) });
+      steps.push({
+        do: chance(below, 25) ? 'leave' : 'abort',
+        ...copy,
+        ...(where > 4 && { cut: drawCut(below, most) }),
+      });
     if (chance(below, 3)) steps.push({ do: 'end', ...copy });
   }
 
@@ -404,6 +409,7 @@ export class Drawer {
       seed: 0,
       ...(chance(below, 40) && { digest: true }),
       ...(chance(below, 4) && { stop: true }),
+      ...(chance(below, 15) && { keep: true }),
       ...(chance(below, 20) && { retries: below(3) }),
       ...(this.#happens('copies', 4) && { copy: 1 }),
     };

@@ -112,7 +112,13 @@ export const FAULTS: Fault[] = [
     name: 'an update stays open when the server is given up',
     on: ['air'],
     isHttp: true,
-    edits: [['air', "  if (!isResult) undo((value as HttpError).code === 'E_MEMORY');\n", '']],
+    edits: [['air', '  if (!isResult && isUpdate) putBack(value as HttpError);\n', '']],
+  },
+  {
+    name: 'the old content of an update before does not come back',
+    on: ['air'],
+    isHttp: true,
+    edits: [['air', "if (!keep && report.state === 'interrupted' &&", 'if (!report.state &&']],
   },
   {
     name: 'what was in flight is compared before it is settled',
@@ -124,14 +130,14 @@ export const FAULTS: Fault[] = [
     name: 'what a trial has left is compared before the trial is found to be over',
     on: ['air'],
     isHttp: true,
-    from: 2200,
+    from: 3100,
     edits: [['air', "else if (state === 'trial')", 'else if (!state)']],
   },
   {
     name: 'a board asks for ever',
     on: ['air'],
     isHttp: true,
-    edits: [['stream', 'if (++faults >= tries)', 'if (tries < 0)']],
+    edits: [['stream', 'if (++faults >= (', 'if (++faults < -(']],
   },
 ];
 

@@ -110,7 +110,7 @@ type Plain<Name extends string> = Name extends string ? { do: Name } & Call : ne
 export type Step =
   | { do: 'boot'; mood: Mood; troubles?: Trouble[] }
   | ({ do: 'recover'; resume?: boolean; onProgress?: Callback } & Call)
-  | Plain<'confirm' | 'restore' | 'forget' | 'status' | 'partitions' | 'end' | 'abort'>
+  | Plain<'confirm' | 'restore' | 'forget' | 'status' | 'partitions' | 'end' | 'abort' | 'leave'>
   | ({ do: 'plan'; options: BeginOptions } & Call)
   | ({ do: 'begin'; options: BeginOptions; image: Image } & Call)
   | ({ do: 'backup'; size?: number } & Call)
@@ -125,6 +125,8 @@ export type Step =
       seed: number;
       digest?: boolean;
       stop?: boolean;
+      /** Whether an update that fails stays open. */
+      keep?: boolean;
       retries?: number;
     } & Call)
   /** A call with a wrong argument, one of `BAD`. */

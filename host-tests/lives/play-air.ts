@@ -37,7 +37,9 @@ export interface Watched {
   keep: (size: number) => Outcome;
   back: () => Outcome;
   end: () => Outcome;
-  abort: () => Outcome;
+  /** @param isKept - whether the update stays open */
+  abort: (isKept?: boolean) => Outcome;
+  recover: () => Outcome;
   /** Whether nothing can happen any more: power has failed, or the promise is broken. */
   isOver: () => boolean;
   /** Takes note that the promise is broken, where the module may catch it. */
@@ -108,7 +110,8 @@ export class Call {
       partitions: () => this.#pass(() => core.look('partitions')),
       status: () => this.#pass(() => core.look('status')),
       plan: (options: object) => this.#pass(() => core.plan(options)),
-      begin: (options: { size: number; crc32: number }) => this.#begin(options),
+      begin: (options: { size: number; crc32?: number }) => this.#begin(options),
+      recover: () => this.#pass(() => core.recover()),
     };
   }
 
@@ -121,17 +124,24 @@ export class Call {
     this.#sector = '';
   }
 
-  #begin(options: { size: number; crc32: number }) {
+  #begin(options: { size: number; crc32?: number }) {
     const core = this.#core;
-    const { server, row } = this.#asked;
+    const { server, row, digest: known } = this.#asked;
+    // Where a digest proves the hashes, no CRC-32 is asked for.
+    const isKnown = options.crc32 === undefined;
+    if (isKnown !== (known !== undefined))
+      core.note(new Broken(`ota-http asks for CRC-32 ${options.crc32}, digest ${known}`));
     this.#version = server.published.find(
-      ({ image, crc32 }) => image.length === options.size && crc32 === options.crc32,
+      ({ image, crc32, digest }) =>
+        image.length === options.size && (isKnown ? digest === known : crc32 === options.crc32),
     );
     this.#at = 0;
     this.#sector = '';
     this.#again.clear();
     this.#ended = undefined;
-    this.#pass(() => core.begin(options, filled(this.#version, row, options.size)));
+    const image = filled(this.#version, row, options.size);
+    if (isKnown) image.isCrcWrong = false;
+    this.#pass(() => core.begin(options, image));
     return {
       write: (bytes: string) => {
         if (!(this.#at % SECTOR)) this.#leave();
@@ -160,7 +170,7 @@ export class Call {
         this.#ended = result.state;
         return result;
       },
-      abort: () => this.#pass(() => core.abort()),
+      abort: (isKept?: boolean) => this.#pass(() => core.abort(isKept)),
     };
   }
 
@@ -173,6 +183,8 @@ export class Call {
       if (!asked.row) throw new Broken('ota-http says untouched of what is not in the table');
       return versions.map((version) => filled(version, asked.row, 0).content);
     }
+    if (asked.isKept === false && (value as { state?: string }).state === 'interrupted')
+      throw new Broken('ota-http is rejected, and the old content is not back');
     if (!this.#thrown.has(value)) explainAir(asked, value as { code?: string; message?: string });
     return undefined;
   }

@@ -445,7 +445,7 @@ export class Player {
       case 'confirm':
       case 'forget':
       case 'restore':
-        return this.#decide(copy, step, text);
+        return void this.#decide(copy, step, text);
       case 'status':
       case 'partitions':
         return void this.#look(copy, step.do, text);
@@ -483,12 +483,12 @@ export class Player {
     copy: Copy,
     step: Extract<Step, { do: 'recover' | 'confirm' | 'restore' | 'forget' }>,
     text: string,
-  ): void {
+  ): Outcome {
     const { promise } = this;
     const name = step.do;
     const { ota } = copy;
     if (name === 'restore' && copy.work && this.#isBusy(copy))
-      return void this.#advance(copy, copy.work, { do: 'abort', cut: step.cut }, text);
+      return this.#advance(copy, copy.work, { do: 'abort', cut: step.cut }, text);
     const isFirst = name === 'recover' && !copy.hasRecovered;
     const isBusy = this.#isBusy(copy);
     const options =
@@ -505,16 +505,24 @@ export class Player {
     this.#say(text, outcome);
     if (outcome.isCut) {
       if (name === 'forget') promise.maybeForgotten();
-      return promise.cut(name);
+      promise.cut(name);
+      return outcome;
     }
-    if (isBusy && this.#isAlive(copy)) return this.#assertRefused(name, outcome);
+    if (isBusy && this.#isAlive(copy)) {
+      this.#assertRefused(name, outcome);
+      return outcome;
+    }
     // An update of this copy that another copy has taken over.
-    if (isBusy && outcome.error?.code === 'E_STATE') return;
+    if (isBusy && outcome.error?.code === 'E_STATE') return outcome;
     const isBad = step.do === 'recover' && step.onProgress === 'not a function';
-    if (isBad && outcome.error?.code === 'E_ARGUMENT') return this.#assertNothingWritten(name);
+    if (isBad && outcome.error?.code === 'E_ARGUMENT') {
+      this.#assertNothingWritten(name);
+      return outcome;
+    }
     if (outcome.error) {
       this.#abandon(copy, before, outcome.error.code === 'E_FLASH');
-      return promise.refused(name, outcome.error);
+      promise.refused(name, outcome.error);
+      return outcome;
     }
     if (isBad) throw new Broken('recover takes a callback that is none');
     const report = outcome.value as Report;
@@ -528,6 +536,7 @@ export class Player {
     const mayBeUnsealed = report.sealed === false || promise.isTroubled || this.#worn.size > 0;
     this.#abandon(copy, before, mayBeUnsealed);
     if (name === 'recover' && !promise.isTroubled) this.#again(copy, options!, report);
+    return outcome;
   }
 
   #assertNothingWritten(name: string): void {
@@ -658,7 +667,7 @@ export class Player {
         }
       };
     const name = (call: string) => `${text.split('(')[0]}: ${call}`;
-    const advance = (call: 'end' | 'abort') =>
+    const advance = (call: 'end' | 'abort' | 'leave') =>
       noted(() => this.#advance(copy, copy.work!, { do: call }, name(call)));
     return {
       look: noted((call) => this.#look(copy, call, name(call))),
@@ -693,7 +702,8 @@ export class Player {
         });
       }),
       end: advance('end'),
-      abort: advance('abort'),
+      abort: (isKept) => (isKept ? advance('leave') : advance('abort'))(),
+      recover: noted(() => this.#decide(copy, { do: 'recover' }, name('recover'))),
       note: (broken) => (this.#broken ??= broken),
       isOver: () => this.#isOver,
     };
@@ -807,6 +817,9 @@ export class Player {
       digest: step.digest ? digest : undefined,
       isBad: bad !== undefined,
       isTroubled: promise.isTroubled,
+      ...(!promise.isTroubled &&
+        !promise.isUnknown &&
+        !this.#worn.size && { isKept: step.keep === true }),
     };
     const given = {
       ...this.#options(
@@ -815,6 +828,7 @@ export class Player {
       ),
       url: 'http://host/image.bin',
       ...(step.digest && { digest }),
+      ...(step.keep && { keep: true }),
       ...(step.retries !== undefined && { retries: step.retries }),
       ...(step.stop && {
         onPlan: () => {
@@ -960,6 +974,9 @@ export class Player {
     } else if (step.do === 'abort') {
       work.isDead = true;
       promise.gaveUp(outcome.value as Result);
+    } else if (step.do === 'leave') {
+      work.isDead = true;
+      promise.left(outcome.value as Result);
     }
   }
 
@@ -976,6 +993,7 @@ export class Player {
     if (step.do === 'backup') return handle.backup(step.size);
     if (step.do === 'end') return handle.end();
     if (step.do === 'abort') return handle.abort();
+    if (step.do === 'leave') return handle.abort(true);
     if (step.do !== 'write') return undefined;
     const end = Math.min(work.at + step.bytes, size);
     while (work.at < end) {

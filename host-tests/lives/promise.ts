@@ -7,6 +7,7 @@
  * has told where the update stands, unless one of `EXCUSES` has happened to it.
  */
 import type { Plan, Report, Result } from '../../device/api.ts';
+import { READONLY } from '../../device/partitions.ts';
 import { type NorFlash, SECTOR } from '../../host/index.ts';
 import type { BeginOptions, Row } from './life.ts';
 import {
@@ -1051,7 +1052,9 @@ export class Promised {
   /** `end` was cut, or has thrown. */
   maybeEnded(): void {
     const { update } = this;
-    if (update && (this.operations || update.phase !== 'clean')) update.phase = 'ending';
+    if (!update || (!this.operations && update.phase === 'clean')) return;
+    update.phase = 'ending';
+    update.isMisread ||= this.isTroubled;
   }
 
   ended(result: Result, content: Uint8Array): void {
@@ -1084,6 +1087,22 @@ export class Promised {
     if (update.serial > this.#forgedAt && !isKept) this.isUnknown = false;
     this.#forgetBefore(update);
     this.#forgotten = [];
+  }
+
+  /** An update was left open by `abort(true)`: as by a power cut, but no cell was torn. */
+  left({ state }: Result): void {
+    const { update } = this;
+    this.#isUpdating = false;
+    if (this.operations) throw new Broken('abort(true) writes');
+    if (!update || this.isUnknown) return;
+    const isClean = update.phase === 'clean';
+    if (isClean) this.update = update.before;
+    const isLost = update.isDirect || update.isOldVoid || update.excuses.size > 0;
+    const may = isClean
+      ? ['untouched']
+      : ['interrupted', ...(isLost ? ['incomplete', 'damaged'] : [])];
+    if (!may.includes(state) && !this.isTroubled && !this.worn.size)
+      throw new Broken(`abort(true) says ${state}`);
   }
 
   /** An update is over without `end`: by abort, or because a part of it has failed. */
@@ -1125,7 +1144,7 @@ export class Promised {
     if (isApp(row)) return 'is an app';
     if (isOtadata(row) || row.type === 2 || row.type === 3) return 'is for booting';
     if (row.label === 'ota_journal') return 'holds journals';
-    if (row.flags & 3) return 'is readonly or encrypted';
+    if (row.flags & READONLY) return 'is readonly';
     if ((row.address | row.size) % SECTOR || !row.size) return 'is not whole sectors';
     if (overlapping(this.rows).has(row)) return 'overlaps';
     if (!isLiveToo && this.isLive(row)) return 'needs overwriteLive';

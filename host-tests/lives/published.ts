@@ -17,6 +17,8 @@ export interface Asked {
   digest: string | undefined;
   /** Whether an option is wrong. */
   isBad: boolean;
+  /** Whether an update that fails is to stay open; missing: it may, since the chip fails. */
+  isKept?: boolean;
   /** Whether reads may err: a sector that stays is read again when it is handed on, and `end` finds what was wrong then. */
   isTroubled: boolean;
 }
@@ -70,12 +72,13 @@ export function assertResult(
 
 /** Checks that README explains an error that is not one of the core's. */
 export function explainAir(asked: Asked, error: { code?: string; message?: string }): void {
-  const { server, row, isBad } = asked;
+  const { server, row, isBad, isTroubled } = asked;
   const { code, message } = error;
   const isHostile = server.faults > 0;
   const isRefused = server.published.some((version) => !mayTake(asked, version));
   const reasons: Record<string, boolean> = {
-    E_HTTP: isHostile,
+    // What flash holds may be read wrong when it is proven, and `retries` may allow no other try.
+    E_HTTP: isHostile || isTroubled,
     E_TIMEOUT: isHostile,
     E_MANIFEST: isHostile || isRefused,
     E_NO_PARTITION: !row || isBad,

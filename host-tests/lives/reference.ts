@@ -27,7 +27,8 @@ class Reference {
   #record!: Record;
   #active: Update | undefined;
 
-  use = (runtime: Runtime): void => {
+  use = (runtime: Runtime | { read?: undefined; table: number }): void => {
+    if (!runtime.read) return;
     this.#runtime = runtime;
     const record = records.get(runtime) ?? { length: 0, last: { state: 'none' } };
     records.set(runtime, record);

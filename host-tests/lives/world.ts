@@ -1,5 +1,6 @@
 /** What a chip has beside the module: its table, what the bootloader starts, free flash. Written from ESP-IDF's rules. */
 import { crc32 } from 'node:zlib';
+import { READONLY } from '../../device/partitions.ts';
 import type { Bytes } from '../../device/runtime.ts';
 import { type NorFlash, SECTOR } from '../../host/index.ts';
 import type { Entry, Row } from './life.ts';
@@ -145,7 +146,7 @@ export function placesOf(
       row.label === 'ota_journal' &&
       row.type > APP &&
       !isLive(row) &&
-      !row.flags &&
+      !(row.flags & READONLY) &&
       !crossed.has(row) &&
       (row.address | row.size) % SECTOR === 0,
   );

@@ -19,14 +19,69 @@ const LIST = [
     edits: [['stream', '    wait();\n    act();\n', '    act();\n']],
   },
   {
-    name: 'the old content stays away where memory has ended in the core',
-    suites: ['air/memory'],
-    edits: [['air', '      if (isMemory) ota.recover();\n', '      void isMemory;\n']],
+    name: 'the old content stays away where memory has ended in the core, or of an update before',
+    suites: ['air/memory', 'air/rejected'],
+    edits: [['air', "if (!keep && report.state === 'interrupted' &&", 'if (!report.state &&']],
+  },
+  {
+    name: 'an update that is to stay open is undone',
+    suites: ['air/rejected'],
+    edits: [['air', 'undo(keep);', 'undo();']],
+  },
+  {
+    name: 'a check puts the old content back',
+    suites: ['air/rejected'],
+    edits: [['air', '  if (!isResult && isUpdate) putBack(', '  if (!isResult) putBack(']],
+  },
+  {
+    name: 'an update of another partition is undone',
+    suites: ['air/rejected'],
+    edits: [['air', ' && report.partition === partition)\n', ')\n']],
+  },
+  {
+    name: 'the CRC-32 of a manifest decides although a digest was given',
+    suites: ['air/answers'],
+    edits: [['air', 'options.digest != null ? undefined : head.crc32', 'head.crc32']],
+  },
+  {
+    name: 'a password goes to another host after a redirect',
+    suites: ['air/urls'],
+    edits: [['stream', 'homes[homeOf(address)],', 'homes[homeOf(url)],']],
+  },
+  {
+    name: 'what another copy of the core has in hand is undone',
+    suites: ['air/rejected'],
+    edits: [['air', 'if (!isOther || isMemory)', 'if (ota)']],
+  },
+  {
+    name: 'memory that ends in onProgress keeps the old content away',
+    suites: ['air/rejected'],
+    edits: [['air', 'if (!resolve && !keep && ota', 'if (resolve && !keep && ota']],
+  },
+  {
+    name: 'Retry-After may ask for no time at all',
+    suites: ['air/answers'],
+    edits: [['stream', 'Math.max(SHORTEST, Math.min(ms, WAIT))', 'Math.min(ms, WAIT)']],
+  },
+  {
+    name: 'Retry-After is waited for for ever',
+    suites: ['air/answers'],
+    edits: [['stream', '      patience -= ms;\n', '']],
+  },
+  {
+    name: 'Retry-After may ask for any time',
+    suites: ['air/answers'],
+    edits: [['stream', 'Math.min(ms, WAIT)', 'ms']],
+  },
+  {
+    name: 'what a server sent is told as it is',
+    suites: ['air/answers'],
+    edits: [['stream', "': ' + printable(message) + answer", "': ' + message + answer"]],
   },
   {
     name: 'a manifest that is wrong twice is the fault of HTTP',
     suites: ['air/update'],
-    edits: [['stream', "(newKind || 'HTTP') + ' ' + url", "'HTTP ' + url"]],
+    edits: [['stream', "(kind || 'HTTP') + ' ' + address", "'HTTP ' + address"]],
   },
   {
     name: 'what is fetched is not proven',
@@ -107,7 +162,7 @@ const LIST = [
   {
     name: 'an empty digest counts as none',
     suites: ['air/update'],
-    edits: [['air', 'options.digest != null', 'options.digest']],
+    edits: [['air', 'options.digest != null && options', 'options.digest && options']],
   },
   {
     name: 'the label is not compared',
@@ -139,7 +194,7 @@ const LIST = [
   {
     name: 'a fault is forgiven for ever',
     suites: FAULTS,
-    edits: [['stream', 'if (++faults >= tries)', 'if (tries < 0)']],
+    edits: [['stream', 'if (++faults >= (', 'if (++faults < -(']],
   },
   {
     name: 'faults are never forgiven',
@@ -157,8 +212,8 @@ const LIST = [
     edits: [
       [
         'stream',
-        '  pause(request);\n',
-        '  if (sink && from > first) sink.back();\n  from = first;\n  clearRoom();\n  pause(request);\n',
+        '  pause(request, failure);\n',
+        '  if (sink && from > first) sink.back();\n  from = first;\n  clearRoom();\n  pause(request, failure);\n',
       ],
     ],
   },
@@ -190,12 +245,12 @@ const LIST = [
   {
     name: 'redirects are followed for ever',
     suites: FAULTS,
-    edits: [['stream', 'redirects++ < REDIRECTS', 'redirects++ < 1e9']],
+    edits: [['stream', '++redirects > REDIRECTS', '++redirects > 1e9']],
   },
   {
     name: 'redirects are not followed',
     suites: FAULTS,
-    edits: [['stream', 'redirects++ < REDIRECTS', 'redirects < 0']],
+    edits: [['stream', '++redirects > REDIRECTS', '++redirects']],
   },
   {
     name: 'a late word of an old connection counts',
@@ -215,7 +270,7 @@ const LIST = [
   {
     name: 'giving up leaves the new content half written',
     suites: FAULTS,
-    edits: [['air', "  if (!isResult) undo((value as HttpError).code === 'E_MEMORY');\n", '']],
+    edits: [['air', '  if (!isResult && isUpdate) putBack(value as HttpError);\n', '']],
   },
   {
     name: 'the next call is refused after an error',
@@ -308,7 +363,7 @@ const LIST = [
   {
     name: 'the image is not compared with its CRC-32 in the end',
     suites: ['air/update', 'air/faults'],
-    edits: [['air', '  options.crc32 = head.crc32;\n', '']],
+    edits: [['air', 'options.digest != null ? undefined : head.crc32', 'undefined']],
   },
   {
     name: 'wrong pieces are never forgiven',

@@ -9,6 +9,34 @@ const RULES = ['device/journal-rules', 'device/power-cut', 'device/two-cuts'];
 /** @type {{ name: string, suites: string[], edits: [file: string, text: string, by: string][] }[]} */
 export const MUTANTS = [
   {
+    name: 'the bytes of a page that stay are read once',
+    suites: ['device/pieces'],
+    edits: [['update', 'rest = odd ? readTwice(', 'rest = odd ? read(']],
+  },
+  {
+    name: 'a backup in the middle of a sector leaves another one in flight',
+    suites: ['device/pieces'],
+    edits: [
+      [
+        'update',
+        '  if (isRewritten && received % SECTOR) save(places.target.first + (received >>> 12));\n',
+        '',
+      ],
+    ],
+  },
+  {
+    name: 'an update that is left open is undone',
+    suites: ['device/api'],
+    edits: [['update', '  if (!isKept) restore(', '  restore(']],
+  },
+  {
+    name: 'an update is left open that another copy of the module has ended',
+    suites: ['device/api'],
+    edits: [
+      ['update', '  checkAlone();\n  if (!isKept)', '  if (!isKept) checkAlone();\n  if (!isKept)'],
+    ],
+  },
+  {
     name: 'the log ends at the first blank slot',
     suites: RULES,
     edits: [['records', 'const END_RUN = 3;', 'const END_RUN = 1;']],
@@ -292,7 +320,7 @@ export const MUTANTS = [
   {
     name: 'the last bytes of an image wait for their page',
     suites: ['device/pieces', 'air/update'],
-    edits: [['update', 'if (until === most) return', 'if (until > most) return']],
+    edits: [['update', ' && received !== most) rest', ') rest']],
   },
   {
     name: 'the prefix is not programmed from the backup',
@@ -313,13 +341,32 @@ export const MUTANTS = [
     name: 'a piece is compared with the wrong offset',
     suites: ['device/pieces', 'device/api'],
     edits: [
-      ['update', 'read(address, length) !== data', 'read(address - offset, length) !== data'],
+      [
+        'update',
+        'SECTOR + received, room) !== piece',
+        'SECTOR + received - offset, room) !== piece',
+      ],
     ],
   },
   {
     name: 'the last bytes of an image are taken for a whole number of pages',
     suites: ['device/pieces'],
-    edits: [['update', 'const until = received + data.length;', 'const until = data.length;']],
+    edits: [['update', 'const odd = received % PAGE;', 'const odd = 0;']],
+  },
+  {
+    name: 'what has waited for a whole piece is programmed behind its place',
+    suites: ['device/pieces'],
+    edits: [['update', 'received - rest.length - piece', 'received - piece']],
+  },
+  {
+    name: 'what waits for a whole piece is forgotten',
+    suites: ['device/pieces'],
+    edits: [['update', 'rest += piece;', 'rest = piece;']],
+  },
+  {
+    name: 'write() goes on where memory has ended, and in a progress callback',
+    suites: ['device/memory'],
+    edits: [['update', 'this !== active || isBusy', 'this !== active']],
   },
   {
     name: 'the pages of a prefix that is odd are lost',
@@ -349,9 +396,7 @@ export const MUTANTS = [
   {
     name: 'what counts for nothing is kept',
     suites: ['device/pieces'],
-    edits: [
-      ['update', 'else if (isSuspect || (data &&', 'else if ((isSuspect && data) || (data &&'],
-    ],
+    edits: [['update', '(isSuspect ||\n', '((isSuspect && data) ||\n']],
   },
   {
     name: 'the check in SAVED is over fewer pieces',
@@ -494,12 +539,12 @@ export const MUTANTS = [
   {
     name: 'only the second of two overlapping rows is refused',
     suites: ['device/rows'],
-    edits: [['chip', "        before.why = 'overlaps ' + area.label;\n", '']],
+    edits: [['chip', "      before.why = 'overlaps ' + area.label;\n", '']],
   },
   {
     name: 'only the first of two overlapping rows is refused',
     suites: ['device/rows'],
-    edits: [['chip', "        area.why = 'overlaps ' + before.label;\n", '']],
+    edits: [['chip', "      area.why = 'overlaps ' + before.label;\n", '']],
   },
   {
     name: 'a row that begins within a sector touches none more',
@@ -557,12 +602,54 @@ export const MUTANTS = [
   {
     name: 'the table is read once',
     suites: ['device/red-flash'],
-    edits: [['chip', 'readTwice(TABLE_ADDRESS + at, ROWS)', 'read(TABLE_ADDRESS + at, ROWS)']],
+    edits: [['chip', 'readTwice(start + at, ROWS)', 'read(start + at, ROWS)']],
   },
   {
     name: 'the size of the chip is read once',
     suites: ['device/red-flash'],
-    edits: [['chip', 'readTwice(0x1000, 4)', 'read(0x1000, 4)']],
+    edits: [['chip', 'readTwice(at, 4)', 'read(at, 4)']],
+  },
+  {
+    name: 'no bootloader is looked for at 0x2000',
+    suites: ['device/tables'],
+    edits: [['partitions', 'LAST_BOOTLOADER = 0x2000', 'LAST_BOOTLOADER = 0x1000']],
+  },
+  {
+    name: 'the bootloader that lies last counts',
+    suites: ['device/tables'],
+    edits: [
+      ['chip', 'let at = 0; !chip && at <= LAST_BOOTLOADER;', 'let at = 0; at <= LAST_BOOTLOADER;'],
+    ],
+  },
+  {
+    name: 'the flag `encrypted` refuses a partition',
+    suites: ['device/tables'],
+    edits: [['chip', 'words[7] & READONLY\n', 'words[7] & (READONLY | ENCRYPTED)\n']],
+  },
+  {
+    name: 'a readonly partition is written',
+    suites: ['device/tables'],
+    edits: [['chip', 'words[7] & READONLY\n', 'words[7] & 0\n']],
+  },
+  {
+    name: 'what lies between 0x9000 and a table elsewhere is free',
+    suites: ['device/tables'],
+    edits: [['chip', 'let next = (start >>> 12) + 1;', 'let next = 9;']],
+  },
+  {
+    name: 'where a table lies is kept for the next runtime',
+    suites: ['device/tables'],
+    edits: [['runtime', 'table = runtime.table;', 'table = runtime.table || table;']],
+  },
+  {
+    name: 'a journal is longer than its BEGIN can tell',
+    suites: ['device/tables'],
+    edits: [['places', '          count <= AREA_MASK &&\n', '']],
+  },
+  {
+    name: 'certificates are for booting',
+    suites: ['device/tables'],
+    edits: [['partitions', 'CUSTOM = 0x3f00', 'CUSTOM = 0x4000']],
   },
   {
     name: 'an entry of the number 0xffffffff counts',
@@ -981,7 +1068,7 @@ export const MUTANTS = [
   {
     name: 'another copy may write within a sector',
     suites: ['device/copies', 'device/pieces'],
-    edits: [['update', '  if (isRewritten) checkAlone();\n', '  if (isRewritten) void 0;\n']],
+    edits: [['update', '  if (isBegun) checkAlone();\n', '']],
   },
   {
     name: 'another copy may write before the commit',

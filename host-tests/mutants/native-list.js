@@ -2,6 +2,11 @@
 
 /** Name, text, what it becomes. */
 const EDITS = [
+  [
+    'the table is where most have it',
+    'jerry_number((double) CONFIG_PARTITION_TABLE_OFFSET)',
+    'jerry_number(32768.0)',
+  ],
   ['a number may be negative', 'found >= 0.0 &&', 'found >= -1.0 &&'],
   ['a number may be one too large', 'found <= (double) most', 'found <= (double) most + 1.0'],
   ['a number may have a fraction', '(double) *number >= found', 'true'],

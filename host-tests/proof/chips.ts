@@ -2,7 +2,7 @@
  * Chips drawn at random: a table, what the bootloader starts, and what the table allows to write. Written from the promise
  * of README and ESP-IDF's rules: nothing is taken from the module but the numbers of the table.
  */
-import { TABLE_ADDRESS } from '../../device/partitions.ts';
+import { READONLY, TABLE_ADDRESS } from '../../device/partitions.ts';
 import { NorFlash, type Row, SECTOR, encodeTable, pattern } from '../../host/index.ts';
 import { otaEntry } from '../../formats/otadata.ts';
 import { row } from '../support/fixtures.ts';
@@ -167,7 +167,7 @@ export function drawChip(below: Draw): Chip {
 
   const isWhole = (row: Row) =>
     !((row.address | row.size) % SECTOR) &&
-    !row.flags &&
+    !((row.flags ?? 0) & READONLY) &&
     Array.from({ length: row.size / SECTOR }).every(
       (_, n) => cover[row.address / SECTOR + n] === 1,
     );

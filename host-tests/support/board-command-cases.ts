@@ -48,7 +48,8 @@ class Tested {
     this.board = await startBoard({
       ...this.#setup,
       onEvent: (event) => {
-        if (event !== 'connect' && event !== 'disconnect') this.events.push(event);
+        if (event !== 'connect' && event !== 'drop' && event !== 'disconnect')
+          this.events.push(event);
       },
     });
     this.line = await Line.open(this.board.port);

@@ -3,7 +3,7 @@
  * needs no Node, so that it works in a browser, too.
  */
 import { crc32 } from '#hashes';
-import { fromLatin1, toBase64, toLatin1 } from '../../formats/bytes.ts';
+import { fromBase64, fromLatin1, toBase64, toLatin1 } from '../../formats/bytes.ts';
 import { PortError } from '../../link/errors.ts';
 import { Line, type Port } from '../../link/port.ts';
 
@@ -13,7 +13,13 @@ export type Behaviour = (line: string, board: FakeConsole) => void;
 /** Runs a line in this engine, with Espruino's `print`. */
 export const evaluate: Behaviour = (line, board) => {
   const print = (...values: unknown[]) => board.send(`${values.join(' ')}\r\n`);
-  const globals: Record<string, unknown> = { print, ...board.globals };
+  const globals: Record<string, unknown> = {
+    print,
+    global: board.global,
+    E: { CRC32: (text: string) => crc32(fromLatin1(text)) },
+    atob: (text: string) => toLatin1(fromBase64(text)),
+    ...board.globals,
+  };
   try {
     // eslint-disable-next-line @typescript-eslint/no-implied-eval -- that is what a console is for
     const run = new Function(...Object.keys(globals), line) as (...values: unknown[]) => void;
@@ -27,6 +33,8 @@ export const evaluate: Behaviour = (line, board) => {
 export class FakeConsole {
   /** What scripts find beside `print`. */
   readonly globals: Record<string, unknown> = {};
+  /** What is `global` there, unless it is among `globals`. */
+  readonly global: Record<string, unknown> = {};
   /** The lines that have arrived, without what they begin with. */
   readonly lines: string[] = [];
   /** All that has arrived, a character per byte. */
@@ -68,7 +76,10 @@ export class FakeConsole {
   }
 
   #take(line: string): void {
-    const text = line.replace(/[\x00-\x08\x0b-\x1f]/g, '');
+    const bare = line.replace(/[\x00-\x08\x0b-\x1f]/g, '');
+    // For tests that look for a script: what the line has in base64.
+    const code = /^eval\(.*\("([\w+/=]+)",\d+\)\)$/.exec(bare)?.[1];
+    const text = code ? `${bare}//${toLatin1(fromBase64(code)).replaceAll('\n', ' ')}` : bare;
     this.lines.push(text);
     this.behaviour(text, this);
   }

@@ -271,7 +271,7 @@ export function describeUrls(siteOf: () => Site): void {
   it('says that there is no such file', async () => {
     const site = siteOf();
     const run = await site.update('--url', `${url()}x`);
-    assertRefused(site, run, /E_HTTP .*storage\.binx\.ota: status 404/, 1);
+    assertRefused(site, run, /E_HTTP .*storage\.binx\.ota: no manifest.* \(status 404/, 1);
   });
 }
 
@@ -345,7 +345,7 @@ function describeWrongMoments(siteOf: () => Site): void {
     const cases: [string[], RegExp][] = [
       [[], /name an image, or --url/],
       [['storage.bin', '--url', 'http://a/b'], /an image and --url: name one of them/],
-      [['--url', 'ftp://a/b'], /--url: ftp:\/\/a\/b: not of the form http:\/\/host\/path/],
+      [['--url', 'ftp://a/b'], /--url: ftp:\/\/a\/b: ftp is not what a board fetches/],
       [['storage.bin', '--trial', '0'], /not a whole number from 1 to 255/],
       [['storage.bin', '--digest', 'abc'], /--digest .*'abc' is invalid\. It is not 64 hex digits/],
       [['--url', 'http://a/b', '--version', '1'], /--version: with --url/],

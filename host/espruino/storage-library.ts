@@ -4,6 +4,10 @@ import { latin1 } from '../chip/latin1.ts';
 
 /** Storage cuts names off here (jsflash.h, JSF_MAX_FILENAME_LENGTH). */
 const NAME_LENGTH = 28;
+/** Bytes before each file (jsflash.h, JsfFileHeader). */
+const HEADER = 32;
+/** Bytes of Storage on an ESP32. */
+const ROOM = 0xe0000;
 
 /** Espruino's Storage: files by name. Kept beside the simulated chip, not on it. */
 export class Files {
@@ -49,6 +53,8 @@ export function storageLibrary(files: Files) {
     const count = int(length ?? 0);
     return content?.slice(from, count > 0 ? from + count : undefined);
   };
+  const free = () =>
+    ROOM - files.names().reduce((sum, name) => sum + HEADER + (files.get(name) ?? '').length, 0);
   return {
     read,
     readJSON(name: unknown, noExceptions?: unknown): unknown {
@@ -75,11 +81,15 @@ export function storageLibrary(files: Files) {
       const part = asJson ? JSON.stringify(data) : latin1(pointed(data));
       const at = asJson ? 0 : int(offset ?? 0);
       const old = files.get(nameOf(name));
-      if (at === 0 || old === undefined) {
-        const total = Math.max(asJson ? 0 : int(size ?? 0), at + part.length);
-        files.set(nameOf(name), '\xff'.repeat(at) + part + '\xff'.repeat(total - at - part.length));
+      if (at === 0) {
+        const total = Math.max(asJson ? 0 : int(size ?? 0), part.length);
+        // The old file is gone before there is room for the new one (jsflash.c, jsfWriteFile).
+        files.set(nameOf(name), undefined);
+        if (HEADER + total > free()) throw new Error('Unable to find or create file');
+        files.set(nameOf(name), part + '\xff'.repeat(total - part.length));
         return true;
       }
+      if (old === undefined) throw new Error('Unable to find or create file');
       if (at + part.length > old.length) throw new Error('Too much data for file size');
       const there = old.slice(at, at + part.length);
       if (there !== part && !/^\xff*$/.test(there)) {
@@ -99,7 +109,6 @@ export function storageLibrary(files: Files) {
       return files.names().filter((name) => !regex || name.match(regex));
     },
     compact: () => undefined,
-    getFree: () =>
-      0xe0000 - files.names().reduce((sum, name) => sum + 32 + (files.get(name) ?? '').length, 0),
+    getFree: free,
   };
 }

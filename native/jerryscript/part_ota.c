@@ -602,5 +602,8 @@ jerry_value_t part_ota_runtime(void)
     jerry_value_t live = jerry_number(0.0);
     jerry_value_free(jerry_object_set_sz(runtime, "live", live));
     jerry_value_free(live);
+    jerry_value_t table = jerry_number((double) CONFIG_PARTITION_TABLE_OFFSET);
+    jerry_value_free(jerry_object_set_sz(runtime, "table", table));
+    jerry_value_free(table);
     return runtime;
 }
