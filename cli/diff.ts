@@ -3,11 +3,15 @@ import { basename } from 'node:path';
 import { Command } from 'commander';
 import { diff, type Difference, readSide, type Side } from './difference.ts';
 import { about, readInput } from './files.ts';
+import { Given, type ImageFlags, targetIn, withStrict } from './images/given.ts';
+import { concernsOfChange } from '../formats/images/concerns.ts';
 import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 import { printJson, printLines } from './print.ts';
 import { columns, grouped, plural, rangesOf, rangesText, secondsText } from './words/format.ts';
 
-interface Flags {
+interface Flags extends ImageFlags {
+  table?: string;
+  partition?: string;
   json?: true;
 }
 
@@ -22,12 +26,26 @@ Example:
   part-ota diff www-1.3.bin www-1.4.bin
   part-ota diff www-1.3.bin.ota www-1.4.bin.ota --json`;
 
-function readFile(file: string): Side {
-  const bytes = readInput(file);
-  return about(file, () => readSide(bytes, file.endsWith(MANIFEST_SUFFIX)));
+/** One of both, and what it is; a manifest tells nothing of that. */
+interface Known extends Side {
+  given?: Given;
 }
 
-function linesOf(difference: Difference, to: Side): string[] {
+function readFile(file: string): Known {
+  const bytes = readInput(file);
+  const isManifest = file.endsWith(MANIFEST_SUFFIX);
+  const side = about(file, () => readSide(bytes, isManifest));
+  return isManifest ? side : { ...side, given: new Given(file, bytes) };
+}
+
+/** Warns of the new image, and of what it is in the place of the old one. @throws InputError, ImageError */
+function judge(from: Known, to: Known, flags: Flags): void {
+  const target = targetIn(flags.table, flags.partition);
+  const [before, after] = [from.given?.image, to.given?.image];
+  to.given?.judge(flags, target, before && after ? concernsOfChange(before, after) : []);
+}
+
+function linesOf(difference: Difference, from: Known, to: Known): string[] {
   const { changed, sectors, copied, fetched, work, seconds } = difference;
   const manifest = fetched.manifest + fetched.again;
   const bytes = fetched.image + manifest;
@@ -49,12 +67,14 @@ function linesOf(difference: Difference, to: Side): string[] {
       'copy',
       `${plural(copied.length, 'sector')}, blank or elsewhere in the partition`,
     ]);
-  return columns(rows);
+  const holds = (name: string, { given }: Known) =>
+    (given?.lines ?? []).map((line) => [name, line]);
+  return columns([...holds('old', from), ...holds('new', to), ...rows]);
 }
 
-function toJson(difference: Difference, from: Side, to: Side): object {
+function toJson(difference: Difference, from: Known, to: Known): object {
   const { changed, sectors, copied, fetched, work, seconds } = difference;
-  const sideOf = ({ size, digest }: Side) => ({ size, digest });
+  const sideOf = ({ size, digest, given: image }: Known) => ({ size, digest, image });
   return {
     from: sideOf(from),
     to: sideOf(to),
@@ -73,17 +93,23 @@ function toJson(difference: Difference, from: Side, to: Side): object {
 
 /** Makes the command. It throws an InputError for what the user has to change. */
 export function diffCommand(): Command {
-  return new Command('diff')
+  return withStrict(new Command('diff'))
     .description('tell what an update over the air would fetch, erase and take')
     .argument('<old>', 'what the partition holds')
     .argument('<new>', 'what it is to hold')
+    .option('--table <file>', 'partition table that has the partition, CSV or binary')
+    .option('--partition <label>', 'the row of the table that the images are for')
     .option('--json', 'print JSON instead')
     .addHelpText('after', HELP)
     .action((oldFile: string, newFile: string, flags: Flags) => {
       const from = readFile(oldFile);
       const to = readFile(newFile);
+      judge(from, to, flags);
       const difference = diff(from, to);
       if (flags.json) return printJson(toJson(difference, from, to));
-      printLines([`${basename(oldFile)} to ${basename(newFile)}:`, ...linesOf(difference, to)]);
+      printLines([
+        `${basename(oldFile)} to ${basename(newFile)}:`,
+        ...linesOf(difference, from, to),
+      ]);
     });
 }

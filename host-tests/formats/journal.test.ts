@@ -220,7 +220,6 @@ describe('of the journals on a chip, the module and its reader take', () => {
     const others = TABLE.filter((row) => row !== journal);
     for (const [what, own, ...more] of [
       ['readonly', { ...journal, flags: 2 }],
-      ['encrypted', { ...journal, flags: 1 }],
       ['not whole sectors', { ...journal, address: 0x36800, size: 0x3800 }],
       ['one that overlaps', journal, row('over', 1, 6, 0x38000, 0x4000)],
     ] as const) {
