@@ -53,6 +53,8 @@ interface Listed {
 /** Espruino's on the ESP32 (boards/ESP32.py, default_console_baudrate). */
 export const BAUD = 115200;
 const CONNECT_MS = 5000;
+/** Between two looks whether a serial port is still there. */
+const LOOK_MS = 500;
 /** Espruino's telnet port (libs/network/telnet/jswrap_telnet.c). */
 const TELNET = 23;
 
@@ -193,13 +195,29 @@ async function openSerial(name: string, baud: number): Promise<Port> {
       }),
     close: () =>
       new Promise((resolve) => {
+        clearInterval(looking);
         if (stream.isOpen) stream.close(() => resolve());
         else resolve();
       }),
   });
+  // A port that hangs up just before it is read gives 0 bytes. The package reads on then, for ever, and tells nobody; but
+  // such a port refuses to be drained.
+  let isLooking = false;
+  const ended = () => {
+    clearInterval(looking);
+    line.ended(lost(name, 'cable'));
+  };
+  const looking = setInterval(() => {
+    if (isLooking || !stream.isOpen) return;
+    isLooking = true;
+    stream.drain((error) => {
+      isLooking = false;
+      if (error) ended();
+    });
+  }, LOOK_MS);
   stream.on('data', (bytes) => line.arrived(bytes));
   stream.on('error', (error) => line.ended(lost(name, 'unknown', error?.message)));
-  stream.on('close', () => line.ended(lost(name, 'cable')));
+  stream.on('close', ended);
   return line;
 }
 

@@ -23,14 +23,16 @@ export interface PortFacts {
     last: string;
   };
   /** There is no partition table: not an ESP32, or its flash is encrypted. `board`: as Espruino calls it. */
-  E_NOT_ESP32: { port: string; board: string };
+  E_NOT_ESP32: { port: string; board: string; table: number; elsewhere: number[] };
   /** The board gave no sign of life while a script ran. */
   E_SILENT: { port: string; seconds: number };
   /** The board restarted while a script ran. `line`: what told that. */
   E_RESET: { port: string; line: string };
   /** A script ended without an answer. `line`: what Espruino printed about it. */
   E_INTERRUPTED: { port: string; line?: string };
-  /** The answer of a script was not what it sent: bytes were lost or added. */
+  /** Scripts or answers were damaged on the line, over and over. */
+  E_LINE: { port: string; times: number };
+  /** The answer of a script is none. */
   E_GARBLED: { port: string; text: string };
 }
 
@@ -44,8 +46,11 @@ export class PortError<Code extends keyof PortFacts = keyof PortFacts> extends F
 
 /** What can come of a script. */
 export interface ThrownFacts {
-  /** `code`: as on the board: E_STATE, …; missing if it is no error of the module. `message`: the board's words. */
-  E_THROWN: { code?: string; message: string };
+  /**
+   * `code`: as on the board: E_STATE, …; missing if it is no error of the module. `message`: the board's words. `state`:
+   * what the partition of an update holds, if it is known.
+   */
+  E_THROWN: { code?: string; message: string; state?: string };
   /**
    * Memory has ended on the board. `memory`: what there is now, if the board can still tell; `line`: what tells that it has
    * ended, of Espruino's own lines or of the script's error; `needed`: JsVars that have to be free, if that is known.

@@ -1,6 +1,8 @@
 /** What a board is and has, as it answers when it is asked. */
 import { crc32 } from '#hashes';
 import { concat, fromBase64, fromLatin1, toLatin1 } from '../formats/bytes.ts';
+import { TABLE_ADDRESS, TABLE_SIZE } from '../device/partitions.ts';
+import { type AppDescription, APP_HEAD, readApp } from '../formats/app.ts';
 import { BOOTLOADERS, flashSizeOf, SECTOR } from '../formats/chip.ts';
 import { findOtadata } from '../formats/otadata.ts';
 import { rowsOf } from '../formats/table/binary.ts';
@@ -44,11 +46,17 @@ export interface BoardFacts {
   storage: { free: number; total: number; trash?: number };
   /** Bytes of flash, as the header of the bootloader has it; missing if there is none. */
   flashSize?: number;
+  /** Address of the partition table. */
+  table: number;
   partitions: Row[];
+  /** By label: what the app in a slot tells of itself; null if it tells nothing. Slots without an app are missing. */
+  apps: Record<string, AppDescription | null | undefined>;
   /** The two entries of otadata, 32 bytes each; missing if there is no such partition. */
   otadata?: Uint8Array[];
   /** By name: those of the module; missing if they are not there. */
   files: Record<string, StoredFile | undefined>;
+  /** How many files are in Storage. */
+  stored: number;
   /** Whether an update is in progress at this moment. */
   isUpdating: boolean;
 }
@@ -64,9 +72,13 @@ interface Answer {
   env: { BOARD: string; VERSION: string; STORAGE?: number };
   free: number;
   stats: { trashBytes?: number; totalBytes?: number } | null;
+  table: number;
   rows: string[];
   headers: string[];
+  /** Where other tables may be, if there is none at `table`. */
+  elsewhere: number[];
   files: (number[] | null)[];
+  stored: number;
   isUpdating: boolean;
 }
 
@@ -82,9 +94,12 @@ const isAnswer = objectOf<Answer>({
       totalBytes: orMissing(isNumber),
     }),
   ),
+  table: isNumber,
   rows: listOf(bytesOf(32)),
   headers: listOf(bytesOf(4)),
+  elsewhere: listOf(isNumber),
   files: exactly(FILES.length, orNull(isFileFacts)),
+  stored: isNumber,
   isUpdating: isFlag,
 });
 
@@ -107,27 +122,54 @@ const ASK_MEMORY =
   'var m=process.memory();' +
   'return{memory:{free:m.free,total:m.total,blocksize:m.blocksize},loaded:Modules.getCached()}';
 
-/** The row of 32 bytes that ends a table, or another kind of row, does not begin like this one (esp_partition_info_t). */
-const ASK =
-  'var S=require("Storage"),e=process.env,F,r=[],h=[],a,b;' +
+/** How the text ends of a module that was stored for a table elsewhere, up to the address. */
+const USE = 'exports.use({table:';
+/** Longer than that end. */
+const USE_LENGTH = 40;
+
+/**
+ * @param table - address of the partition table
+ * @returns the text of the module as it is to be stored: it looks there, whoever loads it
+ */
+export const forTable = (ota: string, table: number) =>
+  table === TABLE_ADDRESS ? ota : `${ota}${USE}${table}});\n`;
+
+/** Where a table may begin that is not where it was looked for: up to here. */
+const LAST_TABLE = 0x40000;
+
+/**
+ * Asks for a table that the caller, or the module in Storage, says is elsewhere. The row of 32 bytes that ends a table, or
+ * another kind of row, does not begin like this one (esp_partition_info_t).
+ */
+const askScript = (table: number | undefined): string =>
+  'var S=require("Storage"),e=process.env,F,r=[],h=[],w=[],a,b;' +
   'try{F=require("Flash")}catch(x){}' +
-  'if(F){for(a=0x8000;a<0x8c00;a+=32){b=E.toString(F.read(32,a));if(b.charCodeAt(0)!=0xaa||b.charCodeAt(1)!=0x50)break;' +
-  'r.push(btoa(b))}' +
-  `${JSON.stringify(BOOTLOADERS)}.forEach(function(a){h.push(btoa(E.toString(F.read(4,a))))})}` +
   `var f=${JSON.stringify(FILES)}.map(function(n){var d=S.read(n);return d===undefined?null:[d.length,E.CRC32(d)]});` +
+  `var n=f[0]?f[0][0]:0,m=n>${USE_LENGTH}?S.read("${OTA}",n-${USE_LENGTH},${USE_LENGTH}):"",i=m.indexOf(${JSON.stringify(USE)});` +
+  `var t=${table ?? 0}||(i<0?0:parseInt(m.substr(i+${USE.length})))||${TABLE_ADDRESS};` +
+  'function y(a){var b=E.toString(F.read(32,a));return b.charCodeAt(0)==0xaa&&b.charCodeAt(1)==0x50?b:""}' +
+  `if(F){for(a=t;a<t+${TABLE_SIZE}&&(b=y(a));a+=32)r.push(btoa(b));` +
+  `if(!r.length)for(a=${SECTOR};a<${LAST_TABLE};a+=${SECTOR})if(y(a))w.push(a);` +
+  `${JSON.stringify(BOOTLOADERS)}.forEach(function(a){h.push(btoa(E.toString(F.read(4,a))))})}` +
   `var u=Modules.getCached().indexOf("${OTA}")>=0&&require("${OTA}").status().state=="updating";` +
   'return{env:{BOARD:e.BOARD,VERSION:e.VERSION,STORAGE:e.STORAGE},' +
-  'free:S.getFree(),stats:S.getStats?S.getStats():null,rows:r,headers:h,files:f,isUpdating:u}';
+  'free:S.getFree(),stats:S.getStats?S.getStats():null,table:t,rows:r,headers:h,elsewhere:w,files:f,' +
+  'stored:S.list?S.list().length:0,isUpdating:u}';
 
-/** Asks a board what it is and has. @throws PortError; E_NOT_ESP32 if there is no partition table */
-export async function askBoard(session: Session): Promise<BoardFacts> {
+/**
+ * Asks a board what it is and has.
+ * @param table - where its partition table lies. Default: where the module in its Storage looks, else 0x8000
+ * @throws PortError; E_NOT_ESP32 if there is no partition table
+ */
+export async function askBoard(session: Session, table?: number): Promise<BoardFacts> {
   const { name: port } = session.port;
   const { memory, loaded } = checked(port, await session.run(ASK_MEMORY), isMemoryAnswer);
-  const answer = checked(port, await session.run(ASK), isAnswer);
+  const answer = checked(port, await session.run(askScript(table)), isAnswer);
   const { env, stats } = answer;
   const partitions = rowsOf(concat(answer.rows.map(fromBase64)));
   if (!partitions.length) {
-    throw new PortError('E_NOT_ESP32', { port, board: env.BOARD });
+    const { table, elsewhere } = answer;
+    throw new PortError('E_NOT_ESP32', { port, board: env.BOARD, table, elsewhere });
   }
   const files = FILES.map((name, n) => {
     const found = answer.files[n];
@@ -141,9 +183,12 @@ export async function askBoard(session: Session): Promise<BoardFacts> {
     loaded,
     storage: { free: answer.free, total, trash: stats?.trashBytes },
     flashSize: flashSizeOf(answer.headers.map(fromBase64)),
+    table: answer.table,
     partitions,
+    apps: await readApps(session, partitions),
     otadata: await readOtadata(session, partitions),
     files: Object.fromEntries(files),
+    stored: answer.stored,
     isUpdating: answer.isUpdating,
   };
 }
@@ -156,6 +201,18 @@ async function readOtadata(session: Session, partitions: Row[]): Promise<Uint8Ar
     `return ${addresses}.map(function(a){return btoa(E.toString(require("Flash").read(32,a)))})`,
   );
   return checked(session.port.name, entries, exactly(2, bytesOf(32))).map(fromBase64);
+}
+
+/** One by one, so that no line is too long. @returns what the apps in the slots tell of themselves, by label. */
+async function readApps(session: Session, partitions: Row[]): Promise<BoardFacts['apps']> {
+  const slots = partitions.filter(({ type }) => type === 0);
+  const apps: [string, AppDescription | null | undefined][] = [];
+  for (const { label, address } of slots) {
+    const script = `return btoa(E.toString(require("Flash").read(${APP_HEAD},${address})))`;
+    const head = checked(session.port.name, await session.run(script), bytesOf(APP_HEAD));
+    apps.push([label, readApp(fromBase64(head))]);
+  }
+  return Object.fromEntries(apps);
 }
 
 /** Bytes of Storage that are read at a time. */

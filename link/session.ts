@@ -11,8 +11,10 @@ import { outOfMemory } from './failure.ts';
 import { ASK_MEMORY, tellsOfMemory } from './memory.ts';
 import type { Port } from './port.ts';
 import {
+  askOf,
   CLEAR_LINE,
   CTRL_C,
+  FORGET,
   greetingOf,
   linesOf,
   readAnswer,
@@ -48,8 +50,20 @@ const ASK_MS = 3000;
 /** In which a script has to show that it goes on, after memory has ended on the board: Espruino may hang then. */
 const GRACE_MS = 15_000;
 
+/** After which a board that has not been heard is asked for its answer once more; twice as long after each time. */
+const ASK_AGAIN_MS = 1000;
+/** How often a script is sent, or its answer asked for, because of damage: then the line is bad. */
+const MOST_DAMAGES = 40;
+
+/** How often a script may be interrupted before it begins: a damaged byte may be a Ctrl-C. */
+const MOST_INTERRUPTIONS = 3;
+
 /** In which a last word has to leave this machine. */
 const CLOSE_MS = 500;
+
+/** Lines that are kept while a script runs, and values that it may say: several for each sector of a chip of 32 MB. */
+const MOST_HEARD = 1000;
+const MOST_SAID = 100_000;
 
 /** Longest line that is kept while its end has not come. */
 const LONGEST = 1 << 20;
@@ -65,10 +79,20 @@ interface Waiting {
   timer: Timer | undefined;
   onSay: ((value: unknown) => void) | undefined;
   isLast: ((value: unknown) => boolean) | undefined;
-  /** It returned a promise, or `say`: that the script is over is no answer. */
-  isGoingOn: boolean;
+  /** The lines that run it, and what asks for its answer if that does not come; for a greeting there are none. */
+  lines: string;
+  asking: Timer | undefined;
+  askMs: number;
+  /** How often something of it was found to be damaged. */
+  damages: number;
+  /** What the board has answered last: said once more, it is no sign of life of the script. */
+  last: string | undefined;
+  /** How often the board has told that it is over without an answer. */
+  overs: number;
   /** What was printed meanwhile, for the message if there is no answer. */
   heard: string[];
+  /** How often it has said something. */
+  said: number;
 }
 
 /** Over it runs everything that is done on a board. Make it by `Session.open`. */
@@ -78,6 +102,10 @@ export class Session {
   readonly #mark = randomText(4);
   readonly #silence: number;
   #last = 0;
+  /** Whether it has left anything on the board. */
+  #hasRun = false;
+  /** Questions for an answer that are being sent. That they leave is no sign of life. */
+  #asks = 0;
   #waiting: Waiting | undefined;
   /** What has arrived of the current line, a character per byte. */
   #line = '';
@@ -94,7 +122,7 @@ export class Session {
   private constructor(port: Port, options: SessionOptions) {
     this.port = port;
     // Long scripts take their time: that a piece of them has left is a sign of life.
-    this.#writer = new Writer(port, () => this.#heardSomething());
+    this.#writer = new Writer(port, () => this.#asks || this.#heardSomething());
     this.#silence = options.silence ?? SILENCE_MS;
     port.onData((bytes) => this.#arrived(bytes));
     port.onClose((error) => this.#end(error));
@@ -143,8 +171,14 @@ export class Session {
         timer,
         onSay: undefined,
         isLast: undefined,
-        isGoingOn: true,
+        lines: '',
+        asking: undefined,
+        askMs: Infinity,
+        damages: 0,
+        last: undefined,
+        overs: 0,
         heard: [],
+        said: 0,
       };
     });
     const sendHellos = async () => {
@@ -171,13 +205,13 @@ export class Session {
   }
 
   /**
-   * Runs a script on the board.
+   * Runs a script on the board, once, however often it has to be sent.
    * @param script - the body of a function: `return` gives the answer, which may be a promise; `return say` means that the answer will be
    * said, see `isLast`. Best on one line. What
    * it declares is local to it. Espruino hoists nothing; brackets have to match. `say(value)` hands a value to `onSay`.
    * @returns what it returned, through JSON; `undefined` comes back as `null`
    * @throws BoardError with `code` and message of what it threw, or E_MEMORY; PortError E_CLOSED, E_SILENT, E_RESET,
-   * E_INTERRUPTED, E_GARBLED
+   * E_INTERRUPTED, E_GARBLED, E_LINE
    */
   run(script: string, options: RunOptions = {}): Promise<unknown> {
     const answer = this.#turn.then(() => this.#attempt(script, options));
@@ -213,14 +247,56 @@ export class Session {
         timer: undefined,
         onSay: options.onSay,
         isLast: options.isLast,
-        isGoingOn: false,
+        lines: scriptOf(this.#mark, number, script),
+        asking: undefined,
+        askMs: ASK_AGAIN_MS,
+        damages: 0,
+        last: undefined,
+        overs: 0,
         heard: [],
+        said: 0,
       };
       this.#heardSomething();
-      this.#writer
-        .send(scriptOf(this.#mark, number, script))
-        .catch((error: Error) => this.#settle((waiting) => waiting.reject(error)));
+      this.#sendLines(this.#waiting);
     });
+  }
+
+  /** Sends the script that is awaited, for the first time or once more. */
+  #sendLines(waiting: Waiting): void {
+    this.#hasRun = true;
+    cancel(waiting.asking);
+    this.#writer.send(waiting.lines).then(
+      () => this.#askLater(waiting),
+      (error: Error) => this.#settle(({ reject }) => reject(error)),
+    );
+  }
+
+  /** Asks for the answer once the board has not been heard for a while: line or answer may be lost. */
+  #askLater(waiting: Waiting): void {
+    cancel(waiting.asking);
+    if (this.#waiting !== waiting || waiting.askMs === Infinity) return;
+    waiting.asking = after(waiting.askMs, () => {
+      waiting.askMs *= 2;
+      this.#ask(waiting);
+    });
+  }
+
+  #ask(waiting: Waiting): void {
+    cancel(waiting.asking);
+    this.#asks++;
+    const asked = () => void this.#asks--;
+    void this.#writer
+      .send(askOf(this.#mark, waiting.number))
+      .then(asked, asked)
+      .then(() => this.#askLater(waiting));
+  }
+
+  /** @returns whether it is worth while to try again. */
+  #isDamaged(waiting: Waiting): boolean {
+    if (++waiting.damages <= MOST_DAMAGES) return true;
+    const facts = { port: this.port.name, times: waiting.damages };
+    this.#settle(({ reject }) => reject(new PortError('E_LINE', facts)));
+    return false;
   }
 
   /** Calls back with each line that the board prints and that is no answer, without prompts. @returns what ends that */
@@ -244,9 +320,10 @@ export class Session {
   /** Ends the line. What runs on the board goes on; a script that has not arrived yet is dropped. */
   async close(): Promise<void> {
     const isSending = this.#waiting !== undefined;
+    const last = isSending ? CLEAR_LINE : this.#hasRun && !this.#ended ? FORGET : undefined;
     this.#end(new PortError('E_CLOSED', { port: this.port.name, by: 'caller' }));
-    if (isSending) {
-      const cleared = this.port.write(fromLatin1(CLEAR_LINE)).catch(() => undefined);
+    if (last !== undefined) {
+      const cleared = this.port.write(fromLatin1(last)).catch(() => undefined);
       await Promise.race([cleared, pause(CLOSE_MS)]);
     }
     await this.port.close();
@@ -264,6 +341,7 @@ export class Session {
     if (!waiting) return;
     this.#waiting = undefined;
     cancel(waiting.timer);
+    cancel(waiting.asking);
     how(waiting);
   }
 
@@ -273,8 +351,12 @@ export class Session {
     if (!waiting || waiting.silence === Infinity) return;
     cancel(waiting.timer);
     waiting.timer = after(Math.min(waiting.silence, waiting.grace), () => {
-      const facts = { port: this.port.name, seconds: waiting.silence / 1000 };
-      this.#settle(({ reject }) => reject(new PortError('E_SILENT', facts)));
+      const { name: port } = this.port;
+      const { damages: times, silence } = waiting;
+      const error = times
+        ? new PortError('E_LINE', { port, times })
+        : new PortError('E_SILENT', { port, seconds: silence / 1000 });
+      this.#settle(({ reject }) => reject(error));
     });
   }
 
@@ -296,7 +378,8 @@ export class Session {
   }
 
   #printed(line: string): void {
-    this.#waiting?.heard.push(line);
+    const heard = this.#waiting?.heard;
+    if (heard && heard.length < MOST_HEARD) heard.push(line);
     if (tellsOfMemory(line)) this.#memoryEnds(line);
     if (this.#isKnown && isRestart(line)) {
       const facts = { port: this.port.name, line };
@@ -315,30 +398,53 @@ export class Session {
   #answered(text: string): void {
     const waiting = this.#waiting;
     const { number, kind, value } = readAnswer(text);
+    if (!waiting) return;
+    if (number === undefined) {
+      if (waiting.lines && this.#isDamaged(waiting)) this.#ask(waiting);
+      return;
+    }
     // That of an older hello, or of a script that was given up.
-    if (!waiting || (number !== undefined && number !== waiting.number)) return;
+    if (number !== waiting.number) return;
     if (kind === undefined) {
       const facts = { port: this.port.name, text };
       return this.#settle(({ reject }) => reject(new PortError('E_GARBLED', facts)));
     }
+    if (kind === '?') {
+      // What has no memory to begin has none the next time.
+      const isInterrupted = ({ heard }: Waiting) =>
+        heard.filter((line) => /^Execution Interrupted/.test(line)).length >= MOST_INTERRUPTIONS;
+      if (this.#memoryLine !== undefined || isInterrupted(waiting))
+        this.#settle(({ reject, heard }) => reject(this.#noResult(heard)));
+      else if (this.#isDamaged(waiting)) this.#sendLines(waiting);
+      return;
+    }
+    if (kind !== '.' && text === waiting.last) return;
+    waiting.last = text;
+    // The line that asks may be damaged in such a way that this is its answer: not twice.
+    if (kind === '.' && ++waiting.overs < 2) return this.#ask(waiting);
     waiting.grace = Infinity;
+    waiting.askMs = waiting.lines ? ASK_AGAIN_MS : Infinity;
     this.#heardSomething();
+    if (waiting.lines) this.#askLater(waiting);
     if (kind === '~') {
-      waiting.isGoingOn = true;
+      // It is there, and goes on.
     } else if (kind === '>') {
       this.#said(waiting, value);
     } else if (kind === '=') {
       this.#settle(({ resolve }) => resolve(value));
     } else if (kind === '!') {
       this.#settle(({ reject }) => reject(this.#thrown(value)));
-    } else if (!waiting.isGoingOn) {
+    } else {
       this.#settle(({ reject, heard }) => reject(this.#noResult(heard)));
     }
   }
 
   /** Hands on what a script says. If the listener throws, because that is not what it expects, the script has failed. */
-  #said({ onSay, isLast }: Waiting, value: unknown): void {
+  #said(waiting: Waiting, value: unknown): void {
+    const { onSay, isLast } = waiting;
     try {
+      if (++waiting.said > MOST_SAID)
+        throw new PortError('E_GARBLED', { port: this.port.name, text: JSON.stringify(value) });
       onSay?.(value);
       if (isLast?.(value)) this.#settle(({ resolve }) => resolve(value));
     } catch (error) {

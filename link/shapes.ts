@@ -9,9 +9,15 @@ import { PortError, type ThrownFacts } from './errors.ts';
 /** Whether a value is of a type. */
 export type Is<T> = (value: unknown) => value is T;
 
-export const isText: Is<string> = (value) => typeof value === 'string';
+/** Characters of a text, and elements of a list: more than anything that the module or Espruino tells. */
+const LONGEST_TEXT = 4096;
+const LONGEST_LIST = 1024;
+
+export const isText: Is<string> = (value): value is string =>
+  typeof value === 'string' && value.length <= LONGEST_TEXT;
+/** All numbers that a board tells are bytes, sectors, JsVars, seconds, CRCs: none is below 0, or as large as 2^53. */
 export const isNumber: Is<number> = (value): value is number =>
-  typeof value === 'number' && Number.isFinite(value);
+  typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
 export const isFlag: Is<boolean> = (value) => typeof value === 'boolean';
 
 export const orMissing =
@@ -27,7 +33,7 @@ export const orNull =
 export const listOf =
   <T>(is: Is<T>): Is<T[]> =>
   (value): value is T[] =>
-    Array.isArray(value) && value.every(is);
+    Array.isArray(value) && value.length <= LONGEST_LIST && value.every(is);
 
 /** @param count - how many there are */
 export const exactly =
@@ -35,14 +41,18 @@ export const exactly =
   (value): value is T[] =>
     listOf(is)(value) && value.length === count;
 
-/** @param fields - what is checked of an object; it may have more */
+/**
+ * @param fields - what is checked of an object; it may have more. Only what is its own counts: `__proto__` in JSON is a
+ * name like any other, and nothing is inherited.
+ */
 export const objectOf =
   <T extends object>(fields: { [Field in keyof T]-?: Is<T[Field]> }): Is<T> =>
   (value): value is T =>
     typeof value === 'object' &&
     value !== null &&
+    !Array.isArray(value) &&
     Object.entries<Is<unknown>>(fields).every(([field, is]) =>
-      is((value as Record<string, unknown>)[field]),
+      is(Object.hasOwn(value, field) ? (value as Record<string, unknown>)[field] : undefined),
     );
 
 /** Base64 of bytes. @param length - of the bytes */
@@ -67,6 +77,11 @@ export function checked<T>(port: string, value: unknown, is: Is<T>): T {
   throw garbled(port, value);
 }
 
+interface Thrown {
+  code?: unknown;
+  message: string;
+  state?: unknown;
+}
 const isThrown = objectOf<{ message: string }>({ message: isText });
 
 /**
@@ -75,8 +90,12 @@ const isThrown = objectOf<{ message: string }>({ message: isText });
  * @throws PortError E_GARBLED if it is something else
  */
 export function thrownOf(port: string, value: unknown): ThrownFacts['E_THROWN'] {
-  const { code, message } = checked<{ code?: unknown; message: string }>(port, value, isThrown);
-  return isText(code) ? { code, message } : { message };
+  const { code, message, state } = checked<Thrown>(port, value, isThrown);
+  return {
+    ...(isText(code) ? { code } : {}),
+    message,
+    ...(isText(state) ? { state } : {}),
+  };
 }
 
 /** A module of another version may have a state or a code that is not known here. */
@@ -93,13 +112,24 @@ export const isReport = objectOf<Report>({
   code: orMissing(isCode),
 });
 
+/** Whether it can be a place in flash: a whole number, below 4 GB. */
+const isAddress: Is<number> = (value): value is number =>
+  isNumber(value) && Number.isInteger(value) && value < 2 ** 32;
+
 export const isProgress = objectOf<Progress>({
   phase: isText as Is<Progress['phase']>,
-  done: isNumber,
-  total: isNumber,
+  done: isAddress,
+  total: isAddress,
 });
 
-const isArea = objectOf<Area>({ label: orMissing(isText), address: isNumber, size: isNumber });
+/** What a board tells of a fault of the network that it survives: the message, and milliseconds until the next request. */
+export interface Retry {
+  retry: string;
+  ms: number;
+}
+export const isRetry = objectOf<Retry>({ retry: isText, ms: isNumber });
+
+const isArea = objectOf<Area>({ label: orMissing(isText), address: isAddress, size: isAddress });
 
 export const isPlan = objectOf<Plan>({
   partition: isArea,
@@ -113,7 +143,7 @@ export const isPlan = objectOf<Plan>({
 const CHECK = {
   version: isText,
   label: isText,
-  size: isNumber,
+  size: isAddress,
   digest: isText,
   same: isFlag,
   changed: isNumber,

@@ -1,25 +1,26 @@
 /** Finds out what a board is, and what an update of it would use. */
-import { TABLE_ADDRESS } from '../device/partitions.ts';
-import type { Area, Code, Plan, Report } from '../device/api.ts';
+import type { Code, Plan, Report } from '../device/api.ts';
 import { Fault } from '../formats/errors.ts';
 import { bootOf, isSlot } from '../formats/otadata.ts';
-import { SECTOR } from '../formats/chip.ts';
-import { gapsOf, type Row } from '../formats/table/row.ts';
+import { CUSTOM, TABLE_ADDRESS } from '../device/partitions.ts';
+import type { Row } from '../formats/table/row.ts';
 import { type BootScript, readBootScript } from './boot-script.ts';
 import {
   askBoard,
   BOOT,
   type BoardFacts,
   crcOf,
+  forTable,
   OTA,
   OTA_HTTP,
   readStored,
   type StoredFile,
 } from './facts.ts';
+import { type LaidOut, type Layout, layoutOf } from './layout.ts';
 import { neededFor, type Work } from './memory.ts';
 import { withModule } from './module.ts';
 import type { Session } from './session.ts';
-import { checked, type Is, isPlan, isReport, isText, thrownOf } from './shapes.ts';
+import { type Is, isPlan, isReport, thrownOf } from './shapes.ts';
 
 /** A call that the module refuses. */
 export interface Refusal {
@@ -31,9 +32,11 @@ export interface Refusal {
 export interface StoredModule extends StoredFile {
   /** That of this package if it is the same file; else it is another one. */
   version?: string;
+  /** Where it looks for the partition table, if that is not where the table is. */
+  looksAt?: number;
 }
 
-interface PartitionStatus extends Row {
+interface PartitionStatus extends LaidOut {
   /** `running`: the app that runs; `passive`: the slot that the next app OTA would be written to. */
   app?: 'running' | 'passive';
 }
@@ -45,7 +48,7 @@ export interface Need {
 }
 
 /** What a board is, and has. Addresses and sizes in bytes. */
-export interface BoardStatus {
+export interface BoardStatus extends Layout {
   port: string;
   board: string;
   firmware: string;
@@ -55,8 +58,6 @@ export interface BoardStatus {
   storage: BoardFacts['storage'];
   flashSize?: number;
   partitions: PartitionStatus[];
-  /** Flash that is in no partition. */
-  gaps: Area[];
   files: { ota?: StoredModule; otaHttp?: StoredModule; boot0?: StoredFile & BootScript };
   /** What `ota.status()` returns; missing if the module is not there. */
   update?: Report | Refusal;
@@ -92,7 +93,7 @@ function chosenApp({ partitions, otadata }: BoardFacts): string | undefined {
 }
 
 /** @returns the partitions, and which app slots run and come next, as esp_ota_get_next_update_partition finds them. */
-function withApps(partitions: Row[], running: string | undefined): PartitionStatus[] {
+function withApps(partitions: LaidOut[], running: string | undefined): PartitionStatus[] {
   const slots = partitions.filter(isSlot).sort((a, b) => a.subtype - b.subtype);
   const at = slots.findIndex(({ label }) => label === running);
   const next = slots.length ? slots[(at + 1) % slots.length].label : undefined;
@@ -110,8 +111,25 @@ function storedModule(
   version: string,
 ): StoredModule | undefined {
   if (!file) return undefined;
-  const isOurs = texts.some((text) => text.length === file.size && crcOf(text) === file.crc32);
-  return isOurs ? { ...file, version } : file;
+  return isOneOf(file, texts) ? { ...file, version } : file;
+}
+
+const isOneOf = (file: StoredFile, texts: string[]) =>
+  texts.some((text) => text.length === file.size && crcOf(text) === file.crc32);
+
+/** @returns `ota` in Storage, which may be for a table elsewhere. @param table - where that is */
+function storedOta(
+  file: StoredFile | undefined,
+  { ota, version }: KnownFiles,
+  table: number,
+): StoredModule | undefined {
+  const found = storedModule(
+    file,
+    ota.map((text) => forTable(text, table)),
+    version,
+  );
+  if (!file || found?.version !== undefined || !isOneOf(file, ota)) return found;
+  return { ...file, version, looksAt: TABLE_ADDRESS };
 }
 
 /** @returns what a call on the board returned, or why the module refused it. */
@@ -126,20 +144,16 @@ async function askModule(
 ): Promise<{ update: Report | Refusal; plans: [string, Plan | Refusal][]; running?: string }> {
   const plans: [string, Plan | Refusal][] = [];
   let running: string | undefined;
-  const body =
-    'function t(f){try{return f()}catch(e){return{code:e.code,message:e.message}}}' +
-    `${JSON.stringify(labels)}.forEach(function(l){say([l,t(function(){return o.plan({partition:l})})])});` +
-    'return t(function(){return o.status()})';
   const { name: port } = session.port;
-  const update = await withModule(session, body, {
-    onSay: (said) => {
-      const [label, found] = checked(port, said, isPair);
-      const plan = foundOf(port, found, isPlan);
-      plans.push([label, plan]);
-      if (!isRefusal(plan)) running = plan.running;
-    },
-  });
-  return { update: foundOf(port, update, isReport), plans, running };
+  const ask = (call: string) =>
+    withModule(session, `try{return ${call}}catch(e){return{code:e.code,message:e.message}}`);
+  for (const label of labels) {
+    const call = `o.plan({partition:${JSON.stringify(label)}})`;
+    const plan = foundOf(port, await ask(call), isPlan);
+    plans.push([label, plan]);
+    if (!isRefusal(plan)) running = plan.running;
+  }
+  return { update: foundOf(port, await ask('o.status()'), isReport), plans, running };
 }
 
 function needsOf({ memory, loaded }: BoardFacts): Record<Work, Need> {
@@ -155,28 +169,26 @@ function needsOf({ memory, loaded }: BoardFacts): Record<Work, Need> {
   };
 }
 
-/** A label, and what came of its plan. */
-const isPair: Is<[string, unknown]> = (value): value is [string, unknown] =>
-  Array.isArray(value) && value.length === 2 && isText(value[0]);
-
 /** What can never be updated needs no plan: apps, and what the firmware boots by. */
 const isData = ({ type, subtype }: Row) =>
-  (type === 1 && subtype !== OTADATA) || (type >= 0x40 && type < 0xff);
+  (type === 1 && subtype !== OTADATA) || (type >= CUSTOM >> 8 && type < 0xff);
 
 /**
  * Asks a board. Writes nothing.
  * @param known - by which its modules are known again
  * @param label - the partition to plan an update of; default: each that may be updated
+ * @param table - where the partition table lies; default: where the module in Storage looks
  * @throws StatusError if there is no such partition; PortError
  */
 export async function askStatus(
   session: Session,
   known: KnownFiles,
   label?: string,
+  table?: number,
 ): Promise<BoardStatus> {
-  const facts = await askBoard(session);
+  const facts = await askBoard(session, table);
+  const layout = layoutOf(facts);
   const { partitions, files } = facts;
-  const flashEnd = Math.max(...partitions.map(({ address, size }) => address + size));
   if (label !== undefined && !partitions.some((row) => row.label === label)) {
     const labels = partitions.map((row) => row.label);
     throw new StatusError('E_NO_PARTITION', { label, labels });
@@ -195,10 +207,10 @@ export async function askStatus(
     needs: needsOf(facts),
     storage: facts.storage,
     flashSize: facts.flashSize,
-    partitions: withApps(partitions, asked?.running ?? chosenApp(facts)),
-    gaps: gapsOf(partitions, facts.flashSize ?? flashEnd, TABLE_ADDRESS + SECTOR),
+    ...layout,
+    partitions: withApps(layout.partitions, asked?.running ?? chosenApp(facts)),
     files: {
-      ota: storedModule(files[OTA], known.ota, known.version),
+      ota: storedOta(files[OTA], known, facts.table),
       otaHttp: storedModule(files[OTA_HTTP], known.otaHttp, known.version),
       boot0: boot && script && { ...boot, ...script },
     },

@@ -1,7 +1,10 @@
 /** What an update runs on a board: bodies of functions for `Session.run`, each on one line. */
 import type { Report } from '../device/api.ts';
+import { APP_HEAD, readApp } from '../formats/app.ts';
+import { fromBase64 } from '../formats/bytes.ts';
+import type { LaidOut } from './layout.ts';
 import { type Memory, needScript } from './memory.ts';
-import { type Is, isText, listOf, isNumber, objectOf, orMissing } from './shapes.ts';
+import { bytesOf, type Is, isText, listOf, isNumber, objectOf, orMissing } from './shapes.ts';
 
 /** Modules that a board lacks. */
 interface Lacking {
@@ -23,12 +26,30 @@ export interface Examined {
   fresh: string[];
   /** Bytes of the partition; missing if there is none with this label. */
   size?: number | undefined;
+  /** Of the partition, as the table has them. */
+  type?: number | undefined;
+  subtype?: number | undefined;
   /** Those of all partitions, if there is none with this label. */
   labels: string[];
   state: Report['state'];
   /** The update that runs: `id` of its options, or the label of the partition. */
   running?: string | undefined;
+  /** The app slot that the backup overwrites, if it does, and its first bytes in base64. */
+  slot?: Slot | undefined;
 }
+
+interface Slot {
+  label: string;
+  head: string;
+}
+
+/** An app slot that the backup overwrites, and what is in it. */
+export type Overwritten = Pick<LaidOut, 'label' | 'holds'>;
+
+export const overwritten = ({ label, head }: Slot): Overwritten => ({
+  label,
+  holds: readApp(fromBase64(head)),
+});
 
 const isAbsent: Is<undefined> = (value) => value === undefined;
 const isLacking = objectOf<Lacking>({ missing: listOf(isText), free: isAbsent });
@@ -43,9 +64,12 @@ const isComplete = objectOf<Examined>({
   free: isAbsent,
   fresh: listOf(isText),
   size: orMissing(isNumber),
+  type: orMissing(isNumber),
+  subtype: orMissing(isNumber),
   labels: listOf(isText),
   state: isText as Is<Report['state']>,
   running: orMissing(isText),
+  slot: orMissing(objectOf<Slot>({ label: isText, head: bytesOf(APP_HEAD) })),
 });
 /** Whether it is what `examineScript` returns. */
 export const isExamined: Is<Lacking | Short | Examined> = (value) =>
@@ -58,6 +82,9 @@ export interface UpdateOptions {
   digest?: string | undefined;
   backup?: string | false | undefined;
   trial?: number | undefined;
+  manifest?: string | undefined;
+  headers?: Record<string, string> | undefined;
+  keep?: boolean | undefined;
   retries?: number | undefined;
   timeout?: number | undefined;
 }
@@ -71,12 +98,17 @@ export function onOneLine(script: string): string {
  * Reads as little as it can: where Storage is not mapped into memory, what is read is copied. Frees `ota` unless the app
  * has it, and forgets errors that Espruino has seen before: what it counts from now on are ours.
  *
- * Loads nothing where memory will not do: an Espruino that finds none may fail in ways of its own.
- * @param label - of the partition
+ * Loads nothing where memory will not do: an Espruino that finds none may fail in ways of its own. It looks once the line by
+ * which it came is out of memory.
+ * @param options - what the module will be asked for
  * @returns the script that asks for what `isExamined` takes
  */
-export const examineScript = (label: string, work: 'otaHttp' | 'console'): string =>
+export const examineScript = (
+  { partition: label, backup, trial }: Pick<UpdateOptions, 'partition' | 'backup' | 'trial'>,
+  work: 'otaHttp' | 'console',
+): string =>
   onOneLine(`
+  return Promise.resolve().then(function () {
   var cached = Modules.getCached();
   var fresh = ["ota", "ota-http"].filter(function (name) {
     return cached.indexOf(name) < 0;
@@ -91,14 +123,25 @@ export const examineScript = (label: string, work: 'otaHttp' | 'console'): strin
   if (E.getErrorFlags) E.getErrorFlags();
   var ota = require("ota");
   var found = { fresh: fresh, labels: [], state: ota.status().state };
+  var plan = {};
+  if (!global.otaPort) try {
+    plan = ota.plan(${JSON.stringify({ partition: label, backup, trial })});
+  } catch (e) {}
+  var at = !plan.resumed && plan.backup ? plan.backup.address : -1;
   ota.partitions().forEach(function (row) {
-    if (row.label === ${JSON.stringify(label)}) found.size = row.size;
-    else found.labels.push(row.label);
+    if (!row.type && row.address === at)
+      found.slot = { label: row.label, head: btoa(E.toString(require("Flash").read(${APP_HEAD}, at))) };
+    if (row.label === ${JSON.stringify(label)}) {
+      found.size = row.size;
+      found.type = row.type;
+      found.subtype = row.subtype;
+    } else found.labels.push(row.label);
   });
   if (found.size) found.labels = [];
   if (global.otaPort) found.running = global.otaPort.id;
   if (fresh[0] === "ota") Modules.removeCached("ota");
-  return found;`);
+  return found;
+  });`);
 
 /** What `JOIN` has for a code if the update that it should join has just ended. */
 export const OVER = 'over';
@@ -129,16 +172,19 @@ const FETCH = onOneLine(`(function (port) {
     if (now !== percent && what.phase !== "backup") port.tell(what);
     percent = now;
   };
+  port.onRetry = function (message, ms) {
+    port.tell({ retry: message, ms: ms });
+  };
   port.end = function (what) {
     delete global.otaPort;
     port.fresh.forEach(Modules.removeCached);
-    port.tell(what.message ? { code: what.code, message: what.message } : what);
+    port.tell(what.message ? { code: what.code, message: what.message, state: what.state } : what);
   };
 })`);
 
 /**
  * @param serial - examples/air-serial.js as it is built, for an update over the console; without it the board fetches
- * @returns a line that makes `otaPort`. It is for `Session.send`: as a script it would be in memory once more.
+ * @returns a script that makes `otaPort`.
  */
 export function portLine(options: UpdateOptions, serial?: string): string {
   // All but its options, and what it does with them.
@@ -149,7 +195,7 @@ export function portLine(options: UpdateOptions, serial?: string): string {
 /**
  * @param id - by which another run of the command knows the update again
  * @param fresh - modules that are to be freed in the end
- * @returns the script that starts the update that `otaPort` was made for
+ * @returns the script that starts the update that `otaPort` was made for, once the line by which it came is out of memory
  */
 export const startScript = (id: string, fresh: string[]): string =>
   onOneLine(`
@@ -157,5 +203,7 @@ export const startScript = (id: string, fresh: string[]): string =>
   port.id = ${JSON.stringify(id)};
   port.fresh = ${JSON.stringify(fresh)};
   port.tell = say;
-  require("ota-http").update(port).then(port.end, port.end);
+  Promise.resolve().then(function () {
+    return require("ota-http").update(port);
+  }).then(port.end, port.end);
   return say;`);

@@ -2,17 +2,30 @@
 import type { Progress } from '../device/api.ts';
 import type { AirResult, Check } from '../device/http/api.ts';
 import { Fault } from '../formats/errors.ts';
+import type { Target } from '../formats/images/concerns.ts';
 import { BoardError, PortError, type ThrownFacts } from './errors.ts';
+import { askBoard } from './facts.ts';
+import { type Layout, layoutOf } from './layout.ts';
 import { type Memory, MEMORY_FLAG, neededFor } from './memory.ts';
 import { now } from './runtime.ts';
 import type { Session } from './session.ts';
 import { endUpdate, isMixed, type Left, type Stuck, StuckError } from './update-end.ts';
 import { Pieces, type Sent } from './update-pieces.ts';
-import { checked, isAirResult, isCheck, isProgress, thrownOf } from './shapes.ts';
+import {
+  checked,
+  isAirResult,
+  isCheck,
+  isProgress,
+  isRetry,
+  type Retry,
+  thrownOf,
+} from './shapes.ts';
 import {
   examineScript,
+  overwritten,
   type Examined,
   isExamined,
+  type Overwritten,
   JOIN,
   LOAD,
   OVER,
@@ -23,8 +36,14 @@ import {
 
 /** Where an image comes from. `digest`: what it has to be, as `part-ota pack` prints it. */
 export type Source =
-  /** The board fetches it by itself. */
-  | { url: string; digest: string | undefined }
+  /** The board fetches it by itself. `manifest`: its URL; `headers`: of each request; `keep`: see `UpdateOptions` of the device. */
+  | {
+      url: string;
+      digest: string | undefined;
+      manifest?: string | undefined;
+      headers?: Record<string, string> | undefined;
+      keep?: boolean | undefined;
+    }
   /** The board is sent it. */
   | {
       /** What messages call it. */
@@ -46,10 +65,16 @@ export interface UpdateRequest {
 
 /** Hears of an update. */
 interface UpdateListener {
+  /** The board has a partition for the image, which fits; nothing was sent. What it throws ends the update. */
+  onTarget?: (target: Target) => void;
   /** An update to the same image runs on the board already: this is its rest. */
   onJoin?: () => void;
+  /** The backup is an app slot. Called before anything is written, and not where the update goes on with another one. */
+  onOverwrite?: (slot: Overwritten) => void;
   onPlan?: (plan: Check) => void;
   onProgress?: (progress: Progress) => void;
+  /** A fault of network or server that the board survives. */
+  onRetry?: (retry: Retry) => void;
   onSent?: (sent: Sent) => void;
 }
 
@@ -109,8 +134,8 @@ export interface RefusalFacts {
   E_NO_PARTITION: { label: string; labels: string[] };
   /** Bytes; `limit`: those of the partition. */
   E_SIZE: { name: string; size: number; label: string; limit: number };
-  /** The module refuses. `code`: E_FORBIDDEN, E_NO_BACKUP, … */
-  E_REFUSED: { port: string; code: string; message: string };
+  /** The module refuses. `code`: E_FORBIDDEN, E_NO_BACKUP, …; `layout`: if it is for what lies where, and the board tells. */
+  E_REFUSED: { port: string; code: string; message: string; partition: string; layout?: Layout };
 }
 
 /** The update was refused: something has to be changed first, an option, an image, or the board. */
@@ -123,6 +148,8 @@ export class UpdateRefused<Code extends keyof RefusalFacts = keyof RefusalFacts>
 
 /** Milliseconds that a board may be silent, as it is while it hashes what it has: 16 MB take a minute. */
 const SILENCE_MS = 150_000;
+/** The same while it fetches by itself: it waits two minutes if a server asks for that, and then for its network. */
+const FETCH_SILENCE_MS = 300_000;
 /**
  * Each 4096 bytes have to arrive within two minutes, four faults may follow each other: without an answer, the old
  * content comes back after some ten minutes, pauses included.
@@ -130,6 +157,8 @@ const SILENCE_MS = 150_000;
 const PATIENCE = { timeout: 120_000, retries: 4 };
 const MODULES = ['ota', 'ota-http'];
 /** That something has to be changed; nothing was written then. */
+/** That is for what lies where on the chip. */
+const OF_PLACES = /^E_(FORBIDDEN|NO_BACKUP|SPACE)$/;
 const REFUSALS = /^E_(ARGUMENT|NO_PARTITION|FORBIDDEN|NO_BACKUP|SPACE|PENDING|MANIFEST)$/;
 
 /** Whether it is what an update will take, and not what it has come to. */
@@ -166,7 +195,7 @@ export class BoardUpdate {
    */
   async run(): Promise<Outcome> {
     const started = now();
-    const examine = examineScript(this.#request.partition, this.#work);
+    const examine = examineScript(this.#request, this.#work);
     const examined = checked(this.#port, await this.#session.run(examine), isExamined);
     if (examined.missing)
       throw new UpdateRefused('E_NO_MODULE', { port: this.#port, missing: examined.missing });
@@ -185,6 +214,7 @@ export class BoardUpdate {
     const isRunning = running !== undefined;
     this.#wasOpen = isRunning || isMixed(examined.state);
     if (isRunning) this.#listener.onJoin?.();
+    else if (examined.slot) this.#listener.onOverwrite?.(overwritten(examined.slot));
     const result = await this.#talk(isRunning);
     return { result, sent: this.#pieces?.sent, seconds: (now() - started) / 1000 };
   }
@@ -209,7 +239,8 @@ export class BoardUpdate {
 
   /** Whether anything may have been written: by this update, or by the one that it goes on with. */
   get #isTouched(): boolean {
-    if (this.#wasOpen) return true;
+    // What it is to write may have been lost on the line, as may have been how far it is.
+    if (this.#wasOpen || this.#written) return true;
     if (!this.#plan) return false;
     const { copied, fetch } = this.#plan;
     // The first of these that is written comes from here.
@@ -232,45 +263,66 @@ export class BoardUpdate {
   /** By this another run of the command knows the update again: no longer than needed, since the board keeps it. */
   get #id(): string {
     const { source, partition } = this.#request;
-    return `${'url' in source ? source.url : source.digest.slice(0, 16)} for ${partition}`;
+    // Without a password: others who ask are told.
+    const name =
+      'url' in source ? source.url.replace(/\/\/[^/?]*@/, '//') : source.digest.slice(0, 16);
+    return `${name} for ${partition}`;
   }
 
   get #options(): UpdateOptions {
     const { source, partition, backup, trial } = this.#request;
     const common = { partition, backup, trial, digest: source.digest };
-    if ('url' in source) return { ...common, url: source.url };
+    if ('url' in source) {
+      const { url, manifest, headers, keep } = source;
+      return { ...common, url, manifest, headers, keep };
+    }
     // The board prints it in lines whose parts are separated by spaces.
     return { ...common, ...PATIENCE, url: source.name.replace(/[^\w.-]/g, '_') };
   }
 
   /** Refuses what can be known to fail. @throws UpdateRefused */
-  #check({ size: limit, labels }: Examined): void {
+  #check({ size: limit, labels, type, subtype }: Examined): void {
     const { source, partition: label } = this.#request;
     if (limit === undefined) throw new UpdateRefused('E_NO_PARTITION', { label, labels });
     if ('url' in source) return;
     const size = source.image.length;
     if (size > limit) throw new UpdateRefused('E_SIZE', { name: source.name, size, label, limit });
+    this.#listener.onTarget?.({ label, size: limit, type, subtype });
   }
 
   /** Starts the update, or joins it, and waits for its end. */
   async #talk(isRunning: boolean): Promise<AirResult> {
     const outcome = await this.#listen(isRunning);
-    if ('state' in outcome) return outcome;
-    const { code, message } = outcome;
+    if ('fetched' in outcome) return outcome;
+    const { code, message, state } = outcome;
     if (code === OVER) throw new UpdateError('E_OVER', { rest: this.#rest('told') });
     // The update that it joined was undone meanwhile: part-ota restore does that.
     if (isRunning && code === 'E_STATE') return this.#talk(false);
-    if (code && REFUSALS.test(code))
-      throw new UpdateRefused('E_REFUSED', { port: this.#port, code, message });
+    if (code && REFUSALS.test(code)) throw await this.#refusal(code, message);
     // Without a code it is an error of Espruino's, and may be for want of memory.
-    if (code !== undefined && code !== 'E_MEMORY')
-      throw new UpdateError('E_FAILED', { code, message, rest: this.#rest('told') });
+    if (code !== undefined && code !== 'E_MEMORY') {
+      const held = state === undefined ? undefined : isMixed(state) ? 'open' : 'old';
+      const rest = this.#rest('told');
+      throw new UpdateError('E_FAILED', {
+        code,
+        message,
+        rest: { ...rest, holds: held ?? rest.holds },
+      });
+    }
     const { left, rest } = await this.#end();
     if (code === undefined && left?.flags.includes(MEMORY_FLAG)) {
       const { memory } = left;
       throw new UpdateError('E_MEMORY', { ...this.#memoryFacts, memory, line: message, rest });
     }
     throw new UpdateError('E_FAILED', { code, message, rest });
+  }
+
+  /** @returns that the module refuses the update, with what lies where if it is for that. */
+  async #refusal(code: string, message: string): Promise<UpdateRefused> {
+    const facts = { port: this.#port, code, message, partition: this.#request.partition };
+    if (!OF_PLACES.test(code)) return new UpdateRefused('E_REFUSED', facts);
+    const asked = await askBoard(this.#session).catch(() => undefined);
+    return new UpdateRefused('E_REFUSED', { ...facts, layout: asked && layoutOf(asked) });
   }
 
   get #work(): 'otaHttp' | 'console' {
@@ -290,13 +342,13 @@ export class BoardUpdate {
     try {
       if (!isRunning) {
         await this.#session.run(LOAD, { silence: SILENCE_MS });
-        await this.#session.send([portLine(this.#options, serial)]);
+        await this.#session.run(portLine(this.#options, serial), { silence: SILENCE_MS });
       }
       const script = isRunning ? JOIN : startScript(this.#id, this.#fresh);
       const outcome = await this.#session.run(script, {
-        silence: SILENCE_MS,
+        silence: 'url' in source ? FETCH_SILENCE_MS : SILENCE_MS,
         onSay: (said) => this.#hear(said),
-        isLast: (said) => !isProgress(said) && !isPlanned(said),
+        isLast: (said) => !isProgress(said) && !isPlanned(said) && !isRetry(said),
       });
       return this.#outcomeOf(outcome);
     } catch (error) {
@@ -345,6 +397,8 @@ export class BoardUpdate {
     } else if (isPlanned(said)) {
       this.#plan = said;
       this.#listener.onPlan?.(said);
+    } else if (isRetry(said)) {
+      this.#listener.onRetry?.(said);
     } else {
       this.#outcomeOf(said);
     }

@@ -7,6 +7,7 @@ import {
   BOOT,
   type BoardFacts,
   crcOf,
+  forTable,
   OTA,
   isFileFacts,
   OTA_HTTP,
@@ -33,6 +34,8 @@ interface UploadOptions {
   boot: boolean;
   /** Lets Espruino compact Storage if there is no room otherwise. */
   compact: boolean;
+  /** Where the partition table lies, in bytes. Default: where the module in Storage looks, else 0x8000. */
+  table?: number | undefined;
 }
 
 /** A file that is to be in Storage. */
@@ -72,8 +75,8 @@ export class UploadError extends Fault<UploadFacts> {
 const HEADER = 32;
 const inStorage = (size: number) => HEADER + Math.ceil(size / 4) * 4;
 
-/** Bytes that are sent at a time: a line of Espruino's input takes a JsVar for each 12 bytes. */
-const PIECE = 1024;
+/** Bytes that are sent at a time: a line of Espruino's input takes a JsVar for each 12 bytes, and arrives whole, or anew. */
+const PIECE = 512;
 
 const storedAs = (content: string): StoredFile => ({ size: content.length, crc32: crcOf(content) });
 
@@ -89,12 +92,12 @@ export async function planUpload(
   source: UploadSource,
   options: UploadOptions,
 ): Promise<UploadPlan> {
-  const facts = await askBoard(session);
+  const facts = await askBoard(session, options.table);
   if (facts.isUpdating) throw new UploadError('E_UPDATING', {});
   // The two belong together, so one that is there goes along.
   const withHttp = options.http || facts.files[OTA_HTTP] !== undefined;
   const modules = [
-    { name: OTA, content: source.ota },
+    { name: OTA, content: forTable(source.ota, facts.table) },
     ...(withHttp ? [{ name: OTA_HTTP, content: source.otaHttp }] : []),
   ].map(({ name, content }): Wanted => {
     const found = facts.files[name];

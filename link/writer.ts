@@ -2,7 +2,7 @@
 import { fromLatin1 } from '../formats/bytes.ts';
 import type { Port } from './port.ts';
 import { XOFF, XON } from './protocol.ts';
-import { pause } from './runtime.ts';
+import { now, pause } from './runtime.ts';
 
 /**
  * Bytes that are sent at a time. A board asks for a pause when its buffer is three quarters full: of 1024 bytes on most,
@@ -11,12 +11,14 @@ import { pause } from './runtime.ts';
 const PIECE = 192;
 /** A board that asked for a pause and was reset never ends it. */
 const PAUSE_MS = 10_000;
+/** A board that prints something so long after it has asked for a pause is not full: that was a damaged byte. */
+const PRINTS_MS = 1000;
 
 export class Writer {
   readonly #port: Port;
   readonly #onSent: () => void;
   /** While the board wants a pause: what to call when it is over. */
-  #paused: { over: Promise<void>; end: () => void } | undefined;
+  #paused: { since: number; over: Promise<void>; end: () => void } | undefined;
   #ended: Error | undefined;
   /** One text after the other: a line within another one would be the end of both. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -50,6 +52,7 @@ export class Writer {
 
   /** Does as the board asks. @returns the rest of what has arrived */
   heed(bytes: Uint8Array): Uint8Array {
+    if (this.#paused && now() - this.#paused.since > PRINTS_MS) this.resume();
     for (const byte of bytes) {
       if (byte === XOFF) this.#pause();
       else if (byte === XON) this.resume();
@@ -73,6 +76,7 @@ export class Writer {
     let end = () => {};
     const over = new Promise<void>((resolve) => (end = resolve));
     this.#paused = {
+      since: now(),
       over,
       end: () => {
         this.#paused = undefined;

@@ -93,6 +93,17 @@ while True:
     if line in ready: os.write(master, line.recv(4096))
 `;
 
+/** A pseudo terminal that ends with its process as soon as something has arrived, and was answered. */
+const PULLED = `
+import os, pty, tty
+master, slave = pty.openpty()
+tty.setraw(slave)
+print(os.ttyname(slave), flush=True)
+os.read(master, 1)
+os.write(master, b"x" * 50)
+os._exit(0)
+`;
+
 describe('a serial line', () => {
   let board: FakeBoard;
   let session: Session | undefined;
@@ -125,6 +136,19 @@ describe('a serial line', () => {
     session = await openSession(name, { silence: LATE });
     board.behaviour = () => terminal.kill();
     await refused(session.run('return 1'), 'E_CLOSED', /was the cable pulled\?/);
+  });
+
+  it('ends whenever the cable is pulled, also between two reads', async () => {
+    for (let pulls = 0; pulls < 8; pulls++) {
+      const pulled = spawn('python3', ['-c', PULLED], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const [said] = (await once(pulled.stdout, 'data')) as [Buffer];
+      const port = await openPort(said.toString().trim());
+      const ended = new Promise<unknown>((resolve) => port.onClose(resolve));
+      port.onData(() => undefined);
+      port.write(new Uint8Array(1)).catch(() => undefined);
+      assert.equal(((await ended) as { code?: string }).code, 'E_CLOSED');
+      await port.close();
+    }
   });
 
   it('is not every file', async () => {

@@ -1,5 +1,8 @@
+/* eslint max-lines-per-function: off -- a suite is a table of cases */
 /** What `link/` does with answers that are well-formed and not what a script returns. */
 import assert from 'node:assert/strict';
+import { fromLatin1 } from '../../formats/bytes.ts';
+import { crc32 } from '../../host/hashes.ts';
 import { encodeTable, TABLES } from '../../host/index.ts';
 import type { Fault } from '../../formats/errors.ts';
 import { askBoard } from '../../link/facts.ts';
@@ -13,14 +16,20 @@ import { type Behaviour, evaluate, fakePort, stubs } from '../support/fake-port.
 /** What a board sends instead of an answer: kind and JSON of the value. Nothing: the right one. */
 type Instead = [kind: '=' | '!' | '>', value: unknown] | undefined;
 
-/** A board that has a table and `ota`. @param insteadOf - gets a script */
-async function open(insteadOf: (script: string) => Instead): Promise<Session> {
+/** A board that has a table and `ota`. @param insteadOf - gets a script. @param times - how often that is sent */
+async function open(insteadOf: (script: string) => Instead, times = 1): Promise<Session> {
   const behaviour: Behaviour = (line, board) => {
-    const [, mark] = /print\("@"\+"(\w+:\d+)"\+\(/.exec(line) ?? [];
+    const [, mark, number] = /global\.otaLine=\{n:"(\w+):(\d+)"/.exec(line) ?? [];
     const instead = mark === undefined ? undefined : insteadOf(line);
     if (!instead) return evaluate(line, board);
-    const json = JSON.stringify([instead[1]]);
-    board.send(`@${mark}${instead[0]}${json.length}:${json}\r\n`);
+    const lineOf = (value: unknown) => {
+      const answer = `${number}${instead[0]}${JSON.stringify([value])}`;
+      return `@${mark}:${crc32(fromLatin1(answer))}:${answer}\r\n`;
+    };
+    const values = Array.from({ length: times }, (_, i) =>
+      times > 1 ? { ...(instead[1] as object), total: i } : instead[1],
+    );
+    board.send(values.map(lineOf).join(''));
   };
   const { port, board } = fakePort(behaviour);
   const files = new Map([
@@ -59,9 +68,12 @@ const FACTS = {
   memory: { free: 1, total: 1 },
   free: 1,
   stats: null,
+  table: 0x8000,
   rows: [],
   headers: [],
+  elsewhere: [],
   files: [null, null, null],
+  stored: 0,
   isUpdating: false,
 };
 const isAsk = (script: string) => script.includes('getFree');
@@ -70,6 +82,10 @@ describe('an answer of another form is refused as damaged', () => {
   for (const [what, act, isMeant, instead] of [
     ['nothing, to what it is', ask, isAsk, ['=', null]],
     ['text', ask, isAsk, ['=', 'x']],
+    ['a place of the table that is text', ask, isAsk, ['=', { ...FACTS, table: '0x8000' }]],
+    ['places of tables that are text', ask, isAsk, ['=', { ...FACTS, elsewhere: ['x'] }]],
+    ['a count of files that is text', ask, isAsk, ['=', { ...FACTS, stored: '3' }]],
+    ['an app that is no base64', ask, (script) => script.includes('read(112,'), ['=', '*']],
     ['rows that are no base64', ask, isAsk, ['=', { ...FACTS, rows: ['*'] }]],
     ['rows of another length', ask, isAsk, ['=', { ...FACTS, rows: ['AAAA'] }]],
     ['a name that is a number', ask, isAsk, ['=', { ...FACTS, env: { BOARD: 1, VERSION: 'v' } }]],
@@ -92,16 +108,56 @@ describe('an answer of another form is refused as damaged', () => {
       (script) => script.includes('o.forget('),
       ['=', [{ state: 'none' }]],
     ],
-    ['nothing, for a plan', status, (script) => script.includes('o.plan('), ['>', ['www', null]]],
-    ['no plan of a label', status, (script) => script.includes('o.plan('), ['>', null]],
+    ['numbers beyond all', ask, isAsk, ['=', { ...FACTS, free: 1e308 }]],
+    ['a number below 0', ask, isAsk, ['=', { ...FACTS, free: -1 }]],
+    ['a list of a million', ask, isAsk, ['=', { ...FACTS, rows: Array(1e5).fill(FACTS.rows[0]) }]],
+    [
+      'a text of a million characters',
+      ask,
+      isAsk,
+      ['=', { ...FACTS, env: { BOARD: 'x'.repeat(1e5), VERSION: 'v' } }],
+    ],
+    ['a prototype', ask, isAsk, ['=', JSON.parse(`{"__proto__":${JSON.stringify(FACTS)}}`)]],
+    ['a list, for an object', ask, isAsk, ['=', Object.values(FACTS)]],
+    [
+      'progress of half a byte',
+      call,
+      (script) => script.includes('o.recover('),
+      ['>', { phase: 'write', done: 0.5, total: 1 }],
+    ],
+    [
+      'progress of more than a chip',
+      call,
+      (script) => script.includes('o.recover('),
+      ['>', { phase: 'write', done: 0, total: 2 ** 40 }],
+    ],
+    ['nothing, for a plan', status, (script) => script.includes('o.plan('), ['=', null]],
     ['nothing, for a file', store, (script) => script.includes('.read("ota")'), ['=', [1]]],
     ['nothing, for what an update needs', update, (s) => s.includes('missing'), ['=', null]],
+    [
+      'an app slot without its bytes',
+      update,
+      (s) => s.includes('missing'),
+      [
+        '=',
+        { fresh: [], labels: [], size: 8192, state: 'none', slot: { label: 'ota_1', head: '' } },
+      ],
+    ],
     ['no partitions', update, (s) => s.includes('missing'), ['=', { state: 'none' }]],
   ] as [string, (session: Session) => Promise<unknown>, (script: string) => boolean, Instead][])
     it(what, async () => {
       const session = await open((script) => (isMeant(script) ? instead : undefined));
       await assert.rejects(act(session), { name: 'PortError', code: 'E_GARBLED' });
     });
+
+  it('progress without end', async () => {
+    const progress: Instead = ['>', { phase: 'write', done: 0, total: 4096 }];
+    const session = await open(
+      (script) => (script.includes('o.recover(') ? progress : undefined),
+      150_000,
+    );
+    await assert.rejects(call(session), { name: 'PortError', code: 'E_GARBLED' });
+  });
 
   for (const [what, instead] of [
     ['nothing, for the outcome', ['=', null]],

@@ -321,7 +321,7 @@ describe('part-ota update, where the board asks for the same again and again,', 
     assert.equal(code, 'E_STUCK');
     assert.match(
       message,
-      /^fake: the board has asked 8 times for bytes 512 to 1,024 of "www\.bin", and they were sent each time: .*412 of 2,300 JsVars are free; Espruino has seen FIFO_FULL; try another cable/,
+      /^fake: the board has asked 16 times for bytes 512 to 1,024 of "www\.bin", and they were sent each time: .*412 of 2,300 JsVars are free; Espruino has seen FIFO_FULL; try another cable/,
     );
   });
 
