@@ -28,6 +28,12 @@ const LAYERS = {
   'host-tests': { below: [''], packages: /./ },
 };
 
+/** Who prints: the command in one place; the process of a simulated board speaks to the command. */
+const PRINTERS = ['cli/print.ts', 'cli/board/cell.ts'];
+/** What prints. Words of a comment are no code: see `codeOf`. */
+const PRINTS =
+  /\bprocess\s*(\?\.|\.)\s*_?(stdout|stderr|_rawDebug)\b|\bprocess\s*\[|\{[^{}]*\b(stdout|stderr)\b[^{}]*\}\s*=\s*process\b|(?<![#./\w])console\s*\.|\bfrom 'node:(process|console|tty)'|\bwrite(File)?Sync\(\s*[12]\b/;
+
 /** Files that may lie in `cli/` itself: the commands, and what they share. */
 const MOST_IN_CLI = 25;
 
@@ -45,6 +51,12 @@ function importsOf(file, text) {
     return { name, isType };
   });
 }
+
+/** @returns a text without its comments, and without what is in its quotes. */
+const codeOf = (text) =>
+  text
+    .replace(/\/\*[^]*?\*\/|(^|\s)\/\/.*/gm, '')
+    .replace(/^(?!\s*(import|export)\b.*).*$/gm, (line) => line.replace(/'[^'\n]*'/g, "''"));
 
 /** @returns circles of files, each that was found first. */
 function circlesOf(graph) {
@@ -76,6 +88,9 @@ export function problemsOf(files) {
   const problems = circlesOf(graph).map((circle) => `a circle: ${circle}`);
   const inCli = Object.keys(files).filter((file) => dirname(file) === 'cli').length;
   if (inCli > MOST_IN_CLI) problems.push(`cli/ has ${inCli} files, at most ${MOST_IN_CLI}`);
+  for (const [file, text] of Object.entries(files))
+    if (folderOf(file) === 'cli' && !PRINTERS.includes(file) && PRINTS.test(codeOf(text)))
+      problems.push(`${file} prints; only ${PRINTERS[0]} does, which cleans it`);
   for (const [file, imports] of graph) {
     const folder = folderOf(file);
     const { below, packages } = LAYERS[folder];

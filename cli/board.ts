@@ -1,7 +1,8 @@
 /** `part-ota board` */
 import { Command, Option } from 'commander';
+import { FLASH_SIZES } from '../formats/table/csv.ts';
 import { startBoard, type BoardSetup } from './board/running.ts';
-import { wholeNumber } from './options.ts';
+import { tableAddress, wholeNumber } from './options.ts';
 import { printLines } from './print.ts';
 import { InputError } from './words.ts';
 import { readTable } from './table-file.ts';
@@ -13,23 +14,31 @@ interface Flags {
   host?: string;
   flash: string;
   table?: string;
+  size?: (typeof SIZES)[number];
+  tableOffset?: number;
   cutAt?: number;
+  trustFlash?: true;
 }
+
+/** Of chips; the names are those of `part-ota table --flash-size`. */
+const SIZES = FLASH_SIZES.slice(0, 6);
 
 const HELP = `
 What an ESP32 takes on a serial line this board takes at tcp://host:port, from part-ota,
 from the espruino CLI or from nc. Each connection shows what the board prints, and can
 type. The connections stay when the board boots or loses power.
 
-The file holds the whole chip, 4 MB, and is made if it does not exist, with the
-partition table and a pattern in every partition. Storage lies beside it. Stopping the
+The file holds the whole chip, and is made if it does not exist, with the partition
+table and a pattern in every partition. Storage lies beside it. Stopping the
 command acts as a power cut; started again it is the same board, which boots.
 
 Engines:
   espruino    a real Espruino for Linux, whose path is in ESPRUINO or --engine-path
   simulated   the simulated board of this package, with node's JavaScript
 
-Any machine that can reach the port can run programs on this one: take care with --host.
+Whoever can reach the port can type at the board; who speaks HTTP or TLS is dropped. Scripts
+of the simulated board can do nothing to this machine. Those of a real Espruino have its
+files and its network: take care with --host, and with a --flash of somebody else's.
 
 Examples:
   part-ota board
@@ -43,6 +52,7 @@ const EVENTS = {
   cut: 'loses power',
   ended: 'interpreter ended by itself:',
   connect: 'connected:',
+  drop: 'dropped:',
   disconnect: 'disconnected:',
 } as const;
 
@@ -60,7 +70,16 @@ export function boardCommand(): Command {
     .option('--port <number>', 'TCP port; 0: any that is free', wholeNumber(0, 65535), 2323)
     .option('--host <address>', 'where to listen (default: this machine only)')
     .option('--flash <file>', 'what the chip holds', 'flash.bin')
+    .option('--trust-flash', 'let Espruino run what is in a Storage that was made elsewhere')
     .option('--table <file>', 'partition table of a new chip, CSV or binary')
+    .addOption(
+      new Option('--size <size>', 'of the chip (default: that of the file, or 4MB)').choices(SIZES),
+    )
+    .option(
+      '--table-offset <address>',
+      'where the partition table lies (default: 0x8000)',
+      tableAddress,
+    )
     .option(
       '--cut-at <number>',
       'lose power in the n-th erase or page program, once',
@@ -75,7 +94,10 @@ export function boardCommand(): Command {
         port: flags.port,
         host: flags.host,
         flash: flags.flash,
-        table: flags.table === undefined ? undefined : readTable(flags.table),
+        isTrusted: flags.trustFlash,
+        table: flags.table === undefined ? undefined : readTable(flags.table, flags.tableOffset),
+        size: flags.size === undefined ? undefined : Number.parseInt(flags.size) << 20,
+        tableAddress: flags.tableOffset,
         onEvent: (event, detail) => printLines([[EVENTS[event], detail].filter(Boolean).join(' ')]),
       });
       if (flags.cutAt !== undefined) void board.cutAt(flags.cutAt);

@@ -5,7 +5,7 @@ import { diffCommand } from './diff.ts';
 import { inspectCommand } from './inspect.ts';
 import { VERSION } from './files.ts';
 import { packCommand } from './pack.ts';
-import { printMessage } from './print.ts';
+import { endWithReader, printMessage, standardError, standardOutput } from './print.ts';
 import { confirmCommand, forgetCommand, recoverCommand, restoreCommand } from './recover.ts';
 import { serveCommand } from './serve.ts';
 import { simulateCommand } from './simulate.ts';
@@ -49,15 +49,27 @@ function makeProgram(): Command {
     tableCommand(),
   ])
     program.addCommand(command);
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const command of [program, ...program.commands])
+    command.exitOverride().configureOutput({
+      writeOut: (text) => void standardOutput.write(text),
+      // It quotes what was typed.
+      writeErr: (text) => void standardError.write(text),
+    });
   return program;
 }
 
-// A reader that has seen enough, such as `| head`, is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
-});
+/** A fault of this program, which is told with its stack: what is in it may be a stranger's. */
+function fail(error: unknown): void {
+  printMessage(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  process.exitCode = 1;
+}
+
+endWithReader();
+for (const event of ['uncaughtException', 'unhandledRejection'])
+  process.on(event, (error: unknown) => {
+    fail(error);
+    process.exit();
+  });
 
 try {
   await makeProgram().parseAsync();
@@ -67,8 +79,9 @@ try {
     process.exitCode = error.exitCode && WRONG_INPUT;
   } else {
     const wording = wordingOf(error);
-    if (!wording) throw error;
-    printMessage(`error: ${wording.message}`);
-    process.exitCode = wording.exitCode;
+    if (wording) {
+      printMessage(`error: ${wording.message}`);
+      process.exitCode = wording.exitCode;
+    } else fail(error);
   }
 }

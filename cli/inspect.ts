@@ -1,11 +1,10 @@
 /** `part-ota inspect` */
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
-import { SECTOR } from '../formats/chip.ts';
+import { TABLE_ADDRESS } from '../device/partitions.ts';
 import { about, readBundle, readInput } from './files.ts';
-import { wholeNumber } from './options.ts';
+import { tableAddress } from './options.ts';
 import { printJson, printLines } from './print.ts';
-import { InputError } from './words.ts';
 import { type Inspection, inspect, type NextBoot } from './inspection.ts';
 import {
   columns,
@@ -19,6 +18,7 @@ import {
   sizeOf,
 } from './words/format.ts';
 import { stateText } from './words/states.ts';
+import { elsewhereText } from './words/table.ts';
 
 interface Flags {
   tableOffset: number;
@@ -48,7 +48,7 @@ function tableLines(inspection: Inspection): string[] {
   const md5 = hasMd5 ? 'MD5 right' : 'no MD5';
   return [
     `${sizeOf(size)} of flash, partition table at ${hex(tableOffset)}, ${md5}`,
-    ...(tableOffset === 0x8000 ? [] : ['The module on a board looks for it at 0x8000.']),
+    ...(tableOffset === TABLE_ADDRESS ? [] : [elsewhereText(tableOffset)]),
     '',
     ...partitionLines(partitions, gaps, (_, row) => [
       !row ? '' : row.label === running && row.type === 0 ? 'boots' : protectionOf(row),
@@ -104,16 +104,14 @@ export function inspectCommand(): Command {
     .argument('<flash>', 'an image of the whole flash')
     .addOption(
       new Option('--table-offset <address>', 'where the partition table is')
-        .argParser(wholeNumber(0x1000, 0xfff000))
-        .default(0x8000, '0x8000'),
+        .argParser(tableAddress)
+        .default(TABLE_ADDRESS, hex(TABLE_ADDRESS)),
     )
     .option('--records', 'list the records of the journal')
     .option('--json', 'print JSON instead')
     .addHelpText('after', HELP)
     .action((file: string, flags: Flags) => {
       const chip = readInput(file);
-      if (flags.tableOffset % SECTOR)
-        throw new InputError(`--table-offset: not a multiple of ${SECTOR}`);
       const bundle = readBundle();
       const inspection = about(file, () => inspect(chip, flags.tableOffset, bundle));
       if (flags.json) return printJson(inspection);

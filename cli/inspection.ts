@@ -2,7 +2,7 @@
  * What is on a chip, from an image of all its flash. The device module itself tells what the next boot does
  * about a journal, on a simulated board that holds the image: nothing here decides that a second time.
  */
-import { TABLE_ADDRESS, TABLE_SIZE } from '../device/partitions.ts';
+import { TABLE_SIZE } from '../device/partitions.ts';
 import type { Area, Report } from '../device/api.ts';
 import {
   AREA_AT,
@@ -31,6 +31,7 @@ import { decodeTable, hasCheck, isBinary } from '../formats/table/binary.ts';
 import { TableError } from '../formats/table/errors.ts';
 import { gapsOf, type TableRow } from '../formats/table/row.ts';
 import { Board, seconds } from '../host/index.ts';
+import { forTable } from '../link/facts.ts';
 import type { Ota } from './device-module.ts';
 import { InputError, wordingOf } from './words.ts';
 import { hex, plural } from './words/format.ts';
@@ -100,17 +101,16 @@ function readTable(chip: Buffer, tableOffset: number): TableRow[] {
   }
 }
 
-/** Makes a board with this flash, and the table where the module looks for it. */
+/** Makes a board with this flash. */
 function boardWith(chip: Buffer, tableOffset: number, bundle: string): Board {
-  const table = chip.subarray(tableOffset, tableOffset + SECTOR);
   const board = new Board({
     size: chip.length,
     mmu: NO_MMU,
+    tableAddress: tableOffset,
     table: [{ label: 'app', type: 0, subtype: 0, address: 0, size: 0x1000 }],
   });
   board.flash.load(0, chip);
-  board.flash.load(TABLE_ADDRESS, table);
-  board.upload('ota', bundle);
+  board.upload('ota', forTable(bundle, tableOffset));
   return board;
 }
 
@@ -156,8 +156,9 @@ function shownRecord(slot: JournalSlot, overwritten: ReadonlySet<number>): Shown
 function journalOf(
   chip: Buffer,
   partitions: TableRow[],
+  tableOffset: number,
 ): Pick<Inspection, 'journal' | 'records' | 'wrongBits'> {
-  const found = readJournal(chip, partitions);
+  const found = readJournal(chip, partitions, tableOffset);
   if (!found) return { records: [], wrongBits: 0 };
   const { slots, ...journal } = found;
   const lost = journal.saved.filter(({ isOverwritten }) => isOverwritten);
@@ -203,7 +204,7 @@ export function inspect(chip: Buffer, tableOffset: number, bundle: string): Insp
     gaps,
     running: bootOf(partitions, entriesOf(chip, partitions)).app?.label,
     status,
-    ...journalOf(chip, partitions),
+    ...journalOf(chip, partitions, tableOffset),
     nextBoot: nextBootOf(board),
   };
 }

@@ -1,6 +1,10 @@
 /** Options that several commands have. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { SECTOR } from '../formats/chip.ts';
 import { BAUD } from './ports.ts';
+
+/** Below the last sector of 16 MB. */
+const LAST_TABLE = 0xfff000;
 
 /** @returns a parser for an option that takes a whole number, decimal or 0x…; commander names the option. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
@@ -9,6 +13,13 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
     if (value >= least && value <= most) return value;
     throw new InvalidArgumentError(`It is not a whole number from ${least} to ${most}.`);
   };
+}
+
+/** Parses where a partition table lies: CONFIG_PARTITION_TABLE_OFFSET of a firmware. @returns bytes */
+export function tableAddress(text: string): number {
+  const address = wholeNumber(SECTOR, LAST_TABLE)(text);
+  if (address % SECTOR === 0) return address;
+  throw new InvalidArgumentError(`It is not a multiple of ${SECTOR}.`);
 }
 
 /** Parses the digest of an image, as `pack` or fsverity prints it. @returns 64 hex digits */

@@ -5,7 +5,7 @@ import { type Call, callModule, forgetJournal } from '../link/module.ts';
 import type { Session } from '../link/session.ts';
 import { onBoard } from './connection.ts';
 import { type PortFlags, withPort } from './options.ts';
-import { printJson, printLines } from './print.ts';
+import { printJson, printLines, standardError } from './print.ts';
 import { barsOn } from './report-progress.ts';
 import { forgottenLines, reportLines } from './words/states.ts';
 
@@ -59,7 +59,7 @@ const ON_CTRL_C: Record<Name, (port: string) => string> = {
 const exitCodeOf = ({ state }: Report) => (state === 'damaged' || state === 'incomplete' ? 1 : 0);
 
 async function call(session: Session, name: Call, flags: Flags): Promise<void> {
-  const bars = barsOn(process.stderr, () => '');
+  const bars = barsOn(standardError, () => '');
   let report: Report;
   try {
     report = await callModule(session, name, (progress) => bars.show(progress));

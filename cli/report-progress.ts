@@ -4,13 +4,11 @@ import type * as CliProgress from 'cli-progress';
 import type { MultiBar, SingleBar } from 'cli-progress';
 import type { Progress } from '../device/api.ts';
 import { SECTOR } from '../formats/chip.ts';
+import { type Output, streamForBars } from './print.ts';
 import { plural, printable } from './words/format.ts';
 
 /** The library, which is of no use but on a terminal: most commands never load it. */
 const library = () => createRequire(import.meta.url)('cli-progress') as typeof CliProgress;
-
-/** Where a command prints to. */
-export type Output = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean };
 
 /** How far a phase has come, in bytes: those of the device module, and what is fetched. */
 type Shown = Omit<Progress, 'phase'> & { phase: Progress['phase'] | 'fetch' };
@@ -24,7 +22,7 @@ export interface Bars {
 
 /** @returns how a bar looks. */
 const optionsOf = (output: Output, head: string, tail: string) => ({
-  stream: output as NodeJS.WriteStream,
+  stream: streamForBars(output),
   format: `${head}{phase} {bar} {value} of {total} sectors${tail}`,
   barsize: 32,
   barCompleteChar: '\u2588',
@@ -105,8 +103,8 @@ export class UpdateBar {
 
   /** What stands behind the bar: what was sent. */
   set note(text: string) {
-    this.#note = text;
-    this.#bar?.update({ note: text });
+    this.#note = printable(text);
+    this.#bar?.update({ note: this.#note });
   }
 
   show(progress: Progress): void {

@@ -16,6 +16,7 @@ interface Flags {
   host?: string;
   rate?: number;
   quiet?: true;
+  hostName: string[];
 }
 
 const HELP = `
@@ -57,14 +58,20 @@ export function serveCommand(): Command {
     .option('--port <number>', 'TCP port; 0: any that is free', wholeNumber(0, 65535), 8080)
     .option('--host <address>', 'listen at this address only (default: all of this machine)')
     .option('--rate <kB/s>', 'send no faster, 1000 bytes per second', wholeNumber(1, 1000000))
+    .option(
+      '--host-name <name...>',
+      'names, beside those of this machine, that requests may call it by',
+      [],
+    )
     .option('-q, --quiet', 'do not log requests')
     .addHelpText('after', HELP)
     .action(async (directory: string, flags: Flags) => {
-      const { port, host, rate, quiet } = flags;
+      const { port, host, rate, quiet, hostName } = flags;
       const server = await startFileServer({
         directory,
         port,
         host,
+        names: hostName,
         rate: rate === undefined ? undefined : rate * 1000,
         onRequest: quiet ? undefined : (request) => printLines([lineOf(request)]),
       });

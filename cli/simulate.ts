@@ -10,6 +10,8 @@ import { airToJson, toJson } from './simulate/report-json.ts';
 import { simulateAir } from './simulate/air.ts';
 import { simulate, type Simulation } from './simulate/simulation.ts';
 import type { Setup } from './simulate/chip.ts';
+import { printJson, standardOutput } from './print.ts';
+import { printable } from './words/format.ts';
 import { readTable } from './table-file.ts';
 
 interface Flags {
@@ -59,8 +61,8 @@ function setupOf(flags: Flags): Setup {
 }
 
 const namesOf = ({ from, to }: Flags, bundle: string) => ({
-  from: basename(from),
-  to: basename(to),
+  from: printable(basename(from)),
+  to: printable(basename(to)),
   bundle,
 });
 
@@ -68,11 +70,11 @@ async function runOverAir(flags: Flags): Promise<Simulation> {
   const setup = { ...setupOf(flags), http: readBundle('dist/ota-http.min.js') };
   if (flags.json) {
     const simulation = await simulateAir(setup);
-    process.stdout.write(`${airToJson(simulation, flags.from, flags.to)}\n`);
+    printJson(airToJson(simulation, flags.from, flags.to));
     return simulation;
   }
   const names = namesOf(flags, 'dist/ota-http.min.js');
-  const reporter = new AirReporter(process.stdout, names);
+  const reporter = new AirReporter(standardOutput, names);
   const simulation = await simulateAir(setup, reporter);
   reporter.finish(simulation);
   return simulation;
@@ -82,10 +84,10 @@ function run(flags: Flags): Simulation {
   const setup = setupOf(flags);
   if (flags.json) {
     const simulation = simulate(setup);
-    process.stdout.write(`${toJson(simulation, flags.from, flags.to)}\n`);
+    printJson(toJson(simulation, flags.from, flags.to));
     return simulation;
   }
-  const reporter = new Reporter(process.stdout, namesOf(flags, 'dist/ota.min.js'));
+  const reporter = new Reporter(standardOutput, namesOf(flags, 'dist/ota.min.js'));
   const simulation = simulate(setup, reporter);
   reporter.finish(simulation);
   return simulation;

@@ -1,22 +1,22 @@
 /** `part-ota status` */
 import { Command } from 'commander';
-import type { Plan } from '../device/api.ts';
+import { TABLE_ADDRESS } from '../device/partitions.ts';
 import type { Row } from '../formats/table/row.ts';
 import {
   askStatus,
   type BoardStatus,
   isRefusal,
   type KnownFiles,
-  type Refusal,
   type StoredModule,
 } from '../link/status.ts';
 import type { Work } from '../link/memory.ts';
 import { onBoard } from './connection.ts';
 import { readBundle, VERSION } from './files.ts';
-import { type PortFlags, withPort } from './options.ts';
+import { type PortFlags, tableAddress, withPort } from './options.ts';
 import {
   columns,
   grouped,
+  hex,
   partitionLines,
   place,
   plural,
@@ -27,9 +27,11 @@ import {
 import { printJson, printLines } from './print.ts';
 import { refusalText } from './words/link.ts';
 import { reportLines } from './words/states.ts';
+import { appText, waysOut } from './words/ways-out.ts';
 
 interface Flags extends PortFlags {
   partition?: string;
+  tableOffset?: number;
   json?: true;
 }
 
@@ -55,6 +57,8 @@ function barOf({ address, size }: Pick<Row, 'address' | 'size'>, chip: number): 
 function moduleText(found: StoredModule | undefined, command: string): string {
   if (!found) return `not there; part-ota upload${command}`;
   const size = `${grouped(found.size)} bytes`;
+  if (found.looksAt !== undefined)
+    return `${found.version}, ${size}, looks for the table at ${hex(found.looksAt)}; part-ota upload --table-offset`;
   return found.version
     ? `${found.version}, ${size}`
     : `another version than ${VERSION}, ${size}; part-ota upload replaces it`;
@@ -102,33 +106,53 @@ function headLines(status: BoardStatus): string[] {
   ];
 }
 
-function tableLines({ partitions, gaps, flashSize }: BoardStatus): string[] {
+function tableLines({ partitions, gaps, flashSize, table }: BoardStatus): string[] {
   const ends = [...partitions, ...gaps].map(({ address, size }) => address + size);
   const chip = flashSize ?? Math.max(...ends);
   return [
-    flashSize === undefined ? 'Flash of unknown size' : `${sizeOf(flashSize)} of flash`,
-    ...partitionLines(partitions, gaps, (area, row) => [
-      barOf(area, chip),
-      row ? (row.app ?? flagsOf(row)) : '',
-    ]),
+    (flashSize === undefined ? 'Flash of unknown size' : `${sizeOf(flashSize)} of flash`) +
+      (table === TABLE_ADDRESS ? '' : `, partition table at ${hex(table)}`),
+    ...partitionLines(partitions, gaps, (area, row) => [barOf(area, chip), row ? noteOf(row) : '']),
     '',
   ];
+}
+
+/** @returns what an app slot is and holds, or what protects another partition. */
+function noteOf(row: BoardStatus['partitions'][number]): string {
+  if (row.type !== 0) return flagsOf(row);
+  const { app, holds } = row;
+  return [app, holds && appText(holds)].filter(Boolean).join(', ');
 }
 
 const flagsOf = ({ flags = 0 }: Row) =>
   protectionOf({ encrypted: (flags & 1) !== 0, readonly: (flags & 2) !== 0 });
 
-function planText(plan: Plan | Refusal): string[] {
-  if (isRefusal(plan)) return [refusalText(plan.message)];
+/** @param isAsked - whether this partition was asked for: then every way out is told */
+function planText(
+  { partition, plan }: BoardStatus['plans'][number],
+  status: BoardStatus,
+  isAsked: boolean,
+): string[] {
+  if (isRefusal(plan)) {
+    const ways = waysOut(plan.message, status, partition);
+    const more =
+      ways.length && !isAsked ? `; part-ota status --partition ${partition} tells more` : '';
+    return [refusalText(plan.message) + more, ...(isAsked ? ways : [])];
+  }
   const { backup, journal, worst } = plan;
+  const slot = status.partitions.find(
+    ({ type, address }) => type === 0 && address === backup?.address,
+  );
+  const lost = slot && !plan.resumed ? `, which overwrites ${appText(slot.holds)}` : '';
   return [
-    `backup: ${backup ? place(backup) : 'none'}; journal: ${place(journal)}` +
+    `backup: ${backup ? place(backup) : 'none'}${lost}; journal: ${place(journal)}` +
       (plan.resumed ? '; goes on with what was interrupted' : ''),
     `at most ${plural(worst.erases, 'erase')}, ${grouped(worst.bytes)} bytes, ${secondsText(worst.seconds)} of flash time`,
   ];
 }
 
-function updateLines({ update, plans }: BoardStatus): string[] {
+function updateLines(status: BoardStatus, isAsked: boolean): string[] {
+  const { update, plans } = status;
   if (!update) return ['The module is not on the board: part-ota upload first.'];
   const report = isRefusal(update) ? [update.message] : reportLines(update);
   return [
@@ -136,8 +160,8 @@ function updateLines({ update, plans }: BoardStatus): string[] {
     ...report.map((line) => `  ${line}`),
     ...(plans.length ? ['', 'An update would use'] : []),
     ...columns(
-      plans.flatMap(({ partition, plan }) =>
-        planText(plan).map((line, n) => [n ? '' : partition, line]),
+      plans.flatMap((found) =>
+        planText(found, status, isAsked).map((line, n) => [n ? '' : found.partition, line]),
       ),
     ),
   ];
@@ -157,15 +181,21 @@ export function statusCommand(): Command {
     ),
   )
     .option('--partition <label>', 'plan an update of this one only')
+    .option(
+      '--table-offset <address>',
+      'where the partition table lies (default: where the module on the board looks)',
+      tableAddress,
+    )
     .option('--json', 'print JSON instead')
     .addHelpText('after', HELP)
     .action(async (flags: Flags) => {
       const status = await onBoard(
         flags,
-        (session) => askStatus(session, readKnown(), flags.partition),
+        (session) => askStatus(session, readKnown(), flags.partition, flags.tableOffset),
         () => 'Nothing has changed on the board.',
       );
       if (flags.json) return printJson(status);
-      printLines([...headLines(status), ...tableLines(status), ...updateLines(status)]);
+      const isAsked = flags.partition !== undefined;
+      printLines([...headLines(status), ...tableLines(status), ...updateLines(status, isAsked)]);
     });
 }

@@ -1,9 +1,10 @@
 /** `part-ota table`: ESP-IDF's gen_esp32part.py without ESP-IDF. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { convertTable, FLASH_SIZES, type TableOptions } from '../formats/table/csv.ts';
+import { isBinary } from '../formats/table/binary.ts';
 import { parseInteger } from '../formats/table/numbers.ts';
 import { readInput, readStandardInput, writeOutput } from './files.ts';
-import { messageText } from './print.ts';
+import { messageText, printFile } from './print.ts';
 import { TABLE_STEPS, TABLE_WARNINGS } from './words/table.ts';
 
 /** The flags as commander hands them over. */
@@ -57,7 +58,7 @@ function run(input: string, output: string, flags: Flags, print: (line: string) 
     warn: (code, facts) => print(TABLE_WARNINGS[code](facts)),
     onStep: flags.quiet ? undefined : (step) => print(TABLE_STEPS[step]),
   });
-  if (output === '-') process.stdout.write(converted);
+  if (output === '-') printFile(converted, !isBinary(converted));
   else writeOutput(output, converted);
 }
 

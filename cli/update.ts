@@ -9,18 +9,26 @@ import type { Sent } from '../link/update-pieces.ts';
 import { BoardUpdate, type Outcome, type Source, type UpdateRequest } from '../link/update.ts';
 import { onBoard } from './connection.ts';
 import { about, readBundle, readInput } from './files.ts';
+import { Given, type ImageFlags, withStrict } from './images/given.ts';
 import { parseDigest, type PortFlags, wholeNumber, withPort } from './options.ts';
-import { printJson, printLines, printMessage } from './print.ts';
+import { printJson, printLines, printMessage, standardError } from './print.ts';
 import { InputError } from './words.ts';
 import { makeManifest, MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
 import { readManifest } from '../formats/manifest/read.ts';
+import type { Retry } from '../link/shapes.ts';
+import { parseHeaders, parseUrl } from './urls.ts';
+import { adviceFor } from './words/air.ts';
 import { columns, grouped, plural, secondsText } from './words/format.ts';
 import { UpdateBar } from './report-progress.ts';
 import { restText } from './words/link.ts';
+import { appText } from './words/ways-out.ts';
 
-interface Flags extends PortFlags {
+interface Flags extends PortFlags, ImageFlags {
   partition: string;
   url?: string;
+  manifestUrl?: string;
+  header?: string[];
+  keep?: true;
   digest?: string;
   trial?: number;
   backup?: string | boolean;
@@ -32,6 +40,8 @@ const HELP = `
 The board compares what it has with the image, and only what differs is fetched: by the
 board itself from a URL, or over the console from a file, which needs no network.
 The modules have to be on the board: part-ota upload --http.
+What an image from a file is, its own superblock tells; there is a warning if it was made for
+another size than the partition has, or cannot be meant. --strict makes errors of them.
 
 If the cable is pulled, run the same command again: it goes on. Ctrl-C leaves the board
 as it is, and tells what it holds.
@@ -71,6 +81,17 @@ function sourceOf(file: string, flags: Flags): Source {
   return { ...source, manifest: bytes };
 }
 
+/** @returns where the board fetches the image. @throws InputError */
+function locationOf(url: string, { manifestUrl, header, keep }: Flags) {
+  const manifest = manifestUrl === undefined ? undefined : parseUrl('--manifest-url', manifestUrl);
+  const headers = header && parseHeaders(header);
+  return { url: parseUrl('--url', url), manifest, headers, keep };
+}
+
+/** @returns the option of the module. Its `false` is taken here, too. */
+const backupOf = (backup: Flags['backup']) =>
+  backup === true ? undefined : backup === 'false' ? false : backup;
+
 /** @throws InputError */
 function requestOf(file: string | undefined, flags: Flags): UpdateRequest {
   const { url, partition, trial, backup, digest, version } = flags;
@@ -78,12 +99,16 @@ function requestOf(file: string | undefined, flags: Flags): UpdateRequest {
     throw new InputError('update: name an image, or --url');
   if (file !== undefined && url !== undefined)
     throw new InputError('update: an image and --url: name one of them');
-  if (url !== undefined && !/^https?:\/\/./.test(url))
-    throw new InputError(`--url: ${url}: not of the form http://host/path`);
+  if (url === undefined && (flags.manifestUrl ?? flags.header ?? flags.keep) !== undefined)
+    throw new InputError('--manifest-url, --header and --keep: only with --url');
+  if (url !== undefined && flags.strict)
+    throw new InputError(
+      '--strict: with --url the image is not here; part-ota pack --strict looks at it',
+    );
   if (url !== undefined && version !== undefined)
     throw new InputError('--version: with --url it is in the manifest on the server');
-  const source = url === undefined ? sourceOf(file!, flags) : { url, digest };
-  return { source, partition, trial, backup: backup === true ? undefined : backup };
+  const source = url === undefined ? sourceOf(file!, flags) : { ...locationOf(url, flags), digest };
+  return { source, partition, trial, backup: backupOf(backup) };
 }
 
 /** What became of the partition. */
@@ -114,9 +139,11 @@ function report(
   { result, sent, seconds }: Outcome,
   request: UpdateRequest,
   port: string,
+  given: Given | undefined,
 ): string[] {
   const { size, fetched, changed, copied, version } = result;
   const rows = [
+    ...(given?.lines ?? []).map((line) => ['image', line]),
     [
       'changed',
       plural(changed, 'sector') + (copied ? `, ${copied} of them copied on the chip` : ''),
@@ -136,18 +163,38 @@ function report(
   return [stateText(result, request, port), ...columns(rows)];
 }
 
+/** @param told - what was told already: then what to do is not said again */
+function retryText({ retry, ms }: Retry, told: ReadonlySet<string>): string {
+  const advice = told.has(retry) ? undefined : adviceFor(retry);
+  return `the board asks again in ${secondsText(ms / 1000)}: ${retry}${advice === undefined ? '' : `; ${advice}`}`;
+}
+
 async function update(file: string | undefined, flags: Flags): Promise<void> {
   const request = requestOf(file, flags);
-  const bar = new UpdateBar(process.stderr);
+  const { source } = request;
+  const given = 'url' in source ? undefined : new Given(source.name, source.image);
+  const bar = new UpdateBar(standardError);
   let running: BoardUpdate | undefined;
+  const told = new Set<string>();
   const act = async (session: Session) => {
     running = new BoardUpdate(session, request, {
+      onTarget: (target) => given?.judge(flags, target),
+      onOverwrite: ({ label, holds }) =>
+        printMessage(
+          `the backup overwrites what lies in ${label} (${appText(holds)}), if anything changes; ` +
+            '--backup names another place',
+        ),
       onJoin: () => printMessage('the board is at it already: here is the rest'),
       onPlan: ({ changed, fetch }) =>
         printMessage(
           `${plural(changed, 'sector')} to change, ${grouped(fetch)} bytes of image to fetch`,
         ),
       onProgress: (progress) => bar.show(progress),
+      onRetry: (retry) => {
+        bar.stop();
+        printMessage(retryText(retry, told));
+        told.add(retry.retry);
+      },
       onSent: ({ image, manifest }) => {
         bar.note = `, ${grouped(image + manifest)} bytes sent`;
       },
@@ -155,8 +202,8 @@ async function update(file: string | undefined, flags: Flags): Promise<void> {
     try {
       const outcome = await running.run();
       bar.stop();
-      if (flags.json) printJson(outcome);
-      else printLines(report(outcome, request, session.port.name));
+      if (flags.json) printJson({ ...outcome, image: given });
+      else printLines(report(outcome, request, session.port.name, given));
     } finally {
       bar.stop();
     }
@@ -169,11 +216,21 @@ async function update(file: string | undefined, flags: Flags): Promise<void> {
 
 /** Makes the command. It throws an InputError for what the user has to change. */
 export function updateCommand(): Command {
-  return withPort(new Command('update'))
+  return withStrict(withPort(new Command('update')))
     .description('on a board: update a partition, from a URL or over the console')
     .argument('[image]', 'what the partition is to hold; without --url')
     .requiredOption('--partition <label>', 'the partition to update')
-    .option('--url <url>', 'where the board fetches the image; its manifest is <url>.ota')
+    .option(
+      '--url <url>',
+      'where the board fetches the image; its manifest has ".ota" behind the path',
+    )
+    .option('--manifest-url <url>', 'with --url: where its manifest is')
+    .option(
+      '--header <name: value>',
+      'with --url: goes with each request; may be given again',
+      (text: string, all: string[] = []) => [...all, text],
+    )
+    .option('--keep', 'with --url: leave an update open that fails, to go on with it later')
     .option(
       '--digest <digest>',
       'what the image has to be, as part-ota pack prints it',
@@ -184,7 +241,10 @@ export function updateCommand(): Command {
       'the old content comes back after so many boots without confirm',
       wholeNumber(1, 255),
     )
-    .option('--backup <label>', 'what keeps the old content (default: the passive app slot)')
+    .option(
+      '--backup <label>',
+      'what keeps the old content (default: the passive app slot, else free flash)',
+    )
     .addOption(new Option('--no-backup', 'keep no old content (scheme 2)'))
     .option('--version <text>', 'version of the image, at most 31 bytes')
     .option('--json', 'print JSON instead')

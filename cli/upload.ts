@@ -10,11 +10,10 @@ import {
 } from '../link/upload.ts';
 import { onBoard } from './connection.ts';
 import { packageFile, readBundle, readInput, VERSION } from './files.ts';
-import { type PortFlags, withPort } from './options.ts';
+import { type PortFlags, tableAddress, withPort } from './options.ts';
 import { listPorts } from './ports.ts';
-import { printLines } from './print.ts';
+import { type Output, printLines, showLine, standardError } from './print.ts';
 import { columns, grouped, plural } from './words/format.ts';
-import type { Output } from './report-progress.ts';
 
 interface Flags extends PortFlags {
   http?: true;
@@ -23,6 +22,7 @@ interface Flags extends PortFlags {
   compact?: true;
   dryRun?: true;
   list?: true;
+  tableOffset?: number;
 }
 
 const HELP = `
@@ -87,7 +87,7 @@ function progressOn(output: Output): (file: Wanted, done: number) => void {
   if (!output.isTTY) return () => undefined;
   return ({ name, content }, done) => {
     const percent = Math.floor((done * 100) / content.length);
-    output.write(`\r\x1b[K${percent < 100 ? `  ${name}  ${percent} %` : ''}`);
+    showLine(output, percent < 100 ? `  ${name}  ${percent} %` : '');
   };
 }
 
@@ -110,10 +110,11 @@ async function run(flags: Flags): Promise<void> {
         resume: flags.resume ?? false,
         boot: flags.boot,
         compact: flags.compact ?? false,
+        table: flags.tableOffset,
       });
       printLines(headOf(session.port.name, plan));
       if (flags.dryRun) return printLines(fileLines(plan, PLANNED));
-      await upload(session, plan, progressOn(process.stderr));
+      await upload(session, plan, progressOn(standardError));
       printLines([...fileLines(plan, DONE), '', ...nextSteps(plan)]);
     },
     () => 'What was being stored is incomplete: upload it again. Nothing else has changed.',
@@ -140,6 +141,11 @@ export function uploadCommand(): Command {
     )
     .option('--no-boot', 'leave .boot0 alone: the app calls recover() itself')
     .option('--compact', 'let Espruino compact a full Storage: power must not fail in that')
+    .option(
+      '--table-offset <address>',
+      'where the partition table lies, for a firmware that has it elsewhere than at 0x8000',
+      tableAddress,
+    )
     .option('--dry-run', 'tell what would be stored, and write nothing')
     .option('--list', 'list the serial ports, and do nothing')
     .addHelpText('after', HELP)

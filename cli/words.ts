@@ -1,5 +1,6 @@
 /** What the command prints when something is wrong, and what it exits with. */
 import type { Fault, Words } from '../formats/errors.ts';
+import { ImageError } from '../formats/images/concerns.ts';
 import { ManifestError } from '../formats/manifest/errors.ts';
 import { TableError } from '../formats/table/errors.ts';
 import { BoardError, PortError } from '../link/errors.ts';
@@ -18,6 +19,7 @@ import {
   UPDATE_WORDS,
   UPLOAD_WORDS,
 } from './words/link.ts';
+import { IMAGE_WORDS } from './words/images.ts';
 import { MANIFEST_WORDS } from './words/manifest.ts';
 import { TABLE_WORDS } from './words/table.ts';
 
@@ -52,11 +54,12 @@ function entry<Facts extends object>(
 }
 
 /** The classes of `Fault` that have words. */
-const ENTRIES: Entry[] = [
+export const ENTRIES: Entry[] = [
   entry(OpenError, OPEN_WORDS, 2),
   entry(PortError, PORT_WORDS, 2),
   entry(BoardError, BOARD_WORDS, 1),
   entry(TableError, TABLE_WORDS, 2),
+  entry(ImageError, IMAGE_WORDS, 2),
   entry(ManifestError, MANIFEST_WORDS, 2),
   entry(ModuleError, MODULE_WORDS, 2),
   entry(StatusError, STATUS_WORDS, 2),

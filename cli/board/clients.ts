@@ -1,9 +1,15 @@
 /** The line to a board to test against: a TCP port, and the connections to it. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { InputError } from '../words.ts';
+import { Gate } from './gate.ts';
 
 /** Bytes that wait for a client before it counts as gone. */
 const MOST_WAITING = 4 << 20;
+/** Connections at a time. */
+const MOST_CLIENTS = 32;
+
+/** What has happened to a connection. */
+export type ClientEvent = 'connect' | 'drop' | 'disconnect';
 
 /** Each connection shows what the board prints, and can type. The board does not notice connections that come or go. */
 export class Clients {
@@ -12,13 +18,20 @@ export class Clients {
   /** Takes what was typed. @returns whether it takes more at once */
   onInput: (bytes: Uint8Array) => boolean = () => true;
 
-  constructor(onEvent: (event: 'connect' | 'disconnect', detail: string) => void) {
+  constructor(onEvent: (event: ClientEvent, detail: string) => void) {
     this.#server = createServer((socket) => {
       const name = `${socket.remoteAddress}:${socket.remotePort}`;
+      const gate = new Gate();
       onEvent('connect', name);
       this.#clients.add(socket.setNoDelay());
       socket.on('data', (bytes) => {
-        if (!this.onInput(bytes)) for (const client of this.#clients) client.pause();
+        if (socket.destroyed) return;
+        const passed = gate.pass(bytes.toString('latin1'));
+        if ('speaks' in passed) {
+          onEvent('drop', `${name}: it speaks ${passed.speaks}`);
+          socket.destroy();
+        } else if (passed.typed && !this.onInput(Buffer.from(passed.typed, 'latin1')))
+          for (const client of this.#clients) client.pause();
       });
       socket.on('error', () => socket.destroy());
       socket.on('close', () => {
@@ -26,6 +39,7 @@ export class Clients {
         onEvent('disconnect', name);
       });
     });
+    this.#server.maxConnections = MOST_CLIENTS;
   }
 
   /** @returns the port. @throws InputError */

@@ -26,6 +26,8 @@ export interface Engine {
   start: () => Promise<void>;
   /** Ends it in the middle of whatever it does. */
   stop: () => Promise<void>;
+  /** Ends it for good: nothing of it goes on. */
+  close: () => Promise<void>;
   /** Hands over what was typed. @returns whether it takes more at once */
   write: (bytes: Uint8Array) => boolean;
   /** See RunningBoard in board.ts. */

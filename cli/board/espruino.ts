@@ -6,10 +6,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
-import { CHIP_SIZE, readChip, runningApp, writeChip } from './chip.ts';
+import { type ChipShape, readChip, runningApp, writeChip } from './chip.ts';
 import { Typist } from './input.ts';
 import type { Engine, EngineListener, Reached } from './engine.ts';
 import { CONFINED, output } from './process.ts';
+import { distrustOf, isOurs, makeOurs } from './trust.ts';
 import { packageFile } from '../files.ts';
 import { InputError } from '../words.ts';
 
@@ -46,12 +47,16 @@ export interface EspruinoOptions {
   command: string;
   /** The file of the chip. */
   flash: string;
+  /** Whether its Storage runs whoever has written it. */
+  isTrusted: boolean;
   listener: EngineListener;
+  shape: ChipShape;
 }
 
 export class EspruinoEngine implements Engine {
   readonly #command: string;
   readonly #flash: string;
+  readonly #shape: ChipShape;
   readonly #folder: string;
   readonly #listener: EngineListener;
   #process: ChildProcessWithoutNullStreams | undefined;
@@ -68,11 +73,15 @@ export class EspruinoEngine implements Engine {
   #attempts = 0;
   /** What is loaded before .boot0 was not there: Espruino empties a Storage that it finds corrupt. */
   #isMissing = false;
+  /** Whether its Storage is known to be no stranger's, or taken for that. */
+  #isTrusted: boolean;
   /** Counts how often power came and went. */
   #powerOns = 0;
   #onBoot: () => void = () => undefined;
 
-  constructor({ command, flash, listener }: EspruinoOptions) {
+  constructor({ command, flash, isTrusted, listener, shape }: EspruinoOptions) {
+    this.#isTrusted = isTrusted;
+    this.#shape = shape;
     // The processes run in another folder.
     this.#command = command.includes('/') ? resolve(command) : command;
     this.#flash = flash;
@@ -81,11 +90,15 @@ export class EspruinoEngine implements Engine {
     rmSync(this.#path('cut'), { force: true });
   }
 
-  /** @throws InputError if the interpreter cannot be used */
+  /** @throws InputError if the interpreter cannot be used, or if its Storage may be a stranger's */
   async prepare(): Promise<void> {
     if (this.#command.includes('/') && !existsSync(this.#command))
       throw new InputError(`${this.#command}: no such file`);
-    mkdirSync(this.#folder, { recursive: true });
+    if (!this.#isTrusted) {
+      if (!isOurs(this.#folder)) throw new InputError(distrustOf(this.#folder));
+      makeOurs(this.#folder);
+      this.#isTrusted = true;
+    } else mkdirSync(this.#folder, { recursive: true });
     if (this.#isInstalled() && !this.#isMissing) return;
     this.#isMissing = false;
     const answer = await output(this.#command, ['-e', INSTALL], this.#folder);
@@ -120,10 +133,11 @@ export class EspruinoEngine implements Engine {
   }
 
   #writeStandIn(): void {
-    const app = runningApp(readChip(this.#flash));
+    const bytes = this.readChip();
+    const app = runningApp(bytes, this.#shape);
     const chip = {
       flash: relative(this.#folder, this.#flash),
-      size: CHIP_SIZE,
+      size: bytes.length,
       board: 'ESP32',
       // The code of an app is not at its start: the first pages hold constants.
       mmu: (app.address >> 16) + Math.min(2, (app.size >> 16) - 1),
@@ -134,7 +148,8 @@ export class EspruinoEngine implements Engine {
 
   #spawn(): void {
     const [command, ...args] = [...CONFINED, this.#command];
-    const child = spawn(command, args, { cwd: this.#folder });
+    // It has files and sockets, so it gets no variables that may be secrets.
+    const child = spawn(command, args, { cwd: this.#folder, env: { PATH: process.env.PATH } });
     this.#process = child;
     this.#typist = undefined;
     this.#pending = this.#last = '';
@@ -248,12 +263,16 @@ export class EspruinoEngine implements Engine {
     });
   }
 
+  close(): Promise<void> {
+    return this.stop();
+  }
+
   cutAt(operation: number, reached: Reached): void {
     writeFileSync(this.#path('cut'), JSON.stringify({ left: operation, reached }));
   }
 
   readChip(): Buffer {
-    return readChip(this.#flash);
+    return readChip(this.#flash, this.#shape);
   }
 
   writeChip(bytes: Uint8Array): void {

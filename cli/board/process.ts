@@ -1,5 +1,5 @@
 /** How the processes of a real Espruino are run. */
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { InputError } from '../words.ts';
 
@@ -12,8 +12,11 @@ function tool(name: string, ...options: string[]): string[] {
   return path ? [path, ...options] : [];
 }
 
-/** Ends the interpreter with us, even if we are killed: without its input it would take all of a processor. */
-const TOGETHER = tool('setpriv', '--pdeathsig', 'KILL');
+/**
+ * Ends a process with us, even if we are killed: without its input an interpreter would take all of a processor. What it
+ * starts gets no more rights than it has, as by sudo.
+ */
+export const TOGETHER = tool('setpriv', '--pdeathsig', 'KILL', '--no-new-privs');
 /** Runs both its threads on one processor: so they do not touch the queue between them at once, see input.ts. */
 const ALONE = onOneProcessor();
 
@@ -48,3 +51,11 @@ export function output(command: string, args: string[], cwd: string): Promise<st
     });
   });
 }
+
+/** Takes the network from a process, where the system lets its users do so: some do not. */
+export const ALONE_IN_NET = ((): string[] => {
+  const command = tool('unshare', '--user', '--map-current-user', '--net');
+  const [path, ...options] = command;
+  if (path === undefined) return [];
+  return spawnSync(path, [...options, '/bin/true']).status === 0 ? command : [];
+})();

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
 import { assertChip, defaultTable, makeChip, readChip, tableOf } from './chip.ts';
-import { Clients } from './clients.ts';
+import { type ClientEvent, Clients } from './clients.ts';
 import type { BoardEvent, Engine, EngineListener, Reached } from './engine.ts';
 import { EspruinoEngine } from './espruino.ts';
 import { SimulatedEngine } from './simulated.ts';
@@ -21,13 +21,19 @@ export interface BoardSetup {
   /** Where it listens; default 127.0.0.1. Any machine that reaches it can run programs on the board. */
   host?: string;
   /**
-   * The file with what the chip holds, 4 MB; is made if it does not exist. Storage lies beside it.
+   * The file with what the chip holds, all of it; is made if it does not exist. Storage lies beside it.
    * Default: in a folder of its own, which goes with the board.
    */
   flash?: string;
+  /** Lets a real Espruino boot a Storage that may be a stranger's; default: it does not. */
+  isTrusted?: boolean;
   /** The partition table of a chip that is made, binary. Default: that of partitions.csv. */
   table?: Uint8Array;
-  onEvent?: (event: BoardEvent | 'connect' | 'disconnect', detail?: string) => void;
+  /** Bytes of the chip: 1, 2, 4, 8, 16 or 32 MB. Default: those of the file, or 4 MB. */
+  size?: number | undefined;
+  /** Where the partition table lies; default 0x8000. */
+  tableAddress?: number | undefined;
+  onEvent?: (event: BoardEvent | ClientEvent, detail?: string) => void;
 }
 
 /** A board that runs. */
@@ -59,10 +65,14 @@ export interface RunningBoard {
 }
 
 /** Makes the file of the chip if there is none. @throws InputError if it is none, or has another table */
-function openChip(file: string, table: Uint8Array | undefined): void {
-  if (!existsSync(file)) return writeOutput(file, makeChip(table ?? defaultTable()));
-  const rows = tableOf(readChip(file));
-  const isSame = !table || JSON.stringify(rows) === JSON.stringify(tableOf(makeChip(table)));
+function openChip(file: string, { table, ...shape }: BoardSetup): void {
+  if (!existsSync(file))
+    return writeOutput(file, makeChip(table ?? defaultTable(shape.tableAddress), shape));
+  const chip = readChip(file, shape);
+  const isSame =
+    !table ||
+    JSON.stringify(tableOf(chip, shape)) ===
+      JSON.stringify(tableOf(makeChip(table, { ...shape, size: chip.length }), shape));
   if (!isSame)
     throw new InputError(
       `--table: ${file} exists, and its table is another; remove it to make a new one`,
@@ -79,7 +89,7 @@ export async function startBoard(setup: BoardSetup): Promise<RunningBoard> {
   const file = resolvePath(setup.flash ?? join(folder!, 'flash.bin'));
   const removeFolder = () => folder && rmSync(folder, { recursive: true });
   try {
-    openChip(file, setup.table);
+    openChip(file, setup);
     return await run(setup, file, removeFolder);
   } catch (error) {
     removeFolder();
@@ -145,6 +155,7 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
   try {
     await powerOn();
   } catch (error) {
+    await engine.close();
     await clients.close();
     throw error;
   }
@@ -156,7 +167,7 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
       return engine.readChip();
     },
     async load(flash) {
-      assertChip(flash);
+      assertChip(flash, file);
       await engine.stop();
       engine.writeChip(flash);
       await powerOn();
@@ -169,7 +180,7 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
     powerOn,
     cutAt: (operation, reached = 'first half') => cuts.add(operation, reached),
     async close() {
-      await engine.stop();
+      await engine.close();
       await clients.close();
       onClose();
     },
@@ -177,14 +188,22 @@ async function run(setup: BoardSetup, file: string, onClose: () => void): Promis
 }
 
 function makeEngine(
-  { engine, command }: BoardSetup,
+  { engine, command, flash: given, isTrusted = false, size, tableAddress }: BoardSetup,
   flash: string,
   listener: EngineListener,
 ): Engine {
-  if (engine === 'simulated') return new SimulatedEngine(flash, listener);
+  const shape = { size, tableAddress };
+  if (engine === 'simulated') return new SimulatedEngine(flash, listener, shape);
   if (command === undefined)
     throw new InputError(
       '--engine: espruino needs an interpreter: name it by ESPRUINO or --engine-path',
     );
-  return new EspruinoEngine({ command, flash, listener });
+  // Without a file of the user's, all of it was made a moment ago.
+  return new EspruinoEngine({
+    command,
+    flash,
+    isTrusted: isTrusted || given === undefined,
+    listener,
+    shape,
+  });
 }

@@ -7,13 +7,14 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { basename, dirname } from 'node:path';
 import type send from 'send';
 import { InputError } from '../words.ts';
 import { MANIFEST_SUFFIX } from '../../formats/manifest/make.ts';
 import { type Entry, Files, Refusal, segmentsOf } from './files.ts';
+import { Hosts } from './hosts.ts';
 import { makePage } from './page.ts';
 
 export interface ServerOptions {
@@ -22,6 +23,10 @@ export interface ServerOptions {
   port: number;
   /** Address to listen at; default all of this machine. */
   host?: string;
+  /** What requests may call it by, beside the addresses and names of this machine: see `hosts.ts`. */
+  names?: string[];
+  /** Milliseconds that a connection may stand still; default 30,000. A board that is busy with its flash reads nothing. */
+  patience?: number;
   /** Bytes per second, of all responses together; default no limit. */
   rate?: number;
   /** Called after each request. */
@@ -86,6 +91,28 @@ class Throttle {
   };
 }
 
+/**
+ * What browsers must not do with what is served here: run it, show it in a frame, take it for something else, or tell
+ * others of it. The page has a style of its own, and nothing else.
+ */
+const PROTECTION = {
+  'Content-Security-Policy':
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-downloads",
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+};
+
+/** Connections at a time; milliseconds in which the header of a request has to be there. */
+const MOST_CONNECTIONS = 64;
+const HEADER_MS = 10_000;
+/** Milliseconds that a connection may stand still. */
+const PATIENCE = 30_000;
+/** Bytes of a header; fields in it. */
+const MOST_HEADER = 8192;
+const MOST_FIELDS = 64;
+
 /** What this machine calls itself, at the start of a header Host. */
 const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])(?=:|$)/;
 
@@ -114,6 +141,7 @@ interface Context {
   throttle?: Throttle;
   /** Whether the server listens at all addresses of this machine. */
   isForAll: boolean;
+  hosts: Hosts;
 }
 
 /** One request, and its response. */
@@ -122,13 +150,14 @@ class Exchange {
   readonly #send: typeof send;
   readonly #throttle: Throttle | undefined;
   readonly #isForAll: boolean;
+  readonly #hosts: Hosts;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   #stream: fs.ReadStream | undefined;
   readonly record: RequestRecord;
 
   constructor(
-    { files, send, throttle, isForAll }: Context,
+    { files, send, throttle, isForAll, hosts }: Context,
     request: IncomingMessage,
     response: ServerResponse,
   ) {
@@ -136,6 +165,7 @@ class Exchange {
     this.#send = send;
     this.#throttle = throttle;
     this.#isForAll = isForAll;
+    this.#hosts = hosts;
     this.#request = request;
     this.#response = response;
     this.record = {
@@ -151,7 +181,7 @@ class Exchange {
     response.shouldKeepAlive = false;
     // A proxy that compressed what it passes on would break ranges.
     response.setHeader('Cache-Control', 'no-cache, no-transform');
-    response.setHeader('X-Content-Type-Options', 'nosniff');
+    for (const [name, value] of Object.entries(PROTECTION)) response.setHeader(name, value);
   }
 
   /** @returns what became of the request. Due when the response is closed. */
@@ -172,6 +202,8 @@ class Exchange {
 
   async #answer(): Promise<void> {
     const { method } = this.record;
+    const refused = this.#hosts.whyRefused(this.#request);
+    if (refused !== undefined) throw new Refusal(421, refused);
     if (method !== 'GET' && method !== 'HEAD') {
       this.#response.setHeader('Allow', 'GET, HEAD');
       throw new Refusal(405, `${method}: only GET and HEAD are answered`);
@@ -228,10 +260,6 @@ class Exchange {
   async #sendPage(names: string[]): Promise<void> {
     const page = makePage(names, await this.#files.list(names), this.#origin());
     this.#response.setHeader('Cache-Control', 'no-store');
-    this.#response.setHeader(
-      'Content-Security-Policy',
-      "default-src 'none'; style-src 'unsafe-inline'",
-    );
     this.#sendText(200, 'text/html; charset=utf-8', page);
   }
 
@@ -287,6 +315,18 @@ function messageOf({ code, message }: NodeJS.ErrnoException, { port, host }: Ser
   return `--host: ${host}: ${message}`;
 }
 
+/** Ends a connection that has stood still, whether it does not send what it asks for, or does not read what it gets. */
+function endStill(socket: Socket, patience: number): void {
+  let last = -1;
+  const look = setInterval(() => {
+    // What waits here was written, and not taken by the system: it has no room before the other end reads.
+    const moved = socket.bytesRead + socket.bytesWritten - socket.writableLength;
+    if (moved === last) socket.destroy();
+    last = moved;
+  }, patience).unref();
+  socket.on('close', () => clearInterval(look));
+}
+
 /**
  * Starts a server. It answers GET and HEAD, with ranges and strong ETags, and closes each connection.
  * @throws InputError if the directory or the address is wrong
@@ -295,12 +335,25 @@ export async function startFileServer(options: ServerOptions): Promise<FileServe
   const files = new Files(options.directory);
   const throttle = options.rate === undefined ? undefined : new Throttle(options.rate);
   const { default: send } = await import('send');
-  const context = { files, send, throttle, isForAll: isForAll(options.host) };
-  const server = createServer((request, response) => {
+  const hosts = new Hosts(options.names);
+  const context = { files, send, throttle, isForAll: isForAll(options.host), hosts };
+  const { patience = PATIENCE } = options;
+  const limits = {
+    headersTimeout: Math.min(HEADER_MS, patience),
+    requestTimeout: patience,
+    connectionsCheckingInterval: Math.min(1000, patience),
+    maxHeaderSize: MOST_HEADER,
+    // What is sent has to be taken: see below.
+    highWaterMark: 1 << 16,
+  };
+  const server = createServer(limits, (request, response) => {
     const exchange = new Exchange(context, request, response);
     response.on('close', () => options.onRequest?.(exchange.finish()));
     void exchange.answer();
   });
+  server.maxConnections = MOST_CONNECTIONS;
+  server.maxHeadersCount = MOST_FIELDS;
+  server.on('connection', (socket) => endStill(socket, patience));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new InputError(messageOf(error, options))));
     server.listen(options.port, options.host, resolve);

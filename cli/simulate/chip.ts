@@ -47,7 +47,7 @@ type OnProgress = (progress: Progress) => void;
 
 /** Bytes per call of `write`: what a network packet brings. */
 const CHUNK = 1460;
-const CHIP_SIZES = [4, 8, 16].map((megabytes) => megabytes << 20);
+const CHIP_SIZES = [4, 8, 16, 32].map((megabytes) => megabytes << 20);
 
 /** @throws InputError if there is no such partition */
 function assertLabel(setup: Setup, option: string, label: string): void {

@@ -9,7 +9,8 @@ function stepToJson({ boot, call, cut, report, target, progress, cost }: Step) {
   return { boot, call, cut: shown, report, target, ...progress, cost };
 }
 
-function simulationToJson(simulation: Simulation, from: string, to: string) {
+/** @returns what JSON is made of */
+export function toJson(simulation: Simulation, from: string, to: string) {
   const { setup, plan, judge, board, uncut, steps, total, problems } = simulation;
   const size = plan.partition.size;
   return {
@@ -30,38 +31,29 @@ function simulationToJson(simulation: Simulation, from: string, to: string) {
   };
 }
 
-/** @returns JSON text */
-export function toJson(simulation: Simulation, from: string, to: string): string {
-  return JSON.stringify(simulationToJson(simulation, from, to), null, 2);
-}
-
 /** The port is any that was free, and what is printed depends on nothing but the arguments. */
 const withoutPort = (url: string) => url.replace(/:\d+\//, '/');
 
-/** @returns JSON text, with what an update over the air has besides */
-export function airToJson(simulation: AirSimulation, from: string, to: string): string {
+/** @returns the same, with what an update over the air has besides */
+export function airToJson(simulation: AirSimulation, from: string, to: string) {
   const { traffic, check, manifest, url, steps } = simulation;
-  const common = simulationToJson(simulation, from, to);
+  const common = toJson(simulation, from, to);
   const withTraffic = ({ traffic, drop }: AirStep, n: number) => ({
     ...common.steps[n],
     drop,
     fetched: traffic,
   });
-  return JSON.stringify(
-    {
-      ...common,
-      sectors: { ...common.sectors, copied: check.copied },
-      steps: steps.map(withTraffic),
-      air: {
-        url: withoutPort(url),
-        image: simulation.setup.to.length,
-        manifest,
-        toFetch: check.fetch,
-        fetched: { ...traffic, all: traffic.image + traffic.manifest },
-        drops: steps.filter(({ drop }) => drop).length,
-      },
+  return {
+    ...common,
+    sectors: { ...common.sectors, copied: check.copied },
+    steps: steps.map(withTraffic),
+    air: {
+      url: withoutPort(url),
+      image: simulation.setup.to.length,
+      manifest,
+      toFetch: check.fetch,
+      fetched: { ...traffic, all: traffic.image + traffic.manifest },
+      drops: steps.filter(({ drop }) => drop).length,
     },
-    null,
-    2,
-  );
+  };
 }

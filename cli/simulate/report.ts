@@ -1,9 +1,9 @@
 /** What `part-ota simulate` prints: what it works on, each step as it happens, the sums, the verdict. */
-import { styleText } from 'node:util';
 import type { Progress, Report, Result } from '../../device/api.ts';
 import { SECTOR } from '../../host/index.ts';
 import { columns, grouped, hex, plural, secondsText, sizeOf } from '../words/format.ts';
-import { type Bars, barsOn, type Output } from '../report-progress.ts';
+import { type Output, paint, type Style } from '../print.ts';
+import { type Bars, barsOn } from '../report-progress.ts';
 import type { Listener, Simulation, Step } from './simulation.ts';
 import type { Cost } from './chip.ts';
 import type { Cut, Phase } from './cuts.ts';
@@ -24,13 +24,6 @@ const DOING: Record<Phase, string> = {
   journal: 'while writing the journal',
   commit: 'while committing',
 };
-
-/** What is wrong, and what is right, in colour where there is any. */
-type Style = Parameters<typeof styleText>[0];
-function painter(output: Output): (style: Style, text: string) => string {
-  const isPlain = !output.isTTY || process.env.NO_COLOR;
-  return (style, text) => (isPlain ? text : styleText(style, text));
-}
 
 /** What is worked on. @param more - further rows */
 export function headOf(
@@ -144,7 +137,8 @@ export function verdict(
 export class Reporter<S extends Simulation = Simulation> implements Listener {
   readonly #output: Output;
   protected readonly names: Names;
-  protected readonly paint: ReturnType<typeof painter>;
+  /** What is wrong, and what is right, in colour where there is any. */
+  protected readonly paint: (style: Style, text: string) => string;
   protected readonly bars: Bars;
   protected simulation: S | undefined;
   #cuts = 0;
@@ -153,7 +147,7 @@ export class Reporter<S extends Simulation = Simulation> implements Listener {
   constructor(output: Output, names: Names) {
     this.#output = output;
     this.names = names;
-    this.paint = painter(output);
+    this.paint = (style, text) => paint(output, style, text);
     this.bars = barsOn(output, () => this.#takeHead());
   }
 

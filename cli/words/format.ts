@@ -1,26 +1,37 @@
 /** How numbers, places and tables look in what the commands print. */
 import type { Area } from '../../device/api.ts';
+import { SECURE_CERT } from '../../formats/table/names.ts';
 
-/** What a terminal would act on, or would show in another order than it stands here: all controls, also those of Unicode. */
-const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+/**
+ * What a terminal would act on, would show in another order than it stands here, or not at all: controls, separators of lines,
+ * what is for the format only (bidirectional text, zero width, tags), halves of characters.
+ */
+const CONTROLS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 /** Those that JSON.stringify leaves as they are. */
-const CONTROLS_IN_JSON = /(?![\0-\x1f])[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+const CONTROLS_IN_JSON = /(?![\0-\x1f])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-const digitsOf = (character: string, count: number) =>
-  character.charCodeAt(0).toString(16).padStart(count, '0');
+const digitsOf = (number: number, count: number) => number.toString(16).padStart(count, '0');
+
+/** @returns a control character as JavaScript writes it. */
+function escaped(character: string): string {
+  const code = character.codePointAt(0)!;
+  if (code <= 0xff) return `\\x${digitsOf(code, 2)}`;
+  return code <= 0xffff ? `\\u${digitsOf(code, 4)}` : `\\u{${digitsOf(code, 5)}}`;
+}
+
+/** The same as JSON writes it, which knows no others. */
+const escapedInJson = (character: string) =>
+  character
+    .split('')
+    .map((unit) => `\\u${digitsOf(unit.charCodeAt(0), 4)}`)
+    .join('');
 
 /** @returns a line as it can be printed wherever it comes from: each control character, ends of lines too, as an escape. */
-export const printable = (line: string) =>
-  line.replace(CONTROLS, (character) =>
-    character <= '\xff' ? `\\x${digitsOf(character, 2)}` : `\\u${digitsOf(character, 4)}`,
-  );
+export const printable = (line: string) => line.replace(CONTROLS, escaped);
 
 /** @returns a value as JSON that can be printed. */
 export const jsonText = (value: unknown) =>
-  JSON.stringify(value, null, 2).replace(
-    CONTROLS_IN_JSON,
-    (character) => `\\u${digitsOf(character, 4)}`,
-  );
+  JSON.stringify(value, null, 2).replace(CONTROLS_IN_JSON, escapedInJson);
 
 /** 1,234,567 */
 export const grouped = (value: number) => value.toLocaleString('en-US');
@@ -63,7 +74,8 @@ export function rangesOf(numbers: number[]): [number, number][] {
 export const secondsText = (seconds: number) => `${seconds.toFixed(1)} s`;
 
 /** @returns the type of a partition in words. */
-export const typeOf = (type: number) => ['app', 'data'][type] ?? hex(type);
+export const typeOf = (type: number) =>
+  type === SECURE_CERT ? 'esp_secure_cert' : (['app', 'data'][type] ?? hex(type));
 
 /** @returns where something lies. */
 export function place({ label, address, size }: Area): string {

@@ -6,7 +6,10 @@ import type { StatusFacts } from '../../link/status.ts';
 import type { RefusalFacts, Rest, UpdateFacts } from '../../link/update.ts';
 import type { UploadFacts } from '../../link/upload.ts';
 import type { OpenFacts } from '../ports.ts';
+import { TABLE_ADDRESS } from '../../device/partitions.ts';
+import { adviceFor } from './air.ts';
 import { grouped, hex, printable, sizeOf } from './format.ts';
+import { waysOut } from './ways-out.ts';
 
 /** A shortened text for a message. */
 function quoted(text: string): string {
@@ -63,13 +66,19 @@ function noAnswer({ port, seconds, heard, last }: PortFacts['E_NO_ANSWER']): str
   }
 }
 
+function notEsp32({ port, board, table, elsewhere }: PortFacts['E_NOT_ESP32']): string {
+  const found = elsewhere.map(hex).join(', ');
+  const why = found
+    ? `something like one lies at ${found}: if the firmware was built so, --table-offset names it`
+    : 'not an ESP32, or one with flash encryption, which is not supported';
+  return `${port}: no partition table at ${hex(table)}; Espruino runs there on "${printable(board)}": ${why}`;
+}
+
 export const PORT_WORDS: Words<PortFacts> = {
   E_CLOSED: ({ port, by, detail }) => `${port}: ${ENDS[by]}${detail ? `: ${detail}` : ''}`,
   E_NO_ANSWER: noAnswer,
   E_NOT_ESPRUINO: ({ port, found, last }) => `${port}: ${INSTEAD[found](quoted(last))}`,
-  E_NOT_ESP32: ({ port, board }) =>
-    `${port}: no partition table at 0x8000; Espruino runs there on "${printable(board)}": ` +
-    'not an ESP32, or one with flash encryption, which is not supported',
+  E_NOT_ESP32: notEsp32,
   E_SILENT: ({ port, seconds }) =>
     `${port}: the board has been silent for ${seconds} s; part-ota status tells what became of it`,
   // The line may be one of Espruino's banner, which has no words.
@@ -77,6 +86,9 @@ export const PORT_WORDS: Words<PortFacts> = {
     `${port}: the board restarted${/\w{3}.*\d/.test(line) ? `: ${quoted(line)}` : ''}`,
   E_INTERRUPTED: ({ port, line }) =>
     `${port}: a script ended without an answer${line === undefined ? '' : `: ${quoted(line)}`}`,
+  E_LINE: ({ port, times }) =>
+    `${port}: the line is bad: ${times} times something was damaged or lost on it; try another cable, a USB port ` +
+    'without a hub, or a lower baud rate: Serial1.setup(57600) on the board, and --baud 57600',
   E_GARBLED: ({ port, text }) => `${port}: an answer arrived damaged: ${quoted(text)}`,
 };
 
@@ -91,9 +103,18 @@ function memoryText({ port, memory, line, needed }: ThrownFacts['E_MEMORY']): st
   return `${port}: E_MEMORY out of memory${free ?? ''}${need}${says}; ${MORE_MEMORY}`;
 }
 
-/** @returns what a board has thrown, and what can be done if the module lacks memory. */
-const thrownText = ({ code, message }: ThrownFacts['E_THROWN']) =>
-  printable(message) + (code === 'E_MEMORY' ? `; ${MORE_MEMORY}` : '');
+const NO_TABLE =
+  `the module on the board looks at ${hex(TABLE_ADDRESS)}, as all firmware of Espruino has it; ` +
+  'a firmware that was built with another CONFIG_PARTITION_TABLE_OFFSET: part-ota upload --table-offset';
+
+/** @returns what a board has thrown, and what can be done if the module lacks memory, or finds no table. */
+function thrownText({ code, message }: ThrownFacts['E_THROWN']): string {
+  const remedy =
+    code === 'E_MEMORY' ? MORE_MEMORY : TABLE_MISSING.test(message) ? NO_TABLE : undefined;
+  return printable(message) + (remedy === undefined ? '' : `; ${remedy}`);
+}
+
+const TABLE_MISSING = /^E_NO_PARTITION table: missing/;
 
 export const BOARD_WORDS: Words<ThrownFacts> = { E_THROWN: thrownText, E_MEMORY: memoryText };
 
@@ -216,9 +237,15 @@ function stuckText({ port, stuck, memory, flags }: UpdateFacts['E_STUCK']): stri
         'try another cable or port, or reset the board, and run the same command again';
 }
 
+/** @returns what the module has thrown in an update, and what to do. */
+function failedText(thrown: ThrownFacts['E_THROWN']): string {
+  const advice = adviceFor(thrown.message);
+  return thrownText(thrown) + (advice === undefined ? '' : `; ${advice}`);
+}
+
 export const UPDATE_WORDS: Words<UpdateFacts> = {
   E_LOST: ({ why, rest }) => `${whyText(why)}\n${restText(rest)}`,
-  E_FAILED: ({ rest, ...thrown }) => `${thrownText(thrown)}\n${restText(rest)}`,
+  E_FAILED: ({ rest, ...thrown }) => `${failedText(thrown)}\n${restText(rest)}`,
   E_MEMORY: ({ rest, ...facts }) => `${memoryText(facts)}\n${restText(rest)}`,
   E_STUCK: (facts) => `${stuckText(facts)}\n${restText(facts.rest)}`,
   E_OVER: ({ rest }) => `the update is over\n${restText(rest)}`,
@@ -234,11 +261,13 @@ const REMEDIES: [message: RegExp, remedy: string][] = [
   [/^E_PENDING .*: on trial$/, 'part-ota confirm keeps the new content, part-ota restore the old'],
   [/^E_MEMORY /, MORE_MEMORY],
   [/^E_SPACE ota_journal/, 'docs/backup-and-journal.md tells how to make room'],
+  [TABLE_MISSING, NO_TABLE],
 ];
 
 /** @returns why the module refuses an update, and what to do. */
 export function refusalText(message: string): string {
-  const [, remedy] = REMEDIES.find(([pattern]) => pattern.test(message)) ?? [];
+  const [, known] = REMEDIES.find(([pattern]) => pattern.test(message)) ?? [];
+  const remedy = known ?? adviceFor(message);
   return printable(message) + (remedy === undefined ? '' : `; ${remedy}`);
 }
 
@@ -251,5 +280,10 @@ export const REFUSAL_WORDS: Words<RefusalFacts> = {
   E_NO_PARTITION: noPartition,
   E_SIZE: ({ name, size, label, limit }) =>
     `${name}: ${bytes(size)}; the partition "${label}" has ${sizeOf(limit)}`,
-  E_REFUSED: ({ port, message }) => `${port}: ${refusalText(message)}`,
+  E_REFUSED: ({ port, message, partition, layout }) =>
+    [
+      `${port}: ${refusalText(message)}`,
+      // Labels may have ends of lines in them.
+      ...(layout ? waysOut(message, layout, partition).map(printable) : []),
+    ].join('\n'),
 };

