@@ -35,6 +35,7 @@ const PRINTS: Record<string, Record<string, RegExp>> = {
   'ota-http.d.ts': {
     onProgress: /^$/,
     onPlan: /^$/,
+    onRetry: /^$/,
     use: /^$/,
     update: /^committed 2 sectors$/,
     check: /^1\.2 8192 bytes to fetch$/,

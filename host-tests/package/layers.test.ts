@@ -1,3 +1,4 @@
+/* eslint max-lines-per-function: off -- a suite is a table of cases */
 /** checks/layers.js finds what `npm run check` is to find. */
 import assert from 'node:assert/strict';
 import { problemsOf } from '../../checks/layers.js';
@@ -35,6 +36,19 @@ describe('npm run check finds', () => {
       /^link\/a\.ts imports more than types of device\/index\.ts$/,
     ],
     ['state of the device', { 'formats/a.ts': "import '../device/journal.ts';" }, /journal\.ts/],
+    ...[
+      "process.stdout.write('x');",
+      'const bar = new Bar(process.stderr);',
+      "process['stdout'].write('x');",
+      'const { stdout } = process;',
+      "console.log('x');",
+      "import { stdout } from 'node:process';",
+      "writeSync(1, 'x');",
+    ].map((text): [string, Record<string, string>, RegExp] => [
+      `what prints beside cli/print.ts: ${text}`,
+      { 'cli/a/b.ts': text },
+      /^cli\/a\/b\.ts prints/,
+    ]),
     [
       'a circle',
       {

@@ -121,7 +121,7 @@ describe('the partition table of README.md', () => {
 });
 
 describe('README.md', () => {
-  it('is short enough to be read', () => assert.ok(readme.split('\n').length <= 221));
+  it('is short enough to be read', () => assert.ok(readme.split('\n').length <= 225));
 
   it('names every error and every state', () => {
     const api = read('device/api.ts');
