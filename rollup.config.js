@@ -99,6 +99,9 @@ const MERGED_HTTP = [
   'printable',
   'homeOf',
   'takeUrl',
+  'askHashes',
+  'askSector',
+  'prove',
 ];
 
 /**

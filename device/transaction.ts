@@ -201,7 +201,9 @@ export function rewrite(sector: number, size: number): void {
       at = 0;
     }
   }
-  copy(slot, sector, slot && !kept ? size : 0, 2);
+  const right = slot && !kept ? size : 0;
+  // The last try believes its source: three, so that two reads may err.
+  copy(slot, sector, right, right ? 3 : 2);
   if (kept) put(address, kept);
 }
 

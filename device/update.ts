@@ -95,7 +95,14 @@ function rewriteFrom(offset: number): void {
   isRewritten = true;
   isWrong = false;
   changed++;
-  rest = odd ? readTwice(sector * SECTOR + offset - odd, odd) : '';
+  rest = '';
+  if (odd) {
+    const at = sector * SECTOR + offset - odd;
+    let tries = 9;
+    // Nothing else proves these: three reads have to agree.
+    do rest = readTwice(at, odd);
+    while (read(at, odd) !== rest && tries--);
+  }
   rewrite(sector, offset - odd);
 }
 

@@ -11,7 +11,10 @@ export const MUTANTS = [
   {
     name: 'the bytes of a page that stay are read once',
     suites: ['device/pieces'],
-    edits: [['update', 'rest = odd ? readTwice(', 'rest = odd ? read(']],
+    edits: [
+      ['update', 'do rest = readTwice(at, odd);', 'do rest = read(at, odd);'],
+      ['update', 'while (read(at, odd) !== rest && tries--);', 'while (!tries);'],
+    ],
   },
   {
     name: 'a backup in the middle of a sector leaves another one in flight',
@@ -211,7 +214,7 @@ export const MUTANTS = [
   {
     name: 'the prefix of a sector is programmed once',
     suites: ['device/pieces'],
-    edits: [['transaction', '? size : 0, 2);', '? size : 0, 1);']],
+    edits: [['transaction', 'right ? 3 : 2', 'right ? 1 : 2']],
   },
   {
     name: 'a sector is put back once',
@@ -371,7 +374,7 @@ export const MUTANTS = [
   {
     name: 'the pages of a prefix that is odd are lost',
     suites: ['device/pieces'],
-    edits: [['update', 'rest = odd ? ', 'rest = odd < 0 ? ']],
+    edits: [['update', '  if (odd) {', '  if (odd < 0) {']],
   },
   {
     name: 'a sector that is wrong is left as it is',
