@@ -5,7 +5,7 @@ import { diff, type Difference, readSide, type Side } from './difference.ts';
 import { about, readInput } from './files.ts';
 import { Given, type ImageFlags, targetIn, withStrict } from './images/given.ts';
 import { concernsOfChange } from '../formats/images/concerns.ts';
-import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
+import { MANIFEST_SUFFIX } from '../device/http/manifest.ts';
 import { printJson, printLines } from './print.ts';
 import { columns, grouped, plural, rangesOf, rangesText, secondsText } from './words/format.ts';
 

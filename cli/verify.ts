@@ -6,7 +6,7 @@ import { about, readInput } from './files.ts';
 import { parseDigest } from './options.ts';
 import { printJson, printLines } from './print.ts';
 import { InputError } from './words.ts';
-import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
+import { MANIFEST_SUFFIX } from '../device/http/manifest.ts';
 import { type Manifest, readManifest } from '../formats/manifest/read.ts';
 import { differingHashes, examineImage } from '../formats/manifest/tree.ts';
 import { columns, grouped, hex, plural, rangesOf, rangesText } from './words/format.ts';

@@ -2,7 +2,7 @@
 import { crc32 } from '#hashes';
 import { concat, fromLatin1, toBase64 } from '../formats/bytes.ts';
 import { SECTOR } from '../formats/chip.ts';
-import { MANIFEST_SUFFIX } from '../formats/manifest/make.ts';
+import { MANIFEST_SUFFIX } from '../device/http/manifest.ts';
 
 import type { Stuck } from './update-end.ts';
 

@@ -8,7 +8,8 @@ import { toHex } from '../../formats/bytes.ts';
 import { ManifestError } from '../../formats/manifest/errors.ts';
 import { IMAGE_LIMIT } from '../../device/http/manifest.ts';
 import { InputError, wordingOf } from '../words.ts';
-import { MANIFEST_SUFFIX, packFacts } from '../../formats/manifest/make.ts';
+import { packFacts } from '../../formats/manifest/make.ts';
+import { MANIFEST_SUFFIX } from '../../device/http/manifest.ts';
 import { type Manifest, readManifest } from '../../formats/manifest/read.ts';
 import { examineImage, type ImageFacts } from '../../formats/manifest/tree.ts';
 

@@ -12,7 +12,7 @@ import { networkInterfaces } from 'node:os';
 import { basename, dirname } from 'node:path';
 import type send from 'send';
 import { InputError } from '../words.ts';
-import { MANIFEST_SUFFIX } from '../../formats/manifest/make.ts';
+import { MANIFEST_SUFFIX } from '../../device/http/manifest.ts';
 import { type Entry, Files, Refusal, segmentsOf } from './files.ts';
 import { Hosts } from './hosts.ts';
 import { makePage } from './page.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MANIFEST_SUFFIX } from '../../formats/manifest/make.ts';
+import { MANIFEST_SUFFIX } from '../../device/http/manifest.ts';
 import { type FileServer, startFileServer } from '../serve/server.ts';
 
 const HOST = '127.0.0.1';

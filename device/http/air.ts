@@ -8,7 +8,7 @@ import type { AirResult, Check, CheckOptions, HttpError, UpdateOptions } from '.
 import { espruino } from './espruino.ts';
 import * as head from './head.ts';
 import { headLength, readHead, refuse } from './head.ts';
-import { BLOCK_HASHES, CRC_BYTES, HASH_BYTES, METADATA_AT } from './manifest.ts';
+import { BLOCK_HASHES, CRC_BYTES, HASH_BYTES, MANIFEST_SUFFIX, METADATA_AT } from './manifest.ts';
 import { CONNECTION, NEEDED, QUEUE_BYTES, QUEUE_HASHES } from './limits.ts';
 import type { Seam, Source } from './seam.ts';
 import * as sectors from './sectors.ts';
@@ -33,8 +33,6 @@ declare const Promise: new <T>(
   executor: (resolve: (value: T) => void, reject: (error: unknown) => void) => void,
 ) => Promise<T>;
 
-/** What the name of a manifest has behind that of its image. */
-const SUFFIX = '.ota';
 /** How many bytes are shown of what is no manifest. */
 const SHOWN = 16;
 /** Bytes of the manifest that are fetched first: all that is before the hashes, if there is no metadata. */
@@ -326,7 +324,10 @@ function prepare(): void {
   const url = nameOf('url', options.url);
   const path = url.split('?')[0];
   options.url = url;
-  manifest = nameOf('manifest', options.manifest || path + SUFFIX + url.substr(path.length));
+  manifest = nameOf(
+    'manifest',
+    options.manifest || path + MANIFEST_SUFFIX + url.substr(path.length),
+  );
 }
 
 function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
@@ -344,6 +345,7 @@ function run<T>(newOptions: UpdateOptions, isForUpdate?: boolean): Promise<T> {
     resolve = newResolve as (result: unknown) => void;
     reject = newReject;
     manifest = '';
+    // Before the options are read: should memory end in that, this timer tells.
     later(0, askHead);
     try {
       prepare();

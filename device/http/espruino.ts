@@ -84,8 +84,10 @@ function request(
   headers?: Headers,
 ): () => void {
   const target = url.parse(address);
-  target.headers = { Range: 'bytes=' + first + '-' + last };
+  target.headers = {};
   for (const key in headers) target.headers[key] = headers[key];
+  // Last, so that nobody's headers ask for other bytes.
+  target.headers.Range = 'bytes=' + first + '-' + last;
   const sent = (require('http') as Http).request(target, (response) => {
     // Without a listener the data would fill the memory until Espruino is out of it.
     response.on('data', onData);

@@ -56,6 +56,9 @@
  * A reader refuses other format versions, and a file that is shorter or longer than its fields make it.
  */
 
+/** What the name of a manifest has behind that of its image. */
+export const MANIFEST_SUFFIX = '.ota';
+
 /** The first four bytes. */
 export const MAGIC = 'OTA\x01';
 

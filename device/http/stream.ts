@@ -44,6 +44,7 @@ const PATIENCE = 600000;
 // The call of `ota-http`. Only `start` writes these; `wrong` uses up `restart`.
 
 export let seam: Seam;
+/** What the caller has asked for, and what is filled in. */
 export let options: UpdateOptions & Options;
 /** Called with each error that is thrown here. */
 let onError: (error: unknown) => void;

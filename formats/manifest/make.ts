@@ -5,9 +5,6 @@ import { concat, fromLatin1, toUtf8, words } from '../bytes.ts';
 import { ManifestError } from './errors.ts';
 import { examineImage, type ImageFacts } from './tree.ts';
 
-/** What is appended to the name of an image for that of its manifest. */
-export const MANIFEST_SUFFIX = '.ota';
-
 /** What a manifest has beside what follows from the image. */
 export interface ManifestFields {
   /** Label of the partition that the image is for; '' any. At most 16 bytes of UTF-8. */

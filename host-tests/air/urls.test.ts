@@ -250,6 +250,13 @@ describe('headers over the air', () => {
     assert.deepEqual(headers, { Authorization: 'Bearer abc', 'X-Api-Key': '42' });
   });
 
+  it('do not ask for other bytes', () => {
+    const { host, board, update } = twoHosts();
+    assert.equal(update(withHeaders({ headers: { Range: 'bytes=1-2' } })).state, 'committed');
+    assert.ok(host.asked.every(({ range }) => range && range.first !== 1));
+    assertContent(board, NEW);
+  });
+
   it('and a password go together', () => {
     const { host, update } = twoHosts();
     update(withHeaders({ url: 'http://me:secret@host/i.bin', headers: { 'X-Api-Key': '42' } }));

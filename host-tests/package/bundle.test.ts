@@ -7,7 +7,7 @@ import { parse, type Node } from 'acorn';
 import { read } from '../support/package.ts';
 
 /** Bytes that a bundle may have. */
-const BUDGETS = { 'ota.min.js': 13_369, 'ota-http.min.js': 9299 };
+const BUDGETS = { 'ota.min.js': 13_369, 'ota-http.min.js': 9311 };
 
 /** What Espruino 2v29 lacks of ES5 and ES2015 (seen by running it). */
 const MISSING = [
